@@ -1,0 +1,126 @@
+"""Paragraphs of docstrings that several estimators share, written once."""
+
+import textwrap
+from dataclasses import fields
+
+_AUTOENCODER_PARAMETERS = """\
+image_shape : tuple of int or None, default=None
+    ``(height, width)`` or ``(channels, height, width)``, under which flat rows are viewed as images. ``None``: arrays of
+    shape (n, h, w) or (n, c, h, w) are images, flat rows stay flat. Never guessed.
+input_scale : float or "auto", default="auto"
+    The samples are divided by it before the network and all costs see them. ``"auto"``: 255 for uint8 images, else the
+    largest magnitude in the training data, so that the costs see values in [-1, 1] whatever the units of `X`. 1 leaves
+    the samples as they are, as the papers' settings for 0-255 images need. Kept as `input_scale_`.
+autoencoder : {None, "conv", "dense"}, torch Module or callable, default=None
+    ``None``: convolutional for images, dense for flat rows. A module must have the sub-modules `encoder` and
+    `decoder`; it is copied and starts from its own weights. A callable gets the shape of a sample and returns such a
+    module.
+channels : tuple of int, default=(15,)
+    Filters of each convolutional layer; every layer halves height and width.
+kernel_sizes : tuple of int, default=(3,)
+    Odd filter sizes of the convolutional layers; one for all or one for each.
+hidden_sizes : tuple of int, default=(64, 32)
+    Widths of the dense encoder's layers; the last is the length of the code. The papers' network for large data is
+    ``(500, 500, 2000, n_clusters)``.
+pretrain_epochs : int or "auto", default="auto"
+    Epochs of pre-training. ``"auto"``: as many as give 1500 optimiser steps, 200 at most. 0 leaves the random (or the
+    user's) weights.
+pretrain_lr : float, default=1e-3
+    Adam's step size in pre-training.
+pretrain_batch_size : int or "all", default=50
+    Samples in a batch of pre-training.
+callbacks : list of skorch callbacks or None, default=None
+    Called in every phase; ``net.phase.name`` tells which. EarlyStopping ends the phase it stops.
+memory : str, joblib.Memory or None, default=None
+    Where to cache the pre-trained auto-encoder, as in :class:`~sklearn.pipeline.Pipeline`. A search over weights of the
+    later phases then pre-trains once for each training set and integer `random_state`.
+device : str, default="auto"
+    Where the network is trained: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``; ``"auto"`` takes CUDA if there is any.
+verbose : int, default=0
+    1 prints one line an epoch (skorch's table). For progress bars see ``set_callbacks`` and
+    :class:`sklearn.callback.ProgressBar`.
+random_state : int, RandomState instance or None, default=None
+    An int gives the same result each time. NumPy's and torch's global generators are neither used nor changed."""
+
+_EXPRESSION_PARAMETERS = """\
+solver : {"ridge", "trained"}, default="ridge"
+    How C is found. ``"trained"``: an N x N parameter of the network, as in the papers. ``"ridge"``: the exact
+    zero-diagonal minimiser of :math:`\\|Z - CZ\\|^2 + \\lambda \\|C\\|^2`, recomputed from the current features,
+    differentiable, without any parameter.
+subspace_dim : float, default=8
+    Expected dimension q of a subspace, for ``solver="ridge"``: :math:`\\lambda` is chosen so that the ridge has
+    ``n_clusters * subspace_dim`` effective degrees of freedom (at most 0.7 n_samples).
+ridge_lambda : float or None, default=None
+    :math:`\\lambda` itself; ``None``: from `subspace_dim`.
+latent_normalization : {"auto", "none", "unit", "centered"}, default="auto"
+    What is done to the features before they express each other: nothing, as in the papers; rows scaled to unit length;
+    the mean subtracted, then rows scaled. ``"auto"``: "centered" for the ridge, "none" for a trained C. The same
+    features are searched for neighbours in `predict`.
+coef_init : float or "ridge", default=1e-8
+    Start of a trained C: a constant, or the ridge solution on the pre-trained features.
+zero_diagonal : bool or "auto", default="auto"
+    Whether diag(C) = 0 is forced on a trained C. ``"auto"``: where an l1 norm needs it. The ridge solution always has
+    a zero diagonal.
+expression_epochs : int or "auto", default="auto"
+    Epochs in which a trained C alone learns to express the fixed features, before the joint phase. ``"auto"``: none, or
+    300 if there is no joint phase.
+max_epochs : int, default={max_epochs}
+    Full-batch epochs of the joint phase, in which all parts learn. 0 clusters the pre-trained features.
+lr : float, default={lr}
+    Adam's step size in the joint phase.
+affinity : {"enhanced", "symmetric", "thresholded", "row_normalized", "top"} or callable, default="{affinity}"
+    From C to the affinity, see :mod:`skdeepsc.affinity`. A callable gets C.
+affinity_params : dict or None, default=None
+    Further arguments of that function.
+assign_labels : {"discretize", "kmeans", "cluster_qr"}, default="discretize"
+    Last step of spectral clustering.
+n_neighbors : int, default=1
+    Neighbours in the latent space that label new rows, and with `subsample` the rest of the training set.
+subsample : int or None, default=None
+    Train C and cluster on this many rows only, drawn at random without any label, and label the others by their
+    neighbours (Algorithm 3 of PSSC). The auto-encoder is pre-trained on all rows. ``None``: all rows."""
+
+_DATA_ATTRIBUTES = """\
+image_shape_ : tuple of int
+    Shape of a sample in the network: ``(channels, height, width)`` or ``(n_features,)``.
+input_scale_ : float
+    What the samples are divided by.
+device_ : str
+    Device in use.
+n_features_in_ : int
+    Number of values of a sample.
+feature_names_in_ : ndarray of shape (n_features_in_,)
+    Names of the columns, if `X` was a data frame with string column names."""
+
+_FITTED_ATTRIBUTES = """\
+labels_ : ndarray of shape (n_samples,), int64
+    Cluster of each training sample.
+coef_ : ndarray of shape (n_rows, n_rows), float32
+    Self-expression coefficients; row i rebuilds sample i. With `subsample`, n_rows is that, else n_samples.
+affinity_matrix_ : ndarray or sparse array of shape (n_rows, n_rows)
+    The affinity that was clustered; computed again from `coef_` when it is asked for after unpickling.
+embedding_ : ndarray of shape (n_rows, n_latent), float32
+    Codes of the rows that were clustered.
+sample_indices_ : ndarray of shape (n_rows,)
+    Which training samples the rows are.
+network_ : SubspaceNetwork
+    The trained encoder, decoder and heads, without the self-expression layer.
+history_ : list of dict
+    One entry an epoch: ``phase``, ``epoch``, every cost under its name (weighted, a sum over the samples),
+    ``train_loss`` (their sum), ``seconds``.
+n_iter_ : int
+    Epochs of all phases after pre-training."""
+
+
+def shared_parameters(cls):
+    """Fill the shared paragraphs and the defaults of the class's own fields into its docstring."""
+    for name, text in (
+        ("autoencoder_parameters", _AUTOENCODER_PARAMETERS),
+        ("expression_parameters", _EXPRESSION_PARAMETERS),
+        ("data_attributes", _DATA_ATTRIBUTES),
+        ("fitted_attributes", _FITTED_ATTRIBUTES),
+    ):
+        cls.__doc__ = cls.__doc__.replace("{" + name + "}", textwrap.indent(text, "    ").strip())
+    for field in fields(cls):
+        cls.__doc__ = cls.__doc__.replace("{" + field.name + "}", str(field.default))
+    return cls

@@ -1,0 +1,88 @@
+"""The one door for data: rows, images, tensors and frames become checked arrays of shape (n_samples, *image_shape)."""
+
+import math
+
+import numpy as np
+from sklearn.utils.validation import validate_data
+
+# Pixel values of an 8-bit image are known to end at 255, whatever the brightest pixel of a sample of them.
+_UINT8_MAX = 255.0
+
+
+def as_samples(estimator, X, *, image_shape=None, reset):
+    """Check `X` and view its rows as images.
+
+    Parameters
+    ----------
+    estimator : estimator
+        ``n_features_in_`` (and ``feature_names_in_``) are set on it if `reset`, else compared.
+    X : array-like, data frame or tensor of shape (n_samples, n_features), (n_samples, height, width) or \
+            (n_samples, channels, height, width)
+        ``n_features_in_`` of images is the number of all their values.
+    image_shape : tuple of int or None, default=None
+        ``(height, width)`` or ``(channels, height, width)`` under which flat rows are viewed; ``None`` leaves flat rows
+        flat and takes the shape of images from `X`. It is never guessed from the number of features.
+    reset : bool
+        True in fit, False after it.
+
+    Returns
+    -------
+    samples : ndarray of shape (n_samples, channels, height, width) or (n_samples, n_features)
+        uint8 input stays uint8, everything else becomes float32. Never a changed input; a view where possible.
+
+    Raises
+    ------
+    ValueError
+        scikit-learn's own errors for NaN, infinities, strings, complex numbers, empty data and a wrong number of
+        features; shapes that do not fit.
+    TypeError
+        If `X` is sparse.
+    """
+    if hasattr(X, "detach"):
+        X = X.detach().cpu().numpy()
+    own_shape = tuple(getattr(X, "shape", None) or _nested_shape(X))[1:]
+    if len(own_shape) > 1:
+        if len(own_shape) > 3:
+            raise ValueError(
+                f"Images must have shape (n, height, width) or (n, channels, height, width); got {np.shape(X)}."
+            )
+        X = np.asarray(X).reshape(len(X), -1)
+    X = validate_data(
+        estimator, X, reset=reset, dtype=[np.float32, np.uint8], order="C", ensure_min_samples=2 if reset else 1
+    )
+    wanted = tuple(image_shape) if image_shape is not None else own_shape if len(own_shape) > 1 else X.shape[1:]
+    if not reset:
+        wanted = estimator.image_shape_
+    if math.prod(wanted) != X.shape[1]:
+        raise ValueError(
+            f"image_shape={tuple(image_shape)} has {math.prod(wanted)} values, but X has {X.shape[1]} features."
+        )
+    return X.reshape(len(X), *((1, *wanted) if len(wanted) == 2 else wanted))
+
+
+def _nested_shape(X):
+    """Shape of nested lists; scikit-learn's validation says what is wrong with anything else."""
+    try:
+        return np.shape(X) if isinstance(X, list | tuple) else ()
+    except ValueError:
+        return ()
+
+
+def input_divisor(samples, input_scale="auto"):
+    """The number by which samples are divided before any cost sees them.
+
+    Parameters
+    ----------
+    samples : ndarray
+    input_scale : float or "auto", default="auto"
+        "auto": 255 for uint8 images, else the largest magnitude in `samples`, so that values lie in [-1, 1].
+
+    Returns
+    -------
+    divisor : float
+    """
+    if input_scale != "auto":
+        return float(input_scale)
+    if samples.dtype == np.uint8:
+        return _UINT8_MAX
+    return float(max(samples.max(), -samples.min())) or 1.0

@@ -1,0 +1,46 @@
+"""Local randomness: an estimator draws its own seeds and leaves the user's generators as they were."""
+
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state
+
+_LARGEST_SEED = np.iinfo(np.int32).max
+
+
+def draw_seeds(random_state, n_seeds):
+    """Draw integer seeds, one for each independent part of an estimator.
+
+    Parameters
+    ----------
+    random_state : int, RandomState instance or None
+        An int always gives the same seeds; a RandomState instance is advanced, as that is its purpose; ``None`` takes
+        fresh entropy from the operating system, so that NumPy's global generator is not advanced.
+    n_seeds : int
+        How many seeds.
+
+    Returns
+    -------
+    seeds : list of int
+    """
+    generator = np.random.RandomState() if random_state is None else check_random_state(random_state)
+    return generator.randint(_LARGEST_SEED, size=n_seeds).tolist()
+
+
+@contextmanager
+def seeded(seed, device="cpu"):
+    """Run a block under its own torch seed, on the CPU and on `device`, then restore torch's generators.
+
+    cuDNN is asked for deterministic algorithms inside the block and returned to its former setting after it.
+    """
+    device = torch.device(device)
+    forked = [device] if device.type == "cuda" else []
+    with (
+        torch.random.fork_rng(devices=forked, device_type="cuda"),
+        torch.backends.cudnn.flags(enabled=torch.backends.cudnn.enabled, deterministic=True),
+    ):
+        torch.default_generator.manual_seed(seed)
+        if device.type in ("cuda", "mps", "xpu"):
+            getattr(torch, device.type).manual_seed(seed)
+        yield

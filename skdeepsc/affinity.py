@@ -1,0 +1,296 @@
+"""From self-expression coefficients to a symmetric affinity between samples.
+
+Every function takes ``coef`` of shape (n_samples, n_samples), in which row i holds the weights that rebuild sample i
+(the papers' C transposed), and returns a new symmetric, non-negative affinity of the same shape; the input is never
+changed. The diagonal of C says nothing about pairs and is left out unless a function says otherwise.
+"""
+
+import numpy as np
+from scipy import sparse
+from scipy.linalg import eigh
+from scipy.sparse.linalg import eigsh
+
+__all__ = [
+    "compute_affinity",
+    "enhanced_affinity",
+    "row_normalized_affinity",
+    "symmetric_affinity",
+    "threshold_coefficients",
+    "thresholded_affinity",
+    "top_affinity",
+]
+
+
+def symmetric_affinity(coef):
+    r"""The plain affinity of all four papers, :math:`(|C| + |C|^T) / 2`, with a zero diagonal.
+
+    Parameters
+    ----------
+    coef : ndarray of shape (n_samples, n_samples)
+        Self-expression coefficients.
+
+    Returns
+    -------
+    affinity : ndarray of shape (n_samples, n_samples)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepsc.affinity import symmetric_affinity
+    >>> symmetric_affinity(np.array([[5.0, 1.0], [-3.0, 5.0]]))
+    array([[0., 2.],
+           [2., 0.]])
+    """
+    magnitude = np.abs(_square(coef))
+    np.fill_diagonal(magnitude, 0)
+    return (magnitude + magnitude.T) / 2
+
+
+def threshold_coefficients(coef, keep=0.2, *, axis=0):
+    """Keep the largest coefficients of each column until they hold the share `keep` of its l1 norm; zero the others.
+
+    Parameters
+    ----------
+    coef : ndarray of shape (n_samples, n_samples)
+        Self-expression coefficients.
+    keep : float in (0, 1], default=0.2
+        Share of the l1 norm to keep (`ro` in the released code of DSC-Net, `alpha` in its scripts); the coefficient
+        that passes the share is kept, so that one coefficient always is. 1 keeps everything.
+    axis : {0, 1}, default=0
+        0 works on columns, as the released code does; 1 on rows, each of which rebuilds one sample.
+
+    Returns
+    -------
+    thresholded : ndarray of shape (n_samples, n_samples)
+    """
+    coef = _square(coef)
+    if keep >= 1:
+        return coef
+    rows = coef.T if axis == 0 else coef
+    order = np.argsort(-np.abs(rows), axis=1)
+    magnitude = np.take_along_axis(np.abs(rows), order, axis=1)
+    before = np.cumsum(magnitude, axis=1) - magnitude
+    kept = before < keep * magnitude.sum(1, keepdims=True)
+    np.put_along_axis(rows, order, np.where(kept, np.take_along_axis(rows, order, axis=1), 0), axis=1)
+    return coef
+
+
+def thresholded_affinity(coef, *, keep=0.2, axis=0):
+    """The plain affinity of the largest coefficients only.
+
+    Parameters
+    ----------
+    coef : ndarray of shape (n_samples, n_samples)
+        Self-expression coefficients.
+    keep, axis
+        See :func:`threshold_coefficients`.
+
+    Returns
+    -------
+    affinity : ndarray of shape (n_samples, n_samples)
+    """
+    return symmetric_affinity(threshold_coefficients(_without_diagonal(coef), keep, axis=axis))
+
+
+def enhanced_affinity(
+    coef, n_clusters, *, subspace_dim=6, power=4.0, keep=0.5, diagonal="one", variant="released", axis=0, random_state=0
+):
+    r"""Block-enhancing affinity: Algorithm 2 of PSSC, the post-processing of DSC-Net.
+
+    1. Keep the largest coefficients (:func:`threshold_coefficients`) and symmetrise: :math:`S = (C + C^T) / 2`.
+    2. Truncated singular value decomposition of S to rank ``n_clusters * subspace_dim + 1``.
+    3. :math:`Z = U \Sigma^{1/2}`, rows scaled to unit length.
+    4. :math:`A = [Z Z^T]_+^{\alpha}`, entry by entry, divided by the largest entry.
+
+    ``variant="paper"`` is Algorithm 2 as printed: :math:`S = (|C| + |C|^T) / 2`, rows of Z not scaled, negative entries
+    of :math:`ZZ^T` by their magnitude. ``variant="released"`` is what the authors' code does.
+
+    Parameters
+    ----------
+    coef : ndarray of shape (n_samples, n_samples)
+        Self-expression coefficients.
+    n_clusters : int
+        Number of clusters k.
+    subspace_dim : int, default=6
+        Intrinsic dimension of the subspaces (q in the paper, d in the code).
+    power : float, default=4.0
+        The exponent :math:`\alpha`; the larger, the more the affinity is concentrated on near-parallel rows.
+    keep : float in (0, 1], default=0.5
+        Share of each column's l1 norm that is kept.
+    diagonal : {"zero", "keep", "one"}, default="one"
+        What becomes of diag(C): ``"zero"`` removes it before thresholding; ``"keep"`` lets it be thresholded with the
+        rest, as the released code does; ``"one"`` removes it and adds the identity to S before the decomposition, as
+        the released code does for COIL-20. A diagonal that dominates, as that of a ridge solution without the zero
+        constraint, destroys the clustering under ``"keep"``.
+    variant : {"released", "paper"}, default="released"
+        See above.
+    axis : {0, 1}, default=0
+        See :func:`threshold_coefficients`.
+    random_state : int, default=0
+        Seed of the start vector of the partial eigen-decomposition; it changes nothing but rounding.
+
+    Returns
+    -------
+    affinity : ndarray of shape (n_samples, n_samples)
+        In [0, 1] for ``variant="released"``.
+
+    References
+    ----------
+    Ji, Zhang, Li, Salzmann, Reid, "Deep subspace clustering networks", NeurIPS 2017.
+    Lv, Kang, Lu, Xu, "Pseudo-supervised deep subspace clustering", IEEE TIP 30, 2021, doi:10.1109/TIP.2021.3079800.
+    """
+    _check_choice("diagonal", diagonal, ("zero", "keep", "one"))
+    _check_choice("variant", variant, ("released", "paper"))
+    coef = threshold_coefficients(coef if diagonal == "keep" else _without_diagonal(coef), keep, axis=axis)
+    if variant == "paper":
+        coef = np.abs(coef)
+    graph = (coef + coef.T) / 2
+    if diagonal == "one":
+        np.fill_diagonal(graph, 1)
+    singular_values, vectors = _largest_singular(graph, n_clusters * subspace_dim + 1, random_state)
+    factor = vectors * np.sqrt(singular_values)
+    if variant == "released":
+        norms = np.linalg.norm(factor, axis=1, keepdims=True)
+        factor = np.divide(factor, norms, out=np.zeros_like(factor), where=norms > 1e-6 * norms.max(initial=0))
+    affinity = factor @ factor.T
+    affinity = np.abs(affinity) if variant == "paper" else np.clip(affinity, 0, None)
+    affinity **= power
+    affinity = (affinity + affinity.T) / 2
+    largest = affinity.max(initial=0)
+    return affinity / largest if largest > 0 else affinity
+
+
+def row_normalized_affinity(coef, *, symmetric=False):
+    r"""The subspace affinity of NCSC: :math:`(|C| + |C|^T) / 2`, each row divided by its largest entry, diagonal 1.
+
+    Parameters
+    ----------
+    coef : ndarray of shape (n_samples, n_samples)
+        Self-expression coefficients.
+    symmetric : bool, default=False
+        Take the larger of the two entries of each pair. The affinity as printed is not symmetric.
+
+    Returns
+    -------
+    affinity : ndarray of shape (n_samples, n_samples)
+        In [0, 1].
+    """
+    affinity = symmetric_affinity(coef)
+    largest = affinity.max(axis=1, keepdims=True)
+    affinity = np.divide(affinity, largest, out=np.zeros_like(affinity), where=largest > 0)
+    if symmetric:
+        affinity = np.maximum(affinity, affinity.T)
+    np.fill_diagonal(affinity, 1)
+    return affinity
+
+
+def top_affinity(coef, *, n_coefs=5):
+    """Sparse affinity of the few largest positive coefficients of each row.
+
+    Each row keeps its `n_coefs` largest positive off-diagonal entries and is divided by their sum, which gives T;
+    the affinity is ``(T + T.T) / 2``. Graphs made this way from different coefficients have the same density, so that
+    their normalised cuts can be compared.
+
+    Parameters
+    ----------
+    coef : ndarray of shape (n_samples, n_samples)
+        Self-expression coefficients.
+    n_coefs : int, default=5
+        Coefficients kept in each row; rows with fewer positive entries keep those.
+
+    Returns
+    -------
+    affinity : csr_array of shape (n_samples, n_samples)
+    """
+    coef = _without_diagonal(coef)
+    n_samples = len(coef)
+    n_coefs = min(n_coefs, n_samples - 1)
+    columns = np.argpartition(-coef, n_coefs - 1, axis=1)[:, :n_coefs] if n_coefs else np.empty((n_samples, 0), int)
+    weights = np.clip(np.take_along_axis(coef, columns, axis=1), 0, None)
+    sums = weights.sum(1, keepdims=True)
+    weights = np.divide(weights, sums, out=np.zeros_like(weights), where=sums > 0)
+    rows = np.repeat(np.arange(n_samples), n_coefs)
+    top = sparse.csr_array((weights.ravel(), (rows, columns.ravel())), shape=(n_samples, n_samples))
+    affinity = ((top + top.T) / 2).tocsr()
+    affinity.eliminate_zeros()
+    return affinity
+
+
+def compute_affinity(coef, affinity="symmetric", *, n_clusters=None, **params):
+    """Affinity by name.
+
+    Parameters
+    ----------
+    coef : ndarray of shape (n_samples, n_samples)
+        Self-expression coefficients.
+    affinity : {"symmetric", "thresholded", "enhanced", "row_normalized", "top"} or callable, default="symmetric"
+        Which function of this module, or a callable ``affinity(coef, **params)`` of the user's.
+    n_clusters : int, default=None
+        Number of clusters, for ``"enhanced"``.
+    **params
+        Further arguments of that function.
+
+    Returns
+    -------
+    affinity : ndarray or sparse array of shape (n_samples, n_samples)
+        Non-negative.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+    TypeError
+        If the function has no such parameter.
+    """
+    if callable(affinity):
+        return affinity(coef, **params)
+    _check_choice("affinity", affinity, tuple(_AFFINITIES))
+    if affinity == "enhanced":
+        params = {"n_clusters": n_clusters, **params}
+    if affinity == "row_normalized":
+        params = {"symmetric": True, **params}
+    return _AFFINITIES[affinity](coef, **params)
+
+
+_AFFINITIES = {
+    "symmetric": symmetric_affinity,
+    "thresholded": thresholded_affinity,
+    "enhanced": enhanced_affinity,
+    "row_normalized": row_normalized_affinity,
+    "top": top_affinity,
+}
+
+
+def _largest_singular(graph, rank, random_state):
+    """The `rank` largest singular values and vectors of a symmetric matrix; a full decomposition only if they are many.
+
+    The singular values of a symmetric matrix are the magnitudes of its eigenvalues.
+    """
+    n_samples = len(graph)
+    rank = min(rank, n_samples)
+    if n_samples < 200 or rank > n_samples // 5:
+        values, vectors = eigh(graph, overwrite_a=True, check_finite=False)
+    else:
+        start = np.random.RandomState(random_state).uniform(-1, 1, n_samples)
+        values, vectors = eigsh(graph, k=rank, which="LM", v0=start.astype(graph.dtype))
+    largest = np.argsort(-np.abs(values))[:rank]
+    return np.abs(values[largest]), vectors[:, largest]
+
+
+def _square(coef):
+    """A floating-point copy of `coef`."""
+    coef = np.array(coef, dtype=np.result_type(coef, np.float32), copy=True)
+    if coef.ndim != 2 or coef.shape[0] != coef.shape[1]:
+        raise ValueError(f"coef must be a square matrix, one row and one column a sample; got shape {coef.shape}.")
+    return coef
+
+
+def _without_diagonal(coef):
+    coef = _square(coef)
+    np.fill_diagonal(coef, 0)
+    return coef
+
+
+def _check_choice(name, value, choices):
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}.")

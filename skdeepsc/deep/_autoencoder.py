@@ -1,0 +1,209 @@
+"""Auto-encoder features as a scikit-learn transformer, and the parameters that every deep estimator shares."""
+
+from dataclasses import dataclass
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted, check_memory
+
+from .._compat import CallbackSupportMixin, HasMethods, Interval, StrOptions, fit_context
+from .._docs import shared_parameters
+from .._input import as_samples, input_divisor
+from .._random import draw_seeds
+from ..nn import SubspaceNetwork
+from ..training.callbacks import EpochTasks
+from ..training.run import Progress, pretrain, resolve_device, to_device
+
+# Optimiser steps of `pretrain_epochs="auto"`, and the most epochs it takes.
+_AUTO_STEPS, _AUTO_EPOCHS = 1500, 200
+# Values in a block of samples that is encoded at once.
+_BLOCK_VALUES = 2**22
+
+
+@dataclass(repr=False, eq=False, kw_only=True)
+class BaseAutoEncoding(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """An estimator that pre-trains an auto-encoder and maps samples to its codes."""
+
+    image_shape: tuple | None = None
+    input_scale: float | str = "auto"
+    autoencoder: object = None
+    channels: tuple = (15,)
+    kernel_sizes: tuple = (3,)
+    hidden_sizes: tuple = (64, 32)
+    pretrain_epochs: int | str = "auto"
+    pretrain_lr: float = 1e-3
+    pretrain_batch_size: int = 50
+    callbacks: list | None = None
+    memory: object = None
+    device: str = "auto"
+    verbose: int = 0
+    random_state: object = None
+
+    _parameter_constraints = {
+        "image_shape": [tuple, list, None],
+        "input_scale": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
+        "autoencoder": [StrOptions({"conv", "dense"}), torch.nn.Module, callable, None],
+        "channels": [tuple, list],
+        "kernel_sizes": [tuple, list],
+        "hidden_sizes": [tuple, list],
+        "pretrain_epochs": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
+        "pretrain_lr": [Interval(Real, 0, None, closed="neither")],
+        "pretrain_batch_size": [StrOptions({"all"}), Interval(Integral, 1, None, closed="left")],
+        "callbacks": [list, tuple, None],
+        "memory": [str, HasMethods("cache"), None],
+        "device": [str, torch.device],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+    }
+
+    def transform(self, X):
+        """Codes of samples.
+
+        Parameters
+        ----------
+        X : array-like or tensor of shape (n_samples, n_features) or (n_samples, *image_shape)
+            Samples like those in `fit`.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, n_latent), float32
+        """
+        check_is_fitted(self)
+        return self._encode(as_samples(self, X, reset=False))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+    @property
+    def _n_features_out(self):
+        return self._n_latent
+
+    def _read(self, X):
+        """Check the training data and set what follows from it alone."""
+        samples = as_samples(self, X, image_shape=self.image_shape, reset=True)
+        self.image_shape_ = samples.shape[1:]
+        self.input_scale_ = input_divisor(samples, self.input_scale)
+        self.device_ = str(resolve_device(self.device))
+        return samples
+
+    def _pretrain_epochs(self, n_samples):
+        if self.pretrain_epochs != "auto":
+            return self.pretrain_epochs
+        return min(_AUTO_EPOCHS, -(-_AUTO_STEPS // -(-n_samples // self._batch_rows(n_samples))))
+
+    def _batch_rows(self, n_samples):
+        return n_samples if self.pretrain_batch_size == "all" else min(self.pretrain_batch_size, n_samples)
+
+    def _pretrain(self, samples, seed, progress):
+        """The pre-trained auto-encoder, from the cache if `memory` has it, and its history."""
+        epochs = self._pretrain_epochs(len(samples))
+        context = progress.task("pretrain", epochs)
+        cached = check_memory(self.memory).cache(pretrain, ignore=["callbacks", "verbose"])
+        autoencoder, history = cached(
+            samples,
+            architecture={
+                "image_shape": self.image_shape_,
+                "autoencoder": self.autoencoder,
+                "channels": tuple(self.channels),
+                "kernel_sizes": tuple(self.kernel_sizes),
+                "hidden_sizes": tuple(self.hidden_sizes),
+            },
+            input_scale=self.input_scale_,
+            epochs=epochs,
+            lr=self.pretrain_lr,
+            batch_size=self._batch_rows(len(samples)),
+            seed=seed,
+            device=self.device_,
+            callbacks=[*(self.callbacks or ()), EpochTasks(self, context, samples)],
+            verbose=self.verbose,
+        )
+        progress.done(context)
+        return autoencoder, history
+
+    def _encode(self, samples):
+        """Codes of checked samples, block by block, float32."""
+        block = max(1, _BLOCK_VALUES // samples[0].size)
+        network = self.network_.eval()
+        with torch.inference_mode():
+            codes = [
+                network(to_device(samples[start : start + block], self.device_)).z.cpu()
+                for start in range(0, len(samples), block)
+            ]
+        return torch.cat(codes).numpy()
+
+
+@shared_parameters
+class AutoEncoder(BaseAutoEncoding):
+    """Features of an auto-encoder, the pre-training of the deep subspace clusterers as a transformer of its own.
+
+    Minimises the sum of squared errors of the reconstructed samples with Adam. In front of a classic method it gives
+    the papers' AE+SSC-type baselines: ``make_pipeline(AutoEncoder(), clusterer)``.
+
+    Parameters
+    ----------
+    {autoencoder_parameters}
+
+    Attributes
+    ----------
+    network_ : SubspaceNetwork
+        The trained encoder and decoder.
+    history_ : list of dict
+        One entry an epoch: ``phase``, ``epoch``, ``reconstruction`` (sum of squared errors over all samples in units of
+        `input_scale_`), ``train_loss`` (the same), ``seconds``.
+    n_iter_ : int
+        Number of epochs.
+    {data_attributes}
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skdeepsc import AutoEncoder
+    >>> images = load_digits().images[:100]
+    >>> AutoEncoder(pretrain_epochs=2, random_state=0).fit_transform(images).shape
+    (100, 240)
+    """
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Train the auto-encoder.
+
+        Parameters
+        ----------
+        X : array-like or tensor of shape (n_samples, n_features) or (n_samples, *image_shape)
+            Samples, see `image_shape` and `input_scale`.
+        y : Ignored
+
+        Returns
+        -------
+        self : AutoEncoder
+        """
+        samples = self._read(X)
+        progress = Progress(self, 1, samples)
+        autoencoder, self.history_ = self._pretrain(samples, *draw_seeds(self.random_state, 1), progress)
+        self.network_ = SubspaceNetwork(autoencoder.encoder, autoencoder.decoder, input_scale=self.input_scale_)
+        self.network_.to(self.device_)
+        self.n_iter_ = len(self.history_)
+        self._n_latent = self._encode(samples[:1]).shape[1]
+        progress.end()
+        return self
+
+    def inverse_transform(self, Z):
+        """Samples decoded from codes.
+
+        Parameters
+        ----------
+        Z : array-like of shape (n_samples, n_latent)
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, *image_shape_), float32
+            In the units of the training data.
+        """
+        check_is_fitted(self)
+        Z = torch.as_tensor(np.array(Z, dtype=np.float32)).to(self.device_)
+        with torch.inference_mode():
+            return (self.network_.eval().decoder(Z) * self.network_.input_scale).cpu().numpy()

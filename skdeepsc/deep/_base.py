@@ -1,0 +1,276 @@
+"""What the deep subspace clusterers share: the recipe of `fit`, the two ways to C, neighbours for new rows."""
+
+from dataclasses import dataclass, field
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.base import ClusterMixin
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.utils.validation import check_is_fitted
+
+from .._compat import Interval, StrOptions, fit_context
+from .._input import as_samples
+from .._memory import check_fits
+from .._random import draw_seeds, seeded
+from ..affinity import compute_affinity
+from ..losses import coefficient_norm, squared_error
+from ..nn import RidgeExpression, SubspaceNetwork, TrainedExpression
+from ..segmentation import spectral_labels
+from ..training import Phase
+from ..training.callbacks import EpochTasks
+from ..training.run import Progress, run_phase, to_device
+from ._autoencoder import BaseAutoEncoding
+
+# Epochs in which a trained C learns on fixed features when no joint phase follows.
+_FROZEN_EPOCHS = 300
+
+
+def weighted(**terms):
+    """The costs whose weight is not 0, as ``{name: weight * cost}``; the others are never computed.
+
+    Parameters
+    ----------
+    **terms : (float, callable)
+        Weight and cost of each term.
+    """
+    return {name: weight * cost() for name, (weight, cost) in terms.items() if weight}
+
+
+@dataclass(repr=False, eq=False, kw_only=True)
+class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
+    """Pre-train, learn C and the network together, turn C into an affinity, segment it.
+
+    A method says what its paper says: `_heads` (the figure), `_costs` (the equation), `_phases` (the algorithm).
+    """
+
+    n_clusters: int = field(default=8, kw_only=False)
+    solver: str = "ridge"
+    subspace_dim: float = 1
+    ridge_lambda: float | None = None
+    latent_normalization: str = "auto"
+    coef_init: float | str = 1e-8
+    zero_diagonal: bool | str = "auto"
+    expression_epochs: int | str = "auto"
+    max_epochs: int = 0
+    lr: float = 1e-3
+    affinity: object = "top"
+    affinity_params: dict | None = None
+    assign_labels: str = "discretize"
+    n_neighbors: int = 1
+    subsample: int | None = None
+
+    _parameter_constraints = {
+        **BaseAutoEncoding._parameter_constraints,
+        "n_clusters": [Interval(Integral, 1, None, closed="left")],
+        "solver": [StrOptions({"ridge", "trained"})],
+        "subspace_dim": [Interval(Real, 0, None, closed="neither")],
+        "ridge_lambda": [Interval(Real, 0, None, closed="neither"), None],
+        "latent_normalization": [StrOptions({"auto", "none", "unit", "centered"})],
+        "coef_init": [Interval(Real, None, None, closed="neither"), StrOptions({"ridge"})],
+        "zero_diagonal": ["boolean", StrOptions({"auto"})],
+        "expression_epochs": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
+        "max_epochs": [Interval(Integral, 0, None, closed="left")],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "affinity": [StrOptions({"enhanced", "symmetric", "thresholded", "row_normalized", "top"}), callable],
+        "affinity_params": [dict, None],
+        "assign_labels": [StrOptions({"discretize", "kmeans", "cluster_qr"})],
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "subsample": [Interval(Integral, 2, None, closed="left"), None],
+    }
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Cluster the samples.
+
+        Parameters
+        ----------
+        X : array-like or tensor of shape (n_samples, n_features) or (n_samples, *image_shape)
+            Samples, see `image_shape` and `input_scale`.
+        y : Ignored
+
+        Returns
+        -------
+        self : estimator
+
+        Raises
+        ------
+        MemoryError
+            If C and its companions, n_samples x n_samples, cannot fit the device; the message says what can.
+        FloatingPointError
+            If a cost becomes infinite or NaN.
+        """
+        samples = self._read(X)
+        pretrain_seed, train_seed, row_seed, label_seed = draw_seeds(self.random_state, 4)
+        rows = self._draw_rows(len(samples), row_seed)
+        phases = [phase for phase in self._phases() if phase.epochs]
+        progress = Progress(self, len(phases) + 2, samples)
+        autoencoder, self.history_ = self._pretrain(samples, pretrain_seed, progress)
+
+        tensor = to_device(samples[rows] if len(rows) < len(samples) else samples, self.device_)
+        with seeded(train_seed, self.device_):
+            self.network_ = self._build(autoencoder, tensor)
+            self.n_iter_ = 0
+            for phase in phases:
+                if self._run(phase, tensor, progress):
+                    break
+        task = progress.task("segment")
+        self._express(tensor)
+        self.labels_ = self._spread(self._segment(label_seed), rows, samples)
+        progress.done(task)
+        progress.end()
+        return self
+
+    def predict(self, X):
+        """Clusters of new samples, by their nearest clustered samples in the latent space.
+
+        Parameters
+        ----------
+        X : array-like or tensor of shape (n_samples, n_features) or (n_samples, *image_shape)
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,), int64
+        """
+        check_is_fitted(self)
+        return self._nearest(as_samples(self, X, reset=False))
+
+    @property
+    def affinity_matrix_(self):
+        """The affinity that was clustered."""
+        check_is_fitted(self)
+        if self._affinity is None:
+            params = self.affinity_params or {}
+            self._affinity = compute_affinity(self.coef_, self.affinity, n_clusters=self.n_clusters, **params)
+        return self._affinity
+
+    def __getstate__(self):
+        return {**super().__getstate__(), "_affinity": None} if hasattr(self, "coef_") else super().__getstate__()
+
+    # The figure
+
+    def _heads(self, n_latent):
+        """Further parts of the network beside encoder, decoder and expression."""
+        return {}
+
+    # The equation
+
+    def _costs(self, out):
+        raise NotImplementedError
+
+    # The algorithm
+
+    def _phases(self):
+        epochs = self.expression_epochs
+        if epochs == "auto":
+            epochs = _FROZEN_EPOCHS if self.max_epochs == 0 and self.coef_init != "ridge" else 0
+        if self.solver == "ridge":
+            epochs = 0
+        return [
+            Phase("express", self._expression_costs, epochs, self.lr, parts=("expression",)),
+            Phase("finetune", self._costs, self.max_epochs, self.lr),
+        ]
+
+    def _expression_costs(self, out):
+        return weighted(
+            coef=(getattr(self, "gamma_coef", 0), lambda: coefficient_norm(out.coef, getattr(self, "norm", "l2"))),
+            expression=(self.gamma_expression, lambda: squared_error(out.z, out.z_hat)),
+        )
+
+    # The recipe's steps
+
+    def _draw_rows(self, n_samples, seed):
+        if self.n_clusters > (self.subsample or n_samples) or self.n_clusters > n_samples:
+            raise ValueError(
+                f"n_clusters={self.n_clusters} must not be larger than the number of samples to cluster: "
+                f"n_samples = {n_samples}, subsample={self.subsample}."
+            )
+        n_rows = min(self.subsample or n_samples, n_samples)
+        check_fits(n_rows, self.solver, self.device_)
+        if n_rows == n_samples:
+            return np.arange(n_samples)
+        return np.sort(np.random.RandomState(seed).choice(n_samples, n_rows, replace=False))
+
+    def _build(self, autoencoder, tensor):
+        """The network of the joint phase around the pre-trained auto-encoder."""
+        network = SubspaceNetwork(autoencoder.encoder, autoencoder.decoder, input_scale=self.input_scale_)
+        z = self._codes(network.to(self.device_), tensor)
+        self._n_latent = z.shape[1]
+        network.expression = self._expression(z)
+        for name, head in self._heads(self._n_latent).items():
+            setattr(network, name, head)
+        return network.to(self.device_)
+
+    def _expression(self, z):
+        normalization = self.latent_normalization
+        if normalization == "auto":
+            normalization = "centered" if self.solver == "ridge" else "none"
+        scaling = {"center": normalization == "centered", "unit": normalization in ("unit", "centered")}
+        if self.solver == "ridge":
+            return self._ridge(**scaling)
+        init = self.coef_init
+        if init == "ridge":
+            init = self._ridge(**scaling).to(z.device)(z.double()).float()
+        zero_diagonal = getattr(self, "norm", "l2") == "l1" if self.zero_diagonal == "auto" else self.zero_diagonal
+        return TrainedExpression(len(z), init, zero_diagonal=zero_diagonal, **scaling)
+
+    def _ridge(self, **scaling):
+        return RidgeExpression(self.ridge_lambda, self.subspace_dim * self.n_clusters, **scaling)
+
+    def _run(self, phase, tensor, progress):
+        """Run one phase; whether a callback asks to leave out the later ones."""
+        context = progress.task(phase.name, phase.epochs)
+        callbacks = [*(self.callbacks or ()), EpochTasks(self, context, progress.X)]
+        history = run_phase(
+            phase, self.network_, tensor, callbacks=callbacks, device=self.device_, verbose=self.verbose
+        )
+        self.history_ += history
+        self.n_iter_ += len(history)
+        return progress.done(context)
+
+    def _express(self, tensor):
+        """Set codes and coefficients; take the N x N layer out of the network."""
+        z = self._codes(self.network_, tensor)
+        expression, self.network_.expression = self.network_.expression, None
+        with torch.inference_mode():
+            self.coef_ = expression(z.double() if z.device.type != "mps" else z).float().cpu().numpy()
+            _, mean, norms = expression.normalize(z)
+        self.embedding_ = z.cpu().numpy()
+        self._latent_mean = None if mean is None else mean.cpu().numpy()
+        self._unit_latent = norms is not None
+        self._affinity = None
+
+    def _segment(self, seed):
+        """Labels of the clustered rows."""
+        return spectral_labels(
+            self.affinity_matrix_, self.n_clusters, assign_labels=self.assign_labels, random_state=seed
+        )
+
+    def _codes(self, network, tensor):
+        with torch.inference_mode():
+            blocks = [network.eval()(block).z for block in tensor.split(4096)]
+        return torch.cat(blocks).clone()
+
+    def _spread(self, row_labels, rows, samples):
+        """Labels of all samples from those of the clustered rows."""
+        self._row_labels = row_labels
+        self.sample_indices_ = rows
+        if len(rows) == len(samples):
+            return row_labels
+        labels = np.empty(len(samples), dtype=np.int64)
+        labels[rows] = row_labels
+        rest = np.setdiff1d(np.arange(len(samples)), rows, assume_unique=True)
+        labels[rest] = self._nearest(samples[rest])
+        return labels
+
+    def _nearest(self, samples):
+        neighbors = KNeighborsClassifier(min(self.n_neighbors, len(self._row_labels)), algorithm="brute")
+        neighbors.fit(self._neighbor_features(self.embedding_), self._row_labels)
+        return neighbors.predict(self._neighbor_features(self._encode(samples)))
+
+    def _neighbor_features(self, z):
+        z = z if self._latent_mean is None else z - self._latent_mean
+        if self._unit_latent:
+            z = z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), np.finfo(z.dtype).tiny)
+        return z
+

@@ -1,0 +1,7 @@
+"""Pictures, as scikit-learn's Displays. matplotlib is imported when something is drawn."""
+
+from ._affinity import AffinityDisplay
+from ._history import HistoryDisplay
+from ._images import ClusterImagesDisplay
+
+__all__ = ["AffinityDisplay", "ClusterImagesDisplay", "HistoryDisplay"]

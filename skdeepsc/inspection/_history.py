@@ -1,0 +1,71 @@
+"""Training curves."""
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from ._axes import pyplot
+
+_NO_COSTS = {"phase", "epoch", "seconds", "train_loss", "train_batch_size"}
+
+
+class HistoryDisplay:
+    """Every cost against the epochs, one panel a phase.
+
+    Parameters
+    ----------
+    history : list of dict
+        As `history_` of the deep estimators.
+
+    Attributes
+    ----------
+    axes_ : ndarray of matplotlib Axes
+        One for each phase.
+    figure_ : matplotlib Figure
+    """
+
+    def __init__(self, history):
+        self.history = history
+
+    @classmethod
+    def from_estimator(cls, estimator, *, axes=None, **line_params):
+        """Draw the training curves of a fitted deep estimator.
+
+        Parameters
+        ----------
+        estimator : fitted estimator with `history_`
+        axes : sequence of matplotlib Axes or None, default=None
+            One for each phase; ``None`` makes a figure.
+        **line_params
+            Further arguments of ``Axes.plot``.
+
+        Returns
+        -------
+        display : HistoryDisplay
+        """
+        check_is_fitted(estimator)
+        return cls(estimator.history_).plot(axes=axes, **line_params)
+
+    def plot(self, *, axes=None, **line_params):
+        """Draw; see :meth:`from_estimator`. Costs are drawn by magnitude on a logarithmic scale."""
+        phases = list(dict.fromkeys(row["phase"] for row in self.history))
+        if not phases:
+            raise ValueError("The history is empty: no phase ran for any epoch.")
+        if axes is None:
+            _, axes = pyplot().subplots(
+                1, len(phases), figsize=(4.2 * len(phases), 3.4), squeeze=False, layout="constrained"
+            )
+        self.axes_ = np.ravel(axes)
+        if len(self.axes_) != len(phases):
+            raise ValueError(f"The history has {len(phases)} phases, but {len(self.axes_)} axes were given.")
+        self.figure_ = self.axes_[0].figure
+        for ax, phase in zip(self.axes_, phases, strict=True):
+            rows = [row for row in self.history if row["phase"] == phase]
+            names = [name for name, value in rows[-1].items() if name not in _NO_COSTS and np.isscalar(value)]
+            for name in names:
+                values = np.abs([row.get(name, np.nan) for row in rows])
+                marker = "o" if len(rows) == 1 else None
+                ax.plot([row["epoch"] for row in rows], values, label=name, **{"marker": marker, **line_params})
+            ax.set_yscale("symlog" if any(not row.get(name) for row in rows for name in names) else "log")
+            ax.set(title=phase, xlabel="epoch", ylabel="cost (magnitude)")
+            ax.legend(fontsize="small")
+        return self

@@ -1,0 +1,79 @@
+"""Costs that supervise the network by what it has found itself: pseudo-graphs and pseudo-labels (PSSC)."""
+
+import torch
+from torch.nn import functional as F
+
+
+def similarity_graph(coef):
+    r"""Self-expression coefficients as pairwise similarities in [0, 1].
+
+    :math:`S = (|C| + |C|^T) / 2`, each row divided by its largest entry, then made symmetric by the larger of
+    :math:`S_{ij}` and :math:`S_{ji}`. Entries of C are of order 1/N, so that without this scaling every pair of samples
+    would count as dissimilar. A sample is similar to itself: the diagonal is 1. The scale is not differentiated.
+
+    Parameters
+    ----------
+    coef : tensor of shape (n_samples, n_samples)
+
+    Returns
+    -------
+    similarity : tensor of shape (n_samples, n_samples)
+        Symmetric, in [0, 1].
+    """
+    magnitude = coef.abs()
+    graph = (magnitude + magnitude.T) / 2
+    graph = graph / graph.detach().amax(1, keepdim=True).clamp_min(torch.finfo(graph.dtype).tiny)
+    graph = torch.maximum(graph, graph.T)
+    return graph.masked_fill(torch.eye(len(graph), dtype=torch.bool, device=graph.device), 1.0)
+
+
+def contrastive_graph_loss(logits, similarity, margin=1.0):
+    r"""Pseudo-graph supervision, Eq. (7) of PSSC with the contrastive Siamese loss.
+
+    .. math:: \frac{1}{2 N^2} \sum_{ij} S_{ij} d_{ij}^2 + (1 - S_{ij}) \max(0, m - d_{ij})^2,
+              \qquad d_{ij} = \|f(z_i) - f(z_j)\|_2
+
+    with the softmax outputs f. A mean over pairs, so that its weight does not depend on N.
+
+    Parameters
+    ----------
+    logits : tensor of shape (n_samples, n_clusters)
+    similarity : tensor of shape (n_samples, n_samples)
+        In [0, 1], see :func:`similarity_graph`.
+    margin : float, default=1.0
+
+    Returns
+    -------
+    cost : 0-d tensor
+    """
+    f = logits.softmax(1)
+    squares = f.square().sum(1)
+    squared_distance = (squares[:, None] + squares - 2 * f @ f.T).clamp_min(0)
+    distance = (squared_distance + 1e-12).sqrt()
+    pull = similarity * squared_distance
+    push = (1 - similarity) * (margin - distance).clamp_min(0).square()
+    return (pull + push).mean() / 2
+
+
+def confident_cross_entropy(logits, threshold=0.8):
+    r"""Pseudo-label supervision, Eqs (8) to (10) of PSSC: cross-entropy with the classifier's own confident labels.
+
+    .. math:: \frac{1}{\sum_i V_i} \sum_i V_i \, \ell(f(z_i), \arg\max_k f_k(z_i)),
+              \qquad V_i = [\max_k f_k(z_i) \ge t]
+
+    A mean over the confident samples; 0 where there is none.
+
+    Parameters
+    ----------
+    logits : tensor of shape (n_samples, n_clusters)
+    threshold : float, default=0.8
+        Least probability t of a label that supervises.
+
+    Returns
+    -------
+    cost : 0-d tensor
+    """
+    probability, label = logits.detach().softmax(1).max(1)
+    confident = (probability >= threshold).to(logits.dtype)
+    cost = F.cross_entropy(logits, label, reduction="none")
+    return (confident * cost).sum() / confident.sum().clamp_min(1)

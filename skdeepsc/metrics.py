@@ -1,0 +1,248 @@
+"""Scores of clusterings and of self-expression, and scorers that work where scikit-learn's quietly return nan.
+
+NMI and ARI are scikit-learn's: :func:`sklearn.metrics.normalized_mutual_info_score` (arithmetic averaging, its default)
+and :func:`sklearn.metrics.adjusted_rand_score`.
+"""
+
+import numpy as np
+from scipy import sparse
+from scipy.optimize import linear_sum_assignment
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, silhouette_score
+from sklearn.metrics.cluster import contingency_matrix
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from .segmentation import normalized_cut
+
+__all__ = [
+    "accuracy_scorer",
+    "ari_scorer",
+    "clustering_accuracy_score",
+    "expression_residual",
+    "expression_scorer",
+    "make_labels_scorer",
+    "nmi_scorer",
+    "normalized_cut_scorer",
+    "purity_score",
+    "silhouette_scorer",
+    "subspace_preserving_error",
+]
+
+
+def clustering_accuracy_score(labels_true, labels_pred):
+    """Share of samples that are right when every cluster is given the class that fits best, one to one (ACC).
+
+    Clusters are matched to classes by the Hungarian method. Their numbers may differ: those without a partner count as
+    wrong.
+
+    Parameters
+    ----------
+    labels_true, labels_pred : array-like of shape (n_samples,)
+        Classes and clusters, any names.
+
+    Returns
+    -------
+    accuracy : float
+        In (0, 1]; 1 is best.
+
+    Examples
+    --------
+    >>> from skdeepsc.metrics import clustering_accuracy_score
+    >>> clustering_accuracy_score([0, 0, 1, 1], [1, 1, 0, 2])
+    0.75
+    """
+    table = _table(labels_true, labels_pred)
+    return float(table[linear_sum_assignment(table, maximize=True)].sum() / table.sum())
+
+
+def purity_score(labels_true, labels_pred):
+    """Share of samples that belong to the largest class of their cluster.
+
+    Several clusters may have the same class, so that purity grows with the number of clusters.
+
+    Parameters
+    ----------
+    labels_true, labels_pred : array-like of shape (n_samples,)
+
+    Returns
+    -------
+    purity : float
+        In (0, 1]; 1 is best.
+
+    Examples
+    --------
+    >>> from skdeepsc.metrics import purity_score
+    >>> purity_score([0, 0, 1, 1], [1, 1, 0, 2])
+    1.0
+    """
+    table = _table(labels_true, labels_pred)
+    return float(table.max(axis=0).sum() / table.sum())
+
+
+def subspace_preserving_error(coef, labels_true):
+    r"""Mean share of each row's l1 norm that lies on samples of other classes.
+
+    .. math:: \frac{1}{N} \sum_i \Big(1 - \frac{\sum_{j: y_j = y_i} |c_{ij}|}{\sum_j |c_{ij}|}\Big)
+
+    Parameters
+    ----------
+    coef : ndarray or sparse array of shape (n_samples, n_samples)
+        Self-expression coefficients; row i rebuilds sample i. The diagonal is ignored.
+    labels_true : array-like of shape (n_samples,)
+        Classes.
+
+    Returns
+    -------
+    error : float
+        In [0, 1]; 0 means that every sample is expressed by its own class. Rows of zeros count as 1.
+
+    References
+    ----------
+    C. You, D. Robinson, R. Vidal, "Scalable sparse subspace clustering by orthogonal matching pursuit", CVPR 2016,
+    doi:10.1109/CVPR.2016.425.
+    """
+    labels = np.unique(labels_true, return_inverse=True)[1]
+    magnitude = abs(sparse.csr_array(coef)) if sparse.issparse(coef) else np.abs(coef)
+    membership = sparse.csr_array((np.ones(len(labels)), (np.arange(len(labels)), labels)))
+    per_class = magnitude @ membership
+    per_class = per_class.toarray() if sparse.issparse(per_class) else per_class
+    loops = magnitude.diagonal()
+    own = per_class[np.arange(len(labels)), labels] - loops
+    total = per_class.sum(axis=1) - loops
+    return float(1 - np.divide(own, total, out=np.zeros_like(total), where=total > 0).mean())
+
+
+def expression_residual(coef, embedding):
+    r"""Share of the features that self-expression leaves unexplained, :math:`\|Z - CZ\|_F^2 / \|Z\|_F^2`.
+
+    Z is centred and its rows have unit length, so that the value does not depend on the scale of the network.
+
+    Parameters
+    ----------
+    coef : ndarray of shape (n_samples, n_samples)
+    embedding : ndarray of shape (n_samples, n_latent)
+
+    Returns
+    -------
+    residual : float
+        At least 0.
+    """
+    z = embedding - embedding.mean(axis=0)
+    z = z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), np.finfo(z.dtype).tiny)
+    return float(np.square(z - coef @ z).sum() / max(np.square(z).sum(), np.finfo(z.dtype).tiny))
+
+
+class _LabelsScorer:
+    """Scores a fitted clusterer by its labels; the pickle-friendly result of :func:`make_labels_scorer`."""
+
+    def __init__(self, score_func, *, needs_y, kwargs):
+        self.score_func = score_func
+        self.needs_y = needs_y
+        self.kwargs = kwargs
+
+    def __call__(self, estimator, X, y=None):
+        name = self.score_func.__name__
+        if self.needs_y and y is None:
+            raise ValueError(
+                f"{name} compares with true labels, but y is None: pass y to fit of the search, or score without labels, "
+                "e.g. by silhouette_scorer."
+            )
+        labels = _labels(estimator, X)
+        if self.needs_y:
+            return self.score_func(y, labels, **self.kwargs)
+        features = _features(estimator, X)
+        n_found = len(np.unique(labels))
+        if not 2 <= n_found < len(labels):
+            raise ValueError(f"{name} needs 2 to n_samples - 1 clusters; {n_found} found among {len(labels)} samples.")
+        return self.score_func(features, labels, **self.kwargs)
+
+    def __repr__(self):
+        return f"make_labels_scorer({self.score_func.__name__})"
+
+
+def make_labels_scorer(score_func, *, needs_y=True, **kwargs):
+    """A scorer for clusterers in GridSearchCV and its relatives, loud where the usual ones return nan.
+
+    The labels are ``estimator.predict(X)``, or ``estimator.labels_`` of a clusterer that cannot predict, if `X` is as
+    long as its training set (see :class:`~skdeepsc.model_selection.TransductiveSplit`).
+
+    Parameters
+    ----------
+    score_func : callable
+        ``score_func(y_true, labels)``, or ``score_func(features, labels)`` if not `needs_y`; greater is better.
+    needs_y : bool, default=True
+        Whether true labels are compared. Tuning by them needs them: it is not clustering without labels any more.
+    **kwargs
+        Further arguments of `score_func`.
+
+    Returns
+    -------
+    scorer : callable ``scorer(estimator, X, y=None)``
+        Raises ValueError where a score cannot be had; set ``error_score="raise"`` in the search to see it.
+
+    Examples
+    --------
+    >>> from sklearn.metrics import calinski_harabasz_score
+    >>> from skdeepsc.metrics import make_labels_scorer
+    >>> make_labels_scorer(calinski_harabasz_score, needs_y=False)
+    make_labels_scorer(calinski_harabasz_score)
+    """
+    return _LabelsScorer(score_func, needs_y=needs_y, kwargs=kwargs)
+
+
+accuracy_scorer = make_labels_scorer(clustering_accuracy_score)
+nmi_scorer = make_labels_scorer(normalized_mutual_info_score)
+ari_scorer = make_labels_scorer(adjusted_rand_score)
+silhouette_scorer = make_labels_scorer(silhouette_score, needs_y=False)
+
+
+def expression_scorer(estimator, X=None, y=None):
+    """Minus :func:`expression_residual` of the fitted estimator's own training rows; needs no labels, ignores `X`."""
+    estimator = _last(estimator)
+    check_is_fitted(estimator)
+    return -expression_residual(estimator.coef_, estimator.embedding_)
+
+
+def normalized_cut_scorer(estimator, X=None, y=None):
+    """Minus :func:`~skdeepsc.segmentation.normalized_cut` of the fitted estimator's own affinity and labels.
+
+    Needs no labels and ignores `X`. Cuts compare only between graphs of equal density, such as ``affinity="top"`` gives.
+    """
+    estimator = _last(estimator)
+    check_is_fitted(estimator)
+    rows = getattr(estimator, "sample_indices_", slice(None))
+    return -normalized_cut(estimator.affinity_matrix_, estimator.labels_[rows])
+
+
+def _labels(estimator, X):
+    if hasattr(estimator, "predict"):
+        return estimator.predict(X)
+    labels = getattr(_last(estimator), "labels_", ())
+    if len(labels) != len(X):
+        raise ValueError(
+            f"{type(_last(estimator)).__name__} has no predict and holds labels of {len(labels)} training samples, but "
+            f"{len(X)} samples are to be scored: search with cv=TransductiveSplit()."
+        )
+    return labels
+
+
+def _features(estimator, X):
+    """Latent features where the estimator has them, else flat samples."""
+    if hasattr(estimator, "transform"):
+        return estimator.transform(X)
+    if isinstance(estimator, Pipeline) and len(estimator) > 1:
+        return estimator[:-1].transform(X)
+    return np.asarray(X).reshape(len(X), -1)
+
+
+def _last(estimator):
+    return estimator[-1] if isinstance(estimator, Pipeline) else estimator
+
+
+def _table(labels_true, labels_pred):
+    if len(labels_true) != len(labels_pred) or not len(labels_true):
+        raise ValueError(
+            f"labels_true and labels_pred must have the same length, at least 1; got {len(labels_true)} and "
+            f"{len(labels_pred)}."
+        )
+    return contingency_matrix(labels_true, labels_pred)

@@ -1,0 +1,103 @@
+"""Auto-encoders: modules with an `encoder` (images to flat codes) and a `decoder` (flat codes to images)."""
+
+import math
+
+from torch import nn
+
+
+class ConvAutoEncoder(nn.Module):
+    """Convolutional auto-encoder of the deep subspace clustering papers: stride 2, no pooling, no batch norm.
+
+    Every convolution halves height and width and is followed by a ReLU; the decoder mirrors the encoder layer by layer
+    and returns exactly the shapes that the encoder met. The decoder's last layer is linear: the released code ends in
+    a ReLU, which is harmless for pixels above zero only.
+
+    Parameters
+    ----------
+    image_shape : tuple of int
+        ``(channels, height, width)`` of one image.
+    channels : sequence of int, default=(15,)
+        Filters of each encoder layer.
+    kernel_sizes : sequence of int, default=(3,)
+        Odd sizes of the square filters of each encoder layer; one size is used for all layers.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many kernel sizes as layers, or an image gets smaller than a layer's filter.
+    """
+
+    def __init__(self, image_shape, channels=(15,), kernel_sizes=(3,)):
+        super().__init__()
+        kernel_sizes = tuple(kernel_sizes) * (len(channels) if len(kernel_sizes) == 1 else 1)
+        if len(kernel_sizes) != len(channels):
+            raise ValueError(
+                f"channels={tuple(channels)} asks for {len(channels)} layers, kernel_sizes={kernel_sizes} "
+                f"for {len(kernel_sizes)}: give as many kernel sizes as channels, or one for all layers."
+            )
+        shapes = [tuple(image_shape)]
+        for layer, (n_filters, size) in enumerate(zip(channels, kernel_sizes, strict=True)):
+            _check_fits(shapes, layer, size)
+            shapes.append((n_filters, math.ceil(shapes[-1][1] / 2), math.ceil(shapes[-1][2] / 2)))
+
+        down, up = [], []
+        for outer, inner, size in zip(shapes, shapes[1:], kernel_sizes, strict=False):
+            down += [_halve(outer, inner, size), nn.ReLU()]
+            up = [_double(inner, outer, size), nn.ReLU(), *up]
+        self.encoder = nn.Sequential(*down, nn.Flatten())
+        self.decoder = nn.Sequential(nn.Unflatten(1, shapes[-1]), *up[:-1])
+        _xavier(self)
+
+
+class DenseAutoEncoder(nn.Module):
+    """Fully connected auto-encoder for rows without spatial structure, or the papers' ``d-500-500-2000-k`` network.
+
+    A ReLU follows every layer but the code and the output.
+
+    Parameters
+    ----------
+    image_shape : tuple of int
+        Shape of one sample; it is flattened.
+    hidden_sizes : sequence of int, default=(64, 32)
+        Width of each encoder layer; the last is the length of the code.
+    """
+
+    def __init__(self, image_shape, hidden_sizes=(64, 32)):
+        super().__init__()
+        sizes = [math.prod(image_shape), *hidden_sizes]
+        down, up = [], []
+        for outer, inner in zip(sizes, sizes[1:], strict=False):
+            down += [nn.Linear(outer, inner), nn.ReLU()]
+            up = [nn.Linear(inner, outer), nn.ReLU(), *up]
+        self.encoder = nn.Sequential(nn.Flatten(), *down[:-1])
+        self.decoder = nn.Sequential(*up[:-1], nn.Unflatten(1, tuple(image_shape)))
+        _xavier(self)
+
+
+def _halve(outer, inner, size):
+    return nn.Conv2d(outer[0], inner[0], size, stride=2, padding=size // 2)
+
+
+def _double(inner, outer, size):
+    """Transposed convolution from the shape `inner` to exactly the shape `outer`."""
+    missing = tuple(outer[axis] - (2 * inner[axis] - 1) for axis in (1, 2))
+    return nn.ConvTranspose2d(inner[0], outer[0], size, stride=2, padding=size // 2, output_padding=missing)
+
+
+def _check_fits(shapes, layer, size):
+    height, width = shapes[-1][1:]
+    if size % 2 == 0:
+        raise ValueError(f"kernel_sizes holds {size} for layer {layer + 1}; the filters' sizes must be odd.")
+    if min(height, width) <= size // 2:
+        raise ValueError(
+            f"Images of shape {shapes[0]} (channels, height, width) are {height} x {width} when they reach layer "
+            f"{layer + 1}, too small for its {size} x {size} filters: use fewer entries in channels, smaller "
+            f"kernel_sizes, or larger images."
+        )
+
+
+def _xavier(module):
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.zeros_(layer.bias)

@@ -1,0 +1,183 @@
+"""Self-expression: every sample as a combination of the others, ``z_hat = coef @ z``.
+
+Samples are rows: ``coef[i, j]`` is the weight of sample j in sample i (the papers' C transposed).
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+class SelfExpression(nn.Module):
+    """Base of the two ways to C: it keeps the latent normalisation under which samples express each other.
+
+    With ``center=True`` the samples' mean is subtracted, with ``unit=True`` rows are scaled to unit length; `combine`
+    undoes both, so that the decoder and the losses see features in the encoder's own scale.
+
+    Parameters
+    ----------
+    center, unit : bool
+        The latent normalisation.
+    """
+
+    def __init__(self, *, center, unit):
+        super().__init__()
+        self.center = center
+        self.unit = unit
+
+    def normalize(self, z):
+        """Normalised features and what undoes the normalisation, ``(features, mean, norms)``."""
+        mean = z.mean(0, keepdim=True) if self.center else None
+        features = z - mean if self.center else z
+        if not self.unit:
+            return features, mean, None
+        norms = features.norm(dim=1, keepdim=True)
+        return features / norms.clamp_min(_tiny(norms)), mean, norms
+
+    def combine(self, coef, z):
+        """Self-expressed features ``z_hat``, shape (n_samples, n_latent): C Z, taken where C was computed."""
+        features, mean, norms = self.normalize(z)
+        z_hat = coef @ features
+        z_hat = z_hat * norms if self.unit else z_hat
+        return z_hat + mean if self.center else z_hat
+
+
+class TrainedExpression(SelfExpression):
+    """C as a free N x N parameter, learnt by the optimiser, as in the papers.
+
+    Parameters
+    ----------
+    n_samples : int
+        Number of samples N; the layer holds N * N float32 weights.
+    init : float or tensor of shape (n_samples, n_samples), default=1e-8
+        Start of C. The released code starts from a constant near 0, though the papers say random.
+    zero_diagonal : bool, default=False
+        Force diag(C) = 0. Needed with the l1 penalty, whose optimum is else C = I.
+    center, unit : bool, default=False
+        Latent normalisation, see :class:`SelfExpression`.
+    """
+
+    def __init__(self, n_samples, init=1e-8, *, zero_diagonal=False, center=False, unit=False):
+        super().__init__(center=center, unit=unit)
+        coef = torch.as_tensor(init, dtype=torch.float32).expand(n_samples, n_samples).clone()
+        self.coef = nn.Parameter(coef)
+        self.zero_diagonal = zero_diagonal
+
+    def forward(self, z):
+        """C, shape (n_samples, n_samples), for the codes `z` of all samples in their order."""
+        if not self.zero_diagonal:
+            return self.coef
+        return self.coef - torch.diag(self.coef.diagonal())
+
+
+class RidgeExpression(SelfExpression):
+    """C as the exact zero-diagonal minimiser of ||Z - CZ||^2 + lam ||C||^2, recomputed from the current Z.
+
+    No N x N parameter is learnt and the minimiser is differentiable. `lam` is given, or chosen once, at the first
+    call, so that the ridge has ``degrees_of_freedom`` effective degrees of freedom.
+
+    Parameters
+    ----------
+    lam : float or None
+        Ridge penalty. ``None``: from `degrees_of_freedom`.
+    degrees_of_freedom : float or None
+        Expected number of dimensions of all subspaces together, for ``lam=None``.
+    center, unit : bool, default=True
+        Latent normalisation, see :class:`SelfExpression`.
+    """
+
+    def __init__(self, lam=None, degrees_of_freedom=None, *, center=True, unit=True):
+        super().__init__(center=center, unit=unit)
+        self.degrees_of_freedom = degrees_of_freedom
+        self.register_buffer("lam", None if lam is None else torch.as_tensor(lam, dtype=torch.float64))
+
+    def forward(self, z):
+        """C, shape (n_samples, n_samples), for the codes `z` of all samples."""
+        features = self.normalize(z)[0]
+        if self.lam is None:
+            spectrum = gram_spectrum(features.detach())
+            self.lam = ridge_penalty(spectrum, min(self.degrees_of_freedom, 0.7 * len(z)))
+        return ridge_coefficients(features, self.lam.to(features.dtype))
+
+
+def ridge_coefficients(z, lam):
+    r"""Zero-diagonal ridge self-expression in closed form.
+
+    .. math:: \min_C \|Z - CZ\|_F^2 + \lambda \|C\|_F^2 \quad\text{s.t. } \mathrm{diag}(C) = 0
+
+    has the solution :math:`c_{ij} = -P_{ij} / P_{ii}` with :math:`P = (ZZ^T + \lambda I)^{-1}`, that is
+    :math:`c_{ij} = H_{ij} / (1 - H_{ii})` with the hat matrix :math:`H = I - \lambda P`. The smaller of the two Gram
+    matrices is factorised.
+
+    Parameters
+    ----------
+    z : tensor of shape (n_samples, n_latent)
+        Features, one sample a row.
+    lam : float or 0-d tensor, > 0
+        Ridge penalty.
+
+    Returns
+    -------
+    coef : tensor of shape (n_samples, n_samples)
+        Coefficients with a zero diagonal; differentiable with respect to `z`.
+    """
+    n_samples, n_latent = z.shape
+    if n_latent < n_samples:
+        factor = torch.linalg.cholesky(_add_to_diagonal(z.T @ z, lam))
+        whitened = torch.linalg.solve_triangular(factor, z.T, upper=False)
+        hat = whitened.T @ whitened
+        residual = 1 - hat.diagonal()
+    else:
+        factor = torch.linalg.cholesky(_add_to_diagonal(z @ z.T, lam))
+        hat = -lam * torch.cholesky_inverse(factor)
+        residual = -hat.diagonal()
+    coef = hat / residual.clamp_min(_tiny(residual))[:, None]
+    return coef - torch.diag(coef.diagonal())
+
+
+def gram_spectrum(z):
+    """Eigenvalues of ``z @ z.T`` that can differ from 0, float64, ascending (from the smaller Gram matrix)."""
+    z = z.double() if z.device.type != "mps" else z
+    return torch.linalg.eigvalsh(z.T @ z if z.shape[1] < z.shape[0] else z @ z.T).clamp_min(0)
+
+
+def ridge_penalty(spectrum, degrees_of_freedom):
+    r"""The ridge penalty with a given number of effective degrees of freedom.
+
+    Solves :math:`\sum_i w_i / (w_i + \lambda) = q` for :math:`\lambda` by bisection, to full float64 precision.
+
+    Parameters
+    ----------
+    spectrum : tensor of shape (n_eigenvalues,)
+        Eigenvalues w of the Gram matrix, >= 0.
+    degrees_of_freedom : float
+        q; more than 95 % of the number of non-zero eigenvalues is brought down to that.
+
+    Returns
+    -------
+    lam : 0-d tensor, float64, > 0
+    """
+    largest = spectrum.max()
+    if largest <= 0:
+        return torch.ones_like(largest)
+    w = spectrum[spectrum > 1e-10 * largest]
+    wanted = min(float(degrees_of_freedom), 0.95 * len(w))
+    low, high = torch.log(largest) - 40, torch.log(largest) + 40
+    for _ in range(100):
+        middle = (low + high) / 2
+        too_free = (w / (w + middle.exp())).sum() > wanted
+        low, high = torch.where(too_free, middle, low), torch.where(too_free, high, middle)
+    return ((low + high) / 2).exp()
+
+
+def unit_rows(z, *, center=True):
+    """Rows of `z`, with the mean of all rows subtracted if `center`, scaled to unit length."""
+    return F.normalize(z - z.mean(0, keepdim=True) if center else z, dim=1)
+
+
+def _add_to_diagonal(matrix, value):
+    return matrix + value * torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
+
+
+def _tiny(tensor):
+    return torch.finfo(tensor.dtype).tiny

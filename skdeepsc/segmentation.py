@@ -1,0 +1,274 @@
+"""From an affinity to labels: spectral clustering that loses no eigenvectors, normalised cut, label matching."""
+
+import warnings
+
+import numpy as np
+from scipy import sparse
+from scipy.linalg import eigh
+from scipy.optimize import linear_sum_assignment
+from scipy.sparse.csgraph import connected_components
+from scipy.sparse.linalg import eigsh
+from sklearn.cluster import k_means
+from sklearn.metrics.cluster import contingency_matrix
+from sklearn.utils import check_random_state
+
+from ._compat import cluster_qr, discretize
+
+__all__ = ["match_labels", "normalized_cut", "spectral_embedding", "spectral_labels"]
+
+# Up to this many samples a dense eigensolver is faster than, or as fast as, an iterative one, and loses nothing.
+_DENSE_LIMIT = 3000
+
+
+class DegenerateAffinityWarning(UserWarning):
+    """The affinity cannot support the clustering that was asked of it."""
+
+
+def spectral_labels(affinity, n_clusters, *, assign_labels="discretize", random_state=None):
+    """Spectral clustering of an affinity.
+
+    Parameters
+    ----------
+    affinity : ndarray or sparse array of shape (n_samples, n_samples)
+        Symmetric, non-negative.
+    n_clusters : int
+        Number of clusters; 1 gives one label without any decomposition.
+    assign_labels : {"discretize", "kmeans", "cluster_qr"}, default="discretize"
+        How the embedding becomes labels, as in :class:`sklearn.cluster.SpectralClustering`.
+    random_state : int, RandomState instance or None, default=None
+        Randomness of the assignment.
+
+    Returns
+    -------
+    labels : ndarray of shape (n_samples,), int
+        Consecutive from 0.
+
+    Warns
+    -----
+    DegenerateAffinityWarning
+        If samples are isolated, if all pairs are alike, if the graph falls into more components than clusters, or if
+        almost all samples end in one cluster.
+    """
+    affinity = _check_affinity(affinity)
+    n_samples = affinity.shape[0]
+    if n_clusters > n_samples:
+        raise ValueError(f"n_clusters={n_clusters} must not be larger than the number of samples, {n_samples}.")
+    if n_clusters == 1:
+        return np.zeros(n_samples, dtype=np.int64)
+    if n_clusters == n_samples:
+        return np.arange(n_samples)
+    _warn_if_degenerate(affinity, n_clusters)
+    generator = check_random_state(random_state)
+    _, vectors = spectral_embedding(affinity, n_clusters, random_state=generator)
+    labels = _assign(vectors, n_clusters, assign_labels, generator)
+    labels = np.unique(labels, return_inverse=True)[1].astype(np.int64)
+    _warn_if_collapsed(labels, n_clusters)
+    return labels
+
+
+def spectral_embedding(affinity, n_components, *, random_state=None):
+    r"""Leading eigenvectors of the normalised affinity :math:`D^{-1/2} A D^{-1/2}`.
+
+    Every connected component is decomposed on its own, so that none of the eigenvectors of a multiple eigenvalue 1
+    (one for each component) can be lost, as an iterative solver on the whole graph loses them. Eigenvectors of the
+    eigenvalue 1 are defined up to a rotation only; if there are more of them than `n_components`, a random rotation
+    keeps a share of each component in the first ones.
+
+    Parameters
+    ----------
+    affinity : ndarray or sparse array of shape (n_samples, n_samples)
+        Symmetric, non-negative.
+    n_components : int
+        Number of eigenvectors.
+    random_state : int, RandomState instance or None, default=None
+        Start of the iterative solver and the rotation above.
+
+    Returns
+    -------
+    values : ndarray of shape (n_components,)
+        Eigenvalues in descending order, at most 1. Samples without any affinity have eigenvalue 0.
+    vectors : ndarray of shape (n_samples, n_components)
+        Eigenvectors, one a column, orthonormal.
+    """
+    affinity = _check_affinity(affinity)
+    generator = check_random_state(random_state)
+    n_components = min(n_components, affinity.shape[0])
+    n_parts, part = connected_components(affinity, directed=False)
+    if n_parts == 1:
+        return _connected_eigenpairs(affinity, n_components, generator)
+
+    order = np.argsort(part, kind="stable")
+    members = np.split(order, np.cumsum(np.bincount(part))[:-1])
+    values, columns, owners = [], [], []
+    for rows in members:
+        block = affinity[np.ix_(rows, rows)] if len(rows) > 1 else affinity[rows][:, rows]
+        block_values, block_vectors = _connected_eigenpairs(block, min(n_components, len(rows)), generator)
+        values.append(block_values)
+        columns.extend(block_vectors.T)
+        owners.extend([rows] * len(block_values))
+    values = np.concatenate(values)
+    best = np.argsort(-values, kind="stable")[: max(n_components, np.sum(values > 1 - 1e-9))]
+    vectors = np.zeros((affinity.shape[0], len(best)))
+    for position, column in enumerate(best):
+        vectors[owners[column], position] = columns[column]
+    if len(best) > n_components:
+        vectors = vectors @ np.linalg.qr(generator.normal(size=(len(best), len(best))))[0]
+    return values[best][:n_components], vectors[:, :n_components]
+
+
+def normalized_cut(affinity, labels):
+    r"""Normalised cut of a labelling, :math:`\sum_k \mathrm{cut}(k) / \mathrm{vol}(k)`; the smaller, the better.
+
+    Comparable between labellings of one affinity, and between affinities of equal density such as
+    :func:`skdeepsc.affinity.top_affinity` gives.
+
+    Parameters
+    ----------
+    affinity : ndarray or sparse array of shape (n_samples, n_samples)
+        Symmetric, non-negative. The diagonal is ignored.
+    labels : array-like of shape (n_samples,)
+
+    Returns
+    -------
+    cut : float
+        Between 0 and the number of clusters. A cluster without any affinity counts as entirely cut.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepsc.segmentation import normalized_cut
+    >>> normalized_cut(np.kron(np.eye(2), np.ones((3, 3))), [0, 0, 0, 1, 1, 1])
+    0.0
+    """
+    affinity = sparse.csr_array(_check_affinity(affinity)) if sparse.issparse(affinity) else _check_affinity(affinity)
+    clusters, labels = np.unique(labels, return_inverse=True)
+    membership = sparse.csr_array((np.ones(len(labels)), (np.arange(len(labels)), labels)))
+    between = membership.T @ (affinity @ membership)
+    between = between.toarray() if sparse.issparse(between) else between
+    loops = np.bincount(labels, weights=affinity.diagonal(), minlength=len(clusters))
+    inside, volume = between.diagonal() - loops, between.sum(1) - loops
+    kept = np.divide(inside, volume, out=np.zeros_like(volume), where=volume > 0)
+    return float(np.clip(1 - kept, 0, 1).sum())
+
+
+def match_labels(labels, reference):
+    """Rename `labels` so that they agree with `reference` on as many samples as possible (Hungarian method).
+
+    Parameters
+    ----------
+    labels, reference : array-like of shape (n_samples,), int
+        Two clusterings of the same samples, the numbers of clusters may differ.
+
+    Returns
+    -------
+    matched : ndarray of shape (n_samples,)
+        `labels` under their best matching names; clusters without a partner get names that `reference` does not use.
+
+    Examples
+    --------
+    >>> from skdeepsc.segmentation import match_labels
+    >>> match_labels([0, 0, 1, 2], [4, 4, 0, 0])
+    array([4, 4, 0, 5])
+    """
+    clusters, labels = np.unique(labels, return_inverse=True)
+    names, reference = np.unique(reference, return_inverse=True)
+    rows, columns = linear_sum_assignment(contingency_matrix(labels, reference), maximize=True)
+    unused = (name for name in range(names.max(initial=0) + 1 + len(clusters)) if name not in set(names.tolist()))
+    partner = dict(zip(rows.tolist(), names[columns].tolist(), strict=True))
+    return np.array([partner[k] if k in partner else next(unused) for k in range(len(clusters))])[labels]
+
+
+def _assign(vectors, n_clusters, assign_labels, generator):
+    if assign_labels == "kmeans":
+        return k_means(vectors, n_clusters, n_init=10, random_state=generator)[1]
+    if assign_labels == "cluster_qr":
+        return cluster_qr(vectors)
+    if assign_labels == "discretize":
+        return discretize(_spread(vectors), random_state=generator)
+    raise ValueError(f"assign_labels must be 'discretize', 'kmeans' or 'cluster_qr'; got {assign_labels!r}.")
+
+
+def _spread(vectors):
+    """Rows of zeros (isolated samples) moved to the middle of the embedding, where `discretize` can assign them."""
+    lengths = np.linalg.norm(vectors, axis=1)
+    lost = lengths < 1e-12
+    if not lost.any():
+        return vectors
+    vectors = vectors.copy()
+    vectors[lost] = vectors[~lost].mean(axis=0) if not lost.all() else 1.0
+    vectors[np.linalg.norm(vectors, axis=1) < 1e-12] = 1.0
+    return vectors
+
+
+def _connected_eigenpairs(affinity, n_components, generator):
+    """Leading eigenpairs of the normalised affinity of one connected component."""
+    n_samples = affinity.shape[0]
+    degrees = np.asarray(affinity.sum(axis=1)).ravel()
+    if n_samples == 1:
+        return np.array([float(degrees[0] > 0)]), np.ones((1, 1))
+    scale = 1 / np.sqrt(degrees)
+    if n_samples <= _DENSE_LIMIT or n_components > n_samples // 5:
+        normalized = affinity.toarray() if sparse.issparse(affinity) else affinity.copy()
+        normalized = scale[:, None] * normalized * scale
+        window = (n_samples - n_components, n_samples - 1)
+        values, vectors = eigh(normalized, subset_by_index=window, overwrite_a=True, check_finite=False)
+    else:
+        if sparse.issparse(affinity):
+            normalized = sparse.diags_array(scale) @ affinity @ sparse.diags_array(scale)
+        else:
+            normalized = scale[:, None] * affinity * scale
+        # More eigenvectors than needed: nearly separate parts have nearly equal eigenvalues, and some would be missed.
+        wanted = min(2 * n_components + 10, n_samples - 2)
+        values, vectors = eigsh(normalized, k=wanted, which="LA", v0=generator.uniform(-1, 1, n_samples))
+    best = np.argsort(-values, kind="stable")[:n_components]
+    return np.minimum(values[best], 1.0), vectors[:, best]
+
+
+def _check_affinity(affinity):
+    if sparse.issparse(affinity):
+        affinity = sparse.csr_array(affinity).astype(np.float64)
+        values = affinity.data
+    else:
+        values = affinity = np.asarray(affinity, dtype=np.float64)
+    if affinity.ndim != 2 or affinity.shape[0] != affinity.shape[1]:
+        raise ValueError(f"affinity must be a square matrix; got shape {affinity.shape}.")
+    if not np.isfinite(values).all() or (values.size and values.min() < 0):
+        raise ValueError("affinity must be finite and non-negative; it holds NaN, infinite or negative entries.")
+    return affinity
+
+
+def _warn_if_degenerate(affinity, n_clusters):
+    n_samples = affinity.shape[0]
+    diagonal = affinity.diagonal()
+    strength = np.asarray(affinity.sum(axis=1)).ravel() - diagonal
+    isolated = int(np.sum(strength <= 1e-12 * max(strength.max(initial=0), diagonal.max(initial=0))))
+    if isolated:
+        _warn(
+            f"{isolated} of {n_samples} samples have no affinity to any other sample; their labels are arbitrary. "
+            "Keep more coefficients, or use a larger ridge penalty (a smaller subspace_dim)."
+        )
+    n_parts = connected_components(affinity, directed=False, return_labels=False) - isolated
+    if n_parts > n_clusters:
+        _warn(
+            f"The affinity falls into {n_parts} connected components, more than n_clusters={n_clusters}; which of them "
+            "share a cluster is arbitrary. Keep more coefficients."
+        )
+    off_diagonal = affinity[~np.eye(n_samples, dtype=bool)] if not sparse.issparse(affinity) else None
+    if off_diagonal is not None and np.ptp(off_diagonal) <= 1e-9 * max(off_diagonal.max(), 0):
+        _warn("All pairs of samples have the same affinity: there is nothing to cluster by.")
+
+
+def _warn_if_collapsed(labels, n_clusters):
+    sizes = np.bincount(labels)
+    largest = sizes.max() / len(labels)
+    if len(sizes) < n_clusters:
+        _warn(f"Only {len(sizes)} of n_clusters={n_clusters} clusters hold any sample.")
+    elif n_clusters > 2 and largest > max(0.5, 4 / n_clusters) and len(labels) >= 5 * n_clusters:
+        _warn(
+            f"One of {n_clusters} clusters holds {largest:.0%} of the samples: the affinity has collapsed. Try another "
+            "affinity, a smaller power, a larger keep, or a larger ridge penalty (a smaller subspace_dim)."
+        )
+
+
+def _warn(message):
+    warnings.warn(message, DegenerateAffinityWarning, stacklevel=4)

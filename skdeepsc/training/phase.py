@@ -1,0 +1,36 @@
+"""One line of a paper's algorithm box."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What to minimise, for how long, and which parts of the network learn.
+
+    Parameters
+    ----------
+    name : str
+        Name in the history, the progress bars and error messages.
+    costs : callable
+        From :class:`~skdeepsc.nn.network.Outputs` to a dict of named, weighted 0-d tensors; their sum is minimised.
+        The values are sums over the samples of a batch.
+    epochs : int
+        Passes through the data; 0 skips the phase.
+    lr : float
+        Step size of Adam.
+    parts : tuple of str or None, default=None
+        Names of the sub-modules that learn, all others are frozen; ``None``: all learn.
+    batch_size : int, default=-1
+        Samples in a batch, drawn anew each epoch; -1 takes all samples at once, in their order.
+    callbacks : tuple of skorch callbacks, default=()
+        The method's own callbacks.
+    """
+
+    name: str
+    costs: Callable
+    epochs: int
+    lr: float
+    parts: tuple | None = None
+    batch_size: int = -1
+    callbacks: tuple = ()

@@ -1,0 +1,199 @@
+"""Running the phases of an estimator: history, progress, devices, pre-training."""
+
+import math
+import warnings
+from copy import deepcopy
+
+import torch
+from sklearn.exceptions import ConvergenceWarning
+
+from .._random import seeded
+from ..losses import squared_error
+from ..nn import ConvAutoEncoder, DenseAutoEncoder, SubspaceNetwork
+from .callbacks import DeadAutoEncoder, EpochTasks, RedrawIfDead
+from .phase import Phase
+from .trainer import Trainer
+
+# Draws of the initial weights before an auto-encoder that does not learn is accepted with a warning.
+_MAX_DRAWS = 5
+
+
+def resolve_device(device):
+    """``torch.device`` for ``"auto"`` (CUDA if there is any, else the CPU) or a name."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device={device!r} cannot be used here: {error}") from error
+
+
+def to_device(samples, device):
+    """A checked array as a tensor on `device`; read-only memory is copied, all other CPU memory is shared."""
+    return torch.from_numpy(samples if samples.flags.writeable else samples.copy()).to(device)
+
+
+class Progress:
+    """What a fit tells the outside world: scikit-learn's callbacks, the user's skorch callbacks, verbosity.
+
+    Parameters
+    ----------
+    estimator : estimator with callback support
+    n_tasks : int
+        How many tasks (phases and the segmentation) the fit will report.
+    X : ndarray
+        Training data.
+    """
+
+    def __init__(self, estimator, n_tasks, X):
+        self.estimator = estimator
+        self.X = X
+        self.root = estimator._init_callback_context(max_subtasks=n_tasks)
+        self.root.call_on_fit_task_begin(estimator=estimator, X=X)
+
+    def task(self, name, n_steps=0):
+        """Begin a task of `n_steps` steps."""
+        context = self.root.subcontext(task_name=name, max_subtasks=n_steps)
+        context.call_on_fit_task_begin(estimator=self.estimator, X=self.X)
+        return context
+
+    def done(self, context):
+        """End a task; whether a callback asks the fit to leave out what follows."""
+        return context.call_on_fit_task_end(estimator=self.estimator, X=self.X)
+
+    def end(self):
+        """End the fit."""
+        self.root.call_on_fit_task_end(estimator=self.estimator, X=self.X)
+
+
+def run_phase(phase, network, samples, *, callbacks=(), device="cpu", verbose=0):
+    """Train `network` in place for one phase and return its history, one dict an epoch.
+
+    Parameters
+    ----------
+    phase : Phase
+    network : SubspaceNetwork
+    samples : tensor of shape (n_samples, ...)
+        On `device`.
+    callbacks : sequence of skorch callbacks, default=()
+    device : device, default="cpu"
+    verbose : int, default=0
+        Above 0: skorch's table, one line an epoch.
+
+    Returns
+    -------
+    history : list of dict
+        ``phase``, ``epoch`` (from 1), every cost under its name, ``train_loss``, ``seconds``, and what the callbacks
+        recorded.
+    """
+    trainer = Trainer(
+        network, phase, callbacks=[*callbacks, *phase.callbacks], device=str(device), verbose=verbose
+    ).train_phase(samples)
+    return [_row(phase.name, entry) for entry in trainer.history]
+
+
+def _row(phase, entry):
+    recorded = {name: value for name, value in entry.items() if name not in ("batches", "dur", "epoch", "train_batch_count")}
+    recorded = {name: value for name, value in recorded.items() if not name.endswith("_best")}
+    return {"phase": phase, "epoch": entry["epoch"], **recorded, "seconds": entry.get("dur", math.nan)}
+
+
+def build_autoencoder(image_shape, autoencoder=None, channels=(15,), kernel_sizes=(3,), hidden_sizes=(64, 32)):
+    """A new auto-encoder for samples of `image_shape`.
+
+    Parameters
+    ----------
+    image_shape : tuple of int
+        ``(channels, height, width)``, or ``(n_features,)`` for flat rows.
+    autoencoder : None, "conv", "dense", Module or callable, default=None
+        ``None``: convolutional for images, dense for flat rows. A module with `encoder` and `decoder` is copied, its
+        weights are kept. A callable gets `image_shape` and returns such a module.
+    channels, kernel_sizes, hidden_sizes
+        See :class:`~skdeepsc.nn.ConvAutoEncoder` and :class:`~skdeepsc.nn.DenseAutoEncoder`.
+
+    Returns
+    -------
+    autoencoder : Module
+    """
+    if isinstance(autoencoder, torch.nn.Module):
+        built = deepcopy(autoencoder)
+    elif callable(autoencoder):
+        built = autoencoder(image_shape)
+    elif autoencoder == "dense" or (autoencoder is None and len(image_shape) == 1):
+        built = DenseAutoEncoder(image_shape, hidden_sizes)
+    elif len(image_shape) == 1:
+        raise ValueError(
+            f"autoencoder='conv' needs images, but X has flat rows of {image_shape[0]} features: give image_shape, "
+            "e.g. image_shape=(28, 28)."
+        )
+    else:
+        built = ConvAutoEncoder(image_shape, channels, kernel_sizes)
+    for part in ("encoder", "decoder"):
+        if not isinstance(getattr(built, part, None), torch.nn.Module):
+            raise TypeError(f"autoencoder must have a torch module {part!r}; got {type(built).__name__} without one.")
+    return built
+
+
+def pretrain(samples, architecture, input_scale, epochs, lr, batch_size, seed, device, callbacks, verbose):
+    """Train an auto-encoder alone; what it returns depends on nothing but the arguments, so that it can be cached.
+
+    The initialisation is drawn again, at most four times, if after a fifth of the training, 300 steps at most, the
+    reconstruction is hardly better than the mean image's: ReLU auto-encoders with few channels can be born dead.
+
+    Parameters
+    ----------
+    samples : ndarray of shape (n_samples, *image_shape)
+    architecture : dict
+        Arguments of :func:`build_autoencoder`.
+    input_scale : float
+    epochs, lr, batch_size
+        Of the phase.
+    seed : int
+    device : device
+    callbacks : sequence of skorch callbacks
+    verbose : int
+
+    Returns
+    -------
+    autoencoder : Module
+        On the CPU.
+    history : list of dict
+    """
+    tensor = to_device(samples, device)
+    n_steps = math.ceil(len(samples) / min(batch_size, len(samples))) if batch_size > 0 else 1
+    baseline = _mean_image_error(tensor, input_scale)
+    for draw in range(_MAX_DRAWS):
+        with seeded(seed + draw, device):
+            autoencoder = build_autoencoder(**architecture)
+            network = SubspaceNetwork(autoencoder.encoder, autoencoder.decoder, input_scale=input_scale).to(device)
+            check = RedrawIfDead(0.9 * baseline, after=max(1, min(epochs // 5, 300 // n_steps)))
+            last = draw == _MAX_DRAWS - 1 or isinstance(architecture["autoencoder"], torch.nn.Module)
+            phase = Phase(
+                name="pretrain",
+                costs=lambda out: {"reconstruction": squared_error(out.x, out.x_auto)},
+                epochs=epochs,
+                lr=lr,
+                parts=("encoder", "decoder"),
+                batch_size=batch_size,
+                callbacks=() if last else (check,),
+            )
+            try:
+                history = run_phase(phase, network, tensor, callbacks=callbacks, device=device, verbose=verbose)
+                break
+            except DeadAutoEncoder:
+                continue
+    if last and history and baseline > 0 and history[-1]["reconstruction"] > 0.9 * baseline:
+        warnings.warn(
+            "The auto-encoder rebuilds its input hardly better than the mean image would. Use more channels, a larger "
+            "pretrain_epochs or another pretrain_lr.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+    return autoencoder.cpu(), history
+
+
+def _mean_image_error(tensor, input_scale):
+    """Squared error of rebuilding every sample by the mean of all, a sum."""
+    flat = tensor.flatten(1)
+    mean = flat.to(torch.float32).mean(0)
+    return sum((block.to(torch.float32) - mean).square().sum().item() for block in flat.split(4096)) / input_scale**2

@@ -1,0 +1,95 @@
+"""The only training loop, and it is skorch's."""
+
+import math
+
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import EarlyStopping, EpochTimer, PrintLog
+
+from .batches import Batches
+from .callbacks import EpochTerms, StopTraining
+
+
+class Trainer(NeuralNet):
+    """A skorch net that minimises a dict of named costs and hands whole blocks of rows to the network.
+
+    Parameters
+    ----------
+    module : SubspaceNetwork
+        Trained in place.
+    phase : Phase
+        What to minimise and how.
+    **kwargs
+        Further parameters of :class:`skorch.NeuralNet`: ``device``, ``callbacks``, ``verbose``.
+    """
+
+    def __init__(self, module, phase, **kwargs):
+        self.phase = phase
+        self.term_names_ = ()
+        super().__init__(
+            module,
+            criterion=torch.nn.Identity,
+            optimizer=torch.optim.Adam,
+            optimizer__fused=torch.device(kwargs.get("device", "cpu")).type in ("cpu", "cuda"),
+            lr=phase.lr,
+            max_epochs=phase.epochs,
+            batch_size=phase.batch_size,
+            iterator_train=Batches,
+            train_split=None,
+            **kwargs,
+        )
+
+    def get_default_callbacks(self):
+        return [("timer", EpochTimer()), ("terms", EpochTerms())] + ([("print", PrintLog())] if self.verbose else [])
+
+    def get_dataset(self, X, y=None):
+        return X
+
+    def check_data(self, X, y=None):
+        pass
+
+    def get_all_learnable_params(self):
+        return ((name, value) for name, value in super().get_all_learnable_params() if value.requires_grad)
+
+    def get_loss(self, y_pred, y_true, X=None, training=False):
+        """Sum of the phase's costs; each is recorded under its name, one that is not finite ends the fit."""
+        terms = self.phase.costs(y_pred)
+        self.term_names_ = tuple(terms)
+        total = sum(terms.values())
+        values = torch.stack([value.detach() for value in terms.values()]).tolist()
+        for name, value in zip(terms, values, strict=True):
+            if not math.isfinite(value):
+                raise FloatingPointError(self._diverged(name, value))
+            self.history.record_batch(name, value)
+        return total
+
+    def train_phase(self, samples):
+        """Run the phase on `samples`, a tensor on the device; Ctrl-C passes through as KeyboardInterrupt."""
+        for name, part in self.module.named_children():
+            part.requires_grad_(self.phase.parts is None or name in self.phase.parts)
+        self.initialize()
+        self.notify("on_train_begin", X=samples, y=None)
+        try:
+            self.fit_loop(samples)
+        except StopTraining:
+            pass
+        except KeyboardInterrupt as interrupt:
+            if not _raised_by_early_stopping(interrupt):
+                raise
+        self.notify("on_train_end", X=samples, y=None)
+        return self
+
+    def _diverged(self, name, value):
+        epoch = len(self.history)
+        return (
+            f"The cost {name!r} became {value} in phase {self.phase.name!r}, epoch {epoch}. Lower this phase's learning "
+            f"rate (now {self.phase.lr:g}) or the weight of {name!r}, and check the scale of the input."
+        )
+
+
+def _raised_by_early_stopping(interrupt):
+    """Whether skorch's EarlyStopping raised the interrupt, which is how it ends training, and not the user."""
+    trace = interrupt.__traceback__
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace.tb_frame.f_code is EarlyStopping.on_epoch_end.__code__
