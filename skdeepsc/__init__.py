@@ -11,7 +11,18 @@ _HOMES = {
     "PSSC": "deep",
     "paper_settings": "deep",
 }
-_MODULES = ("affinity", "datasets", "deep", "inspection", "losses", "metrics", "model_selection", "nn", "segmentation", "training")
+_MODULES = (
+    "affinity",
+    "datasets",
+    "deep",
+    "inspection",
+    "losses",
+    "metrics",
+    "model_selection",
+    "nn",
+    "segmentation",
+    "training",
+)
 
 __all__ = [*_HOMES, *_MODULES]
 

@@ -47,25 +47,29 @@ solver : {"ridge", "trained"}, default="ridge"
     How C is found. ``"trained"``: an N x N parameter of the network, as in the papers. ``"ridge"``: the exact
     zero-diagonal minimiser of :math:`\\|Z - CZ\\|^2 + \\lambda \\|C\\|^2`, recomputed from the current features,
     differentiable, without any parameter.
-subspace_dim : float, default=8
+subspace_dim : float, default={subspace_dim}
     Expected dimension q of a subspace, for ``solver="ridge"``: :math:`\\lambda` is chosen so that the ridge has
     ``n_clusters * subspace_dim`` effective degrees of freedom (at most 0.7 n_samples).
 ridge_lambda : float or None, default=None
     :math:`\\lambda` itself; ``None``: from `subspace_dim`.
 latent_normalization : {"auto", "none", "unit", "centered"}, default="auto"
     What is done to the features before they express each other: nothing, as in the papers; rows scaled to unit length;
-    the mean subtracted, then rows scaled. ``"auto"``: "centered" for the ridge, "none" for a trained C. The same
-    features are searched for neighbours in `predict`.
+    the mean subtracted, then rows scaled. ``"auto"``: "none" for a trained C; for the ridge, "centered" where the
+    affinity is made of positive coefficients (``affinity="top"``), else "unit", as the coefficients between opposite
+    sides of the mean are large and negative, and the other affinities take magnitudes. The same features are searched
+    for neighbours in `predict`.
 coef_init : float or "ridge", default=1e-8
     Start of a trained C: a constant, or the ridge solution on the pre-trained features.
 zero_diagonal : bool or "auto", default="auto"
     Whether diag(C) = 0 is forced on a trained C. ``"auto"``: where an l1 norm needs it. The ridge solution always has
     a zero diagonal.
 expression_epochs : int or "auto", default="auto"
-    Epochs in which a trained C alone learns to express the fixed features, before the joint phase. ``"auto"``: none, or
-    300 if there is no joint phase.
+    Epochs in which a trained C alone learns to express the fixed features, before the joint phase. ``"auto"``: 300, or
+    none if C starts from the ridge solution. The papers have no such phase.
+expression_lr : float, default=1e-3
+    Adam's step size in it.
 max_epochs : int, default={max_epochs}
-    Full-batch epochs of the joint phase, in which all parts learn. 0 clusters the pre-trained features.
+    Full-batch epochs of the joint phase, in which all parts of the network learn. 0 clusters the pre-trained features.
 lr : float, default={lr}
     Adam's step size in the joint phase.
 affinity : {"enhanced", "symmetric", "thresholded", "row_normalized", "top"} or callable, default="{affinity}"

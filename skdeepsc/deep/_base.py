@@ -22,8 +22,8 @@ from ..training.callbacks import EpochTasks
 from ..training.run import Progress, run_phase, to_device
 from ._autoencoder import BaseAutoEncoding
 
-# Epochs in which a trained C learns on fixed features when no joint phase follows.
-_FROZEN_EPOCHS = 300
+# Epochs in which a trained C learns to express the fixed features before the joint phase, unless it starts from the ridge.
+_EXPRESSION_EPOCHS = 300
 
 
 def weighted(**terms):
@@ -52,8 +52,9 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
     coef_init: float | str = 1e-8
     zero_diagonal: bool | str = "auto"
     expression_epochs: int | str = "auto"
-    max_epochs: int = 0
-    lr: float = 1e-3
+    expression_lr: float = 1e-3
+    max_epochs: int = 20
+    lr: float = 1e-4
     affinity: object = "top"
     affinity_params: dict | None = None
     assign_labels: str = "discretize"
@@ -70,6 +71,7 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
         "coef_init": [Interval(Real, None, None, closed="neither"), StrOptions({"ridge"})],
         "zero_diagonal": ["boolean", StrOptions({"auto"})],
         "expression_epochs": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
+        "expression_lr": [Interval(Real, 0, None, closed="neither")],
         "max_epochs": [Interval(Integral, 0, None, closed="left")],
         "lr": [Interval(Real, 0, None, closed="neither")],
         "affinity": [StrOptions({"enhanced", "symmetric", "thresholded", "row_normalized", "top"}), callable],
@@ -112,8 +114,8 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
             self.network_ = self._build(autoencoder, tensor)
             self.n_iter_ = 0
             for phase in phases:
-                if self._run(phase, tensor, progress):
-                    break
+                if not progress.stopped:
+                    self._run(phase, tensor, progress)
         task = progress.task("segment")
         self._express(tensor)
         self.labels_ = self._spread(self._segment(label_seed), rows, samples)
@@ -161,15 +163,17 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
     # The algorithm
 
     def _phases(self):
-        epochs = self.expression_epochs
-        if epochs == "auto":
-            epochs = _FROZEN_EPOCHS if self.max_epochs == 0 and self.coef_init != "ridge" else 0
-        if self.solver == "ridge":
-            epochs = 0
         return [
-            Phase("express", self._expression_costs, epochs, self.lr, parts=("expression",)),
+            Phase("express", self._expression_costs, self._epochs_of_expression(), self.expression_lr, ("expression",)),
             Phase("finetune", self._costs, self.max_epochs, self.lr),
         ]
+
+    def _epochs_of_expression(self):
+        if self.solver == "ridge":
+            return 0
+        if self.expression_epochs == "auto":
+            return 0 if self.coef_init == "ridge" else _EXPRESSION_EPOCHS
+        return self.expression_epochs
 
     def _expression_costs(self, out):
         return weighted(
@@ -204,7 +208,7 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
     def _expression(self, z):
         normalization = self.latent_normalization
         if normalization == "auto":
-            normalization = "centered" if self.solver == "ridge" else "none"
+            normalization = "none" if self.solver == "trained" else "centered" if self.affinity == "top" else "unit"
         scaling = {"center": normalization == "centered", "unit": normalization in ("unit", "centered")}
         if self.solver == "ridge":
             return self._ridge(**scaling)
@@ -218,7 +222,7 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
         return RidgeExpression(self.ridge_lambda, self.subspace_dim * self.n_clusters, **scaling)
 
     def _run(self, phase, tensor, progress):
-        """Run one phase; whether a callback asks to leave out the later ones."""
+        """Run one phase and keep its history."""
         context = progress.task(phase.name, phase.epochs)
         callbacks = [*(self.callbacks or ()), EpochTasks(self, context, progress.X)]
         history = run_phase(
@@ -226,7 +230,7 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
         )
         self.history_ += history
         self.n_iter_ += len(history)
-        return progress.done(context)
+        progress.done(context)
 
     def _express(self, tensor):
         """Set codes and coefficients; take the N x N layer out of the network."""
@@ -273,4 +277,3 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
         if self._unit_latent:
             z = z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), np.finfo(z.dtype).tiny)
         return z
-

@@ -93,7 +93,6 @@ class PSSC(BaseDeepSubspaceClustering):
     gamma_label: float = 1.0
     confidence: float = 0.8
     margin: float = 1.0
-    lr: float = 1e-4
 
     _parameter_constraints = {
         **BaseDeepSubspaceClustering._parameter_constraints,

@@ -10,12 +10,13 @@ from sklearn.exceptions import ConvergenceWarning
 from .._random import seeded
 from ..losses import squared_error
 from ..nn import ConvAutoEncoder, DenseAutoEncoder, SubspaceNetwork
-from .callbacks import DeadAutoEncoder, EpochTasks, RedrawIfDead
+from .callbacks import DeadAutoEncoder, RedrawIfDead
 from .phase import Phase
 from .trainer import Trainer
 
-# Draws of the initial weights before an auto-encoder that does not learn is accepted with a warning.
-_MAX_DRAWS = 5
+# Draws of the initial weights before an auto-encoder that does not learn is accepted with a warning; the steps after
+# which that is judged; and the shortest training that is judged at all.
+_MAX_DRAWS, _TRIAL_STEPS, _SHORT_STEPS = 5, 300, 100
 
 
 def resolve_device(device):
@@ -43,9 +44,15 @@ class Progress:
         How many tasks (phases and the segmentation) the fit will report.
     X : ndarray
         Training data.
+
+    Attributes
+    ----------
+    stopped : bool
+        Whether a callback asked at the end of a task to leave out the phases that follow.
     """
 
     def __init__(self, estimator, n_tasks, X):
+        self.stopped = False
         self.estimator = estimator
         self.X = X
         self.root = estimator._init_callback_context(max_subtasks=n_tasks)
@@ -58,8 +65,8 @@ class Progress:
         return context
 
     def done(self, context):
-        """End a task; whether a callback asks the fit to leave out what follows."""
-        return context.call_on_fit_task_end(estimator=self.estimator, X=self.X)
+        """End a task."""
+        self.stopped |= context.call_on_fit_task_end(estimator=self.estimator, X=self.X)
 
     def end(self):
         """End the fit."""
@@ -93,7 +100,9 @@ def run_phase(phase, network, samples, *, callbacks=(), device="cpu", verbose=0)
 
 
 def _row(phase, entry):
-    recorded = {name: value for name, value in entry.items() if name not in ("batches", "dur", "epoch", "train_batch_count")}
+    recorded = {
+        name: value for name, value in entry.items() if name not in ("batches", "dur", "epoch", "train_batch_count")
+    }
     recorded = {name: value for name, value in recorded.items() if not name.endswith("_best")}
     return {"phase": phase, "epoch": entry["epoch"], **recorded, "seconds": entry.get("dur", math.nan)}
 
@@ -137,7 +146,7 @@ def build_autoencoder(image_shape, autoencoder=None, channels=(15,), kernel_size
 def pretrain(samples, architecture, input_scale, epochs, lr, batch_size, seed, device, callbacks, verbose):
     """Train an auto-encoder alone; what it returns depends on nothing but the arguments, so that it can be cached.
 
-    The initialisation is drawn again, at most four times, if after a fifth of the training, 300 steps at most, the
+    The initialisation is drawn again, at most four times, if after half of the training, 300 steps at most, the
     reconstruction is hardly better than the mean image's: ReLU auto-encoders with few channels can be born dead.
 
     Parameters
@@ -160,13 +169,13 @@ def pretrain(samples, architecture, input_scale, epochs, lr, batch_size, seed, d
     history : list of dict
     """
     tensor = to_device(samples, device)
-    n_steps = math.ceil(len(samples) / min(batch_size, len(samples))) if batch_size > 0 else 1
-    baseline = _mean_image_error(tensor, input_scale)
+    n_steps = math.ceil(len(samples) / batch_size)
+    limit = 0.9 * _mean_image_error(tensor, input_scale) if n_steps * epochs >= _SHORT_STEPS else math.inf
+    trial = min(math.ceil(_TRIAL_STEPS / n_steps), math.ceil(epochs / 2))
     for draw in range(_MAX_DRAWS):
         with seeded(seed + draw, device):
             autoencoder = build_autoencoder(**architecture)
             network = SubspaceNetwork(autoencoder.encoder, autoencoder.decoder, input_scale=input_scale).to(device)
-            check = RedrawIfDead(0.9 * baseline, after=max(1, min(epochs // 5, 300 // n_steps)))
             last = draw == _MAX_DRAWS - 1 or isinstance(architecture["autoencoder"], torch.nn.Module)
             phase = Phase(
                 name="pretrain",
@@ -175,14 +184,14 @@ def pretrain(samples, architecture, input_scale, epochs, lr, batch_size, seed, d
                 lr=lr,
                 parts=("encoder", "decoder"),
                 batch_size=batch_size,
-                callbacks=() if last else (check,),
+                callbacks=() if last else (RedrawIfDead(limit, after=trial),),
             )
             try:
                 history = run_phase(phase, network, tensor, callbacks=callbacks, device=device, verbose=verbose)
                 break
             except DeadAutoEncoder:
                 continue
-    if last and history and baseline > 0 and history[-1]["reconstruction"] > 0.9 * baseline:
+    if history and history[-1]["reconstruction"] > limit > 0:
         warnings.warn(
             "The auto-encoder rebuilds its input hardly better than the mean image would. Use more channels, a larger "
             "pretrain_epochs or another pretrain_lr.",

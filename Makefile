@@ -1,0 +1,28 @@
+# make demo   cluster the handwritten digits that come with scikit-learn
+# make test   run the tests
+# make lint   check style
+# All use the environment .venv in this folder and the versions in constraints.txt.
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+
+.PHONY: demo test lint clean
+
+demo: $(VENV)/installed
+	$(RUN) examples/plot_digits.py
+
+test: $(VENV)/installed
+	$(RUN) -m pytest --numprocesses 2 --dist worksteal
+
+lint: $(VENV)/installed
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --constraint constraints.txt --editable ".[test]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info

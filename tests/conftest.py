@@ -1,0 +1,18 @@
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Two test processes share the cores; torch would start a team of threads in each."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def images():
+    """Sixty 8 x 8 images of the digits 0, 4 and 6, float32 in [0, 1], and their digits."""
+    digits = load_digits()
+    rows = np.flatnonzero(np.isin(digits.target, [0, 4, 6]))[:60]
+    return (digits.images[rows] / 16).astype(np.float32), digits.target[rows]

@@ -1,0 +1,131 @@
+import numpy as np
+import pytest
+from scipy import sparse
+
+from skdeepsc.affinity import (
+    compute_affinity,
+    enhanced_affinity,
+    row_normalized_affinity,
+    symmetric_affinity,
+    threshold_coefficients,
+    thresholded_affinity,
+    top_affinity,
+)
+
+
+@pytest.fixture
+def coef():
+    return np.random.RandomState(0).normal(size=(30, 30))
+
+
+def slow_threshold(coef, keep):
+    """thrC of the released code, column by column."""
+    result = np.zeros_like(coef)
+    for j in range(coef.shape[1]):
+        total, needed = 0.0, keep * np.abs(coef[:, j]).sum()
+        for i in np.argsort(-np.abs(coef[:, j])):
+            result[i, j] = coef[i, j]
+            total += abs(coef[i, j])
+            if total > needed:
+                break
+    return result
+
+
+@pytest.mark.parametrize("keep", [0.1, 0.5, 0.9])
+def test_threshold_is_the_released_loop(coef, keep):
+    np.testing.assert_array_equal(threshold_coefficients(coef, keep), slow_threshold(coef, keep))
+    np.testing.assert_array_equal(threshold_coefficients(coef, keep, axis=1), slow_threshold(coef.T, keep).T)
+
+
+def test_threshold_keeps_all_at_one(coef):
+    np.testing.assert_array_equal(threshold_coefficients(coef, 1.0), coef)
+
+
+def slow_enhanced(coef, n_clusters, subspace_dim, power, keep, diagonal):
+    """post_proC of the released code with a full singular value decomposition."""
+    coef = coef.copy()
+    if diagonal != "keep":
+        np.fill_diagonal(coef, 0)
+    coef = slow_threshold(coef, keep)
+    graph = (coef + coef.T) / 2
+    if diagonal == "one":
+        np.fill_diagonal(graph, 1)
+    rank = min(n_clusters * subspace_dim + 1, len(coef))
+    u, s, _ = np.linalg.svd(graph)
+    factor = u[:, :rank] * np.sqrt(s[:rank])
+    factor = factor / np.linalg.norm(factor, axis=1, keepdims=True)
+    affinity = np.maximum(factor @ factor.T, 0) ** power
+    return affinity / affinity.max()
+
+
+@pytest.mark.parametrize("diagonal", ["zero", "one", "keep"])
+@pytest.mark.parametrize("n_samples", [30, 240], ids=["dense", "truncated"])
+def test_enhanced_is_the_released_post_processing(n_samples, diagonal):
+    coef = np.random.RandomState(1).normal(size=(n_samples, n_samples))
+    ours = enhanced_affinity(coef, 3, subspace_dim=2, power=3, keep=0.6, diagonal=diagonal)
+    np.testing.assert_allclose(ours, slow_enhanced(coef, 3, 2, 3, 0.6, diagonal), atol=1e-8)
+
+
+def test_enhanced_as_printed(coef):
+    graph = threshold_coefficients(coef - np.diag(np.diag(coef)), 0.5)
+    graph = (np.abs(graph) + np.abs(graph).T) / 2
+    u, s, _ = np.linalg.svd(graph)
+    wanted = np.abs((u[:, :5] * s[:5]) @ u[:, :5].T) ** 2
+    ours = enhanced_affinity(coef, 2, subspace_dim=2, power=2, keep=0.5, diagonal="zero", variant="paper")
+    np.testing.assert_allclose(ours, wanted / wanted.max(), atol=1e-10)
+
+
+@pytest.mark.parametrize("name", ["symmetric", "thresholded", "enhanced", "row_normalized", "top"])
+def test_affinities_are_affinities(coef, name):
+    before = coef.copy()
+    affinity = compute_affinity(coef, name, n_clusters=2)
+    np.testing.assert_array_equal(coef, before)
+    dense = affinity.toarray() if sparse.issparse(affinity) else affinity
+    np.testing.assert_allclose(dense, dense.T)
+    assert dense.min() >= 0
+    if name in ("enhanced", "row_normalized"):
+        assert dense.max() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("name", ["symmetric", "thresholded", "enhanced", "row_normalized", "top"])
+def test_affinities_permute_with_the_samples(coef, name):
+    order = np.random.RandomState(1).permutation(len(coef))
+    plain = compute_affinity(coef, name, n_clusters=2)
+    permuted = compute_affinity(coef[np.ix_(order, order)], name, n_clusters=2)
+    dense = [a.toarray() if sparse.issparse(a) else a for a in (plain, permuted)]
+    np.testing.assert_allclose(dense[1], dense[0][np.ix_(order, order)], atol=1e-8)
+
+
+@pytest.mark.parametrize("name", ["symmetric", "thresholded", "enhanced", "row_normalized", "top"])
+def test_zero_coefficients_give_no_pairs(name):
+    affinity = compute_affinity(np.zeros((6, 6)), name, n_clusters=2)
+    dense = affinity.toarray() if sparse.issparse(affinity) else affinity
+    assert np.isfinite(dense).all()
+    assert np.abs(dense - np.diag(np.diag(dense))).sum() == 0
+
+
+def test_top_keeps_the_largest_positive_of_each_row(coef):
+    top = top_affinity(coef, n_coefs=4)
+    rows = coef.copy()
+    np.fill_diagonal(rows, -np.inf)
+    wanted = np.zeros_like(coef)
+    for i, row in enumerate(rows):
+        best = [j for j in np.argsort(-row)[:4] if row[j] > 0]
+        wanted[i, best] = row[best] / row[best].sum()
+    np.testing.assert_allclose(top.toarray(), (wanted + wanted.T) / 2)
+
+
+def test_row_normalized_rows_end_at_one(coef):
+    affinity = row_normalized_affinity(coef)
+    np.testing.assert_allclose(affinity.max(axis=1), 1)
+    assert not np.allclose(affinity, affinity.T)
+
+
+def test_callable_affinity_and_unknown_names(coef):
+    assert compute_affinity(coef, symmetric_affinity) is not None
+    with pytest.raises(ValueError, match=r"affinity must be one of .*'symmetric'"):
+        compute_affinity(coef, "nearest")
+    with pytest.raises(ValueError, match="diagonal must be one of"):
+        enhanced_affinity(coef, 2, diagonal="none")
+    with pytest.raises(ValueError, match="square"):
+        thresholded_affinity(coef[:3])

@@ -1,0 +1,92 @@
+"""scikit-learn's own checks, every one, for every estimator with its default arguments; and its inner habits."""
+
+import importlib
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
+
+import skdeepsc
+from skdeepsc import PSSC, AutoEncoder, DSCNet
+from skdeepsc.segmentation import DegenerateAffinityWarning
+
+ESTIMATORS = [AutoEncoder, DSCNet, PSSC]
+
+
+@pytest.fixture(autouse=True)
+def _array_api(monkeypatch):
+    monkeypatch.setenv("SCIPY_ARRAY_API", "1")
+
+
+@pytest.mark.filterwarnings("ignore::skdeepsc.segmentation.DegenerateAffinityWarning")
+@parametrize_with_checks([estimator() for estimator in ESTIMATORS], xfail_strict=True)
+def test_scikit_learn_check(estimator, check):
+    check(estimator)
+
+
+def test_no_check_is_expected_to_fail():
+    for estimator in ESTIMATORS:
+        assert len(list(estimator_checks_generator(estimator()))) >= 46
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_parameters_are_documented_validated_and_cloned(estimator):
+    params = estimator().get_params()
+    assert set(params) == set(estimator._parameter_constraints)
+    for name in params:
+        assert f"    {name} : " in estimator.__doc__, name
+    assert "{" not in estimator.__doc__.split("Attributes")[0].replace('{"', "")
+    assert clone(estimator()).get_params() == params
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_fitted_attributes_are_documented(estimator, images):
+    fitted = estimator(pretrain_epochs=1, **({} if estimator is AutoEncoder else {"n_clusters": 3})).fit(images[0])
+    for name in vars(fitted):
+        if name.endswith("_") and not name.startswith("_"):
+            assert f"    {name} : " in estimator.__doc__, name
+
+
+def test_bad_parameters_are_named():
+    X = np.random.RandomState(0).normal(size=(20, 4))
+    for params, message in (
+        ({"n_clusters": 0}, "'n_clusters' parameter of PSSC must be an int in the range"),
+        ({"solver": "lasso"}, "'solver' parameter of PSSC must be a str among"),
+        ({"gamma_graph": -1.0}, "'gamma_graph' parameter"),
+        ({"device": "abacus"}, "device='abacus' cannot be used"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            PSSC(**params).fit(X)
+    with pytest.raises(ValueError, match=r"n_clusters=30 must not be larger .* n_samples = 20"):
+        PSSC(30).fit(X)
+
+
+def test_public_names_exist_and_are_all():
+    for name in skdeepsc.__all__:
+        assert getattr(skdeepsc, name) is not None
+    assert set(skdeepsc.__all__) <= set(dir(skdeepsc))
+    for module in (
+        "affinity",
+        "datasets",
+        "deep",
+        "inspection",
+        "losses",
+        "metrics",
+        "model_selection",
+        "nn",
+        "training",
+    ):
+        module = importlib.import_module(f"skdeepsc.{module}")
+        assert all(hasattr(module, name) for name in module.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'KMeans'"):
+        skdeepsc.KMeans  # noqa: B018
+
+
+def test_unfitted_estimators_pickle():
+    assert pickle.loads(pickle.dumps(PSSC(3))).n_clusters == 3
+
+
+def test_warning_class_is_public():
+    assert issubclass(DegenerateAffinityWarning, UserWarning)

@@ -1,0 +1,350 @@
+"""What the deep clusterers promise beside the quality of their clusters."""
+
+import pickle
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import adjusted_rand_score
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
+
+import skdeepsc.deep._autoencoder as autoencoder_module
+from skdeepsc import PSSC, AutoEncoder, DSCNet
+from skdeepsc.affinity import symmetric_affinity
+from skdeepsc.metrics import accuracy_scorer, expression_scorer, normalized_cut_scorer, silhouette_scorer
+from skdeepsc.model_selection import TransductiveSplit
+
+METHODS = [DSCNet, PSSC]
+QUICK = {"n_clusters": 3, "pretrain_epochs": 20, "max_epochs": 2, "random_state": 0}
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("solver", ["ridge", "trained"])
+@pytest.mark.parametrize("max_epochs", [0, 2])
+def test_every_method_runs_both_ways_with_and_without_a_joint_phase(images, method, solver, max_epochs):
+    X, y = images
+    fitted = method(**{**QUICK, "max_epochs": max_epochs}, solver=solver).fit(X)
+    assert adjusted_rand_score(y, fitted.labels_) > 0.9
+    assert fitted.coef_.shape == fitted.affinity_matrix_.shape == (60, 60)
+    assert fitted.coef_.dtype == fitted.embedding_.dtype == np.float32
+    assert fitted.n_iter_ == max_epochs + (300 if solver == "trained" else 0)
+    np.testing.assert_array_equal(fitted.predict(X), fitted.labels_)
+    np.testing.assert_allclose(fitted.transform(X), fitted.embedding_, atol=1e-5)
+
+
+@pytest.mark.parametrize("params", [{"norm": "l1"}, {"coef_init": "ridge"}, {"zero_diagonal": True}])
+def test_trained_variants(images, params):
+    X, y = images
+    fitted = DSCNet(**QUICK, solver="trained", latent_normalization="centered", **params).fit(X)
+    assert adjusted_rand_score(y, fitted.labels_) > 0.9
+    if "coef_init" not in params:
+        assert np.abs(np.diag(fitted.coef_)).max() == 0
+
+
+def test_warm_start_is_the_ridge_solution(images):
+    X, _ = images
+    ridge = DSCNet(**{**QUICK, "max_epochs": 0}).fit(X)
+    warm = DSCNet(
+        **{**QUICK, "max_epochs": 0}, solver="trained", coef_init="ridge", latent_normalization="centered"
+    ).fit(X)
+    np.testing.assert_allclose(warm.coef_, ridge.coef_, atol=1e-6)
+
+
+def test_given_ridge_lambda_is_used(images):
+    X, _ = images
+    weak, strong = (DSCNet(**QUICK, ridge_lambda=lam).fit(X).coef_ for lam in (0.1, 100.0))
+    assert np.abs(strong).sum() < np.abs(weak).sum()
+
+
+# The door
+
+
+def test_all_containers_give_the_same_labels(images):
+    X, _ = images
+    wanted = PSSC(**QUICK).fit_predict(X)
+    flat = X.reshape(60, -1)
+    frame = pd.DataFrame(flat, columns=[f"pixel{i}" for i in range(64)])
+    for data in (X[:, None], torch.from_numpy(X), X.tolist(), X.astype(np.float64)):
+        np.testing.assert_array_equal(PSSC(**QUICK).fit_predict(data), wanted)
+    for data in (flat, frame, np.asfortranarray(flat)):
+        np.testing.assert_array_equal(PSSC(**QUICK, image_shape=(8, 8)).fit_predict(data), wanted)
+    assert list(PSSC(**QUICK, image_shape=(8, 8)).fit(frame).feature_names_in_) == list(frame.columns)
+
+
+def test_new_rows_may_come_flat_or_as_images(images):
+    X, _ = images
+    fitted = PSSC(**QUICK).fit(X)
+    np.testing.assert_array_equal(fitted.predict(X.reshape(60, -1)), fitted.predict(X))
+    with pytest.raises(ValueError, match="63 features, but PSSC is expecting 64"):
+        fitted.predict(np.zeros((2, 63)))
+
+
+def test_flat_rows_stay_flat(images):
+    fitted = PSSC(**QUICK).fit(images[0].reshape(60, -1))
+    assert fitted.image_shape_ == (64,)
+
+
+@pytest.mark.parametrize(
+    ("X", "params", "message"),
+    [
+        (np.zeros((5, 10)), {"image_shape": (3, 3)}, r"image_shape=\(3, 3\) has 9 values, but X has 10 features"),
+        (np.zeros((5, 2, 2, 2, 2)), {}, "Images must have shape"),
+        (np.full((5, 4), np.nan), {}, "Input X contains NaN"),
+        (np.zeros((1, 4)), {}, "1 sample"),
+        (np.zeros((9, 4)), {"autoencoder": "conv"}, "needs images"),
+        (np.zeros((9, 4, 4)), {"channels": (2, 2, 2), "kernel_sizes": (5,)}, "too small for its 5 x 5 filters"),
+        (np.zeros((9, 4, 4)), {"kernel_sizes": (2,)}, "must be odd"),
+        (np.zeros((9, 4, 4)), {"kernel_sizes": (3, 3, 3)}, "as many kernel sizes as channels"),
+    ],
+)
+def test_bad_input_is_explained(X, params, message):
+    with pytest.raises(ValueError, match=message):
+        PSSC(3, **params).fit(X)
+
+
+def test_scale_of_the_costs_is_the_same_for_bytes_and_floats(images):
+    bytes_ = np.round(200 * images[0] / images[0].max()).astype(np.uint8)
+    as_bytes, as_floats = (AutoEncoder(pretrain_epochs=1, random_state=0).fit(X) for X in (bytes_, bytes_ / 255))
+    assert as_bytes.input_scale_ == 255
+    assert as_floats.input_scale_ == pytest.approx(200 / 255)
+    raw = AutoEncoder(pretrain_epochs=1, random_state=0, input_scale=1).fit(bytes_)
+    assert raw.history_[0]["reconstruction"] > 1e3 * as_bytes.history_[0]["reconstruction"]
+
+
+def test_users_data_and_random_states_stay_untouched(images):
+    X, _ = images
+    before = X.copy(), np.random.get_state()[1].copy(), torch.get_rng_state(), list(warnings.filters)
+    X.flags.writeable = False
+    for random_state in (0, None):
+        PSSC(**{**QUICK, "random_state": random_state}).fit(X)
+    np.testing.assert_array_equal(X, before[0])
+    np.testing.assert_array_equal(np.random.get_state()[1], before[1])
+    assert torch.equal(torch.get_rng_state(), before[2])
+    assert list(warnings.filters) == before[3]
+
+
+def test_same_seed_same_labels_whatever_the_global_state(images):
+    X, _ = images
+    first = PSSC(**QUICK).fit(X)
+    torch.manual_seed(99)
+    np.random.seed(99)
+    second = PSSC(**QUICK).fit(X)
+    np.testing.assert_array_equal(first.coef_, second.coef_)
+    np.testing.assert_array_equal(first.labels_, second.labels_)
+    other = PSSC(**{**QUICK, "random_state": 1}).fit(X)
+    assert not np.array_equal(first.coef_, other.coef_)
+
+
+# Networks
+
+
+def test_own_autoencoder_is_copied_and_keeps_its_weights(images):
+    X, _ = images
+    own = torch.nn.Module()
+    own.encoder = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 7))
+    own.decoder = torch.nn.Sequential(torch.nn.Linear(7, 64), torch.nn.Unflatten(1, (1, 8, 8)))
+    before = own.encoder[1].weight.detach().clone()
+    fitted = AutoEncoder(autoencoder=own, pretrain_epochs=0).fit(X)
+    assert fitted.transform(X).shape == (60, 7)
+    assert torch.equal(fitted.network_.encoder[1].weight, before)
+    AutoEncoder(autoencoder=own, pretrain_epochs=3).fit(X)
+    assert torch.equal(own.encoder[1].weight, before)
+    assert PSSC(**QUICK, autoencoder=lambda shape: own).fit(X).embedding_.shape == (60, 7)
+    with pytest.raises(TypeError, match="'encoder'"):
+        AutoEncoder(autoencoder=torch.nn.Linear(2, 2)).fit(X)
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (7, 9), (5, 5), (1, 11)])
+@pytest.mark.parametrize("sizes", [(3,), (5, 3), (1, 3, 1)])
+def test_decoders_return_the_shapes_that_encoders_met(shape, sizes):
+    from skdeepsc.nn import ConvAutoEncoder
+
+    try:
+        network = ConvAutoEncoder((2, *shape), channels=(4,) * len(sizes), kernel_sizes=sizes)
+    except ValueError as error:
+        assert "too small" in str(error)
+        return
+    x = torch.zeros(3, 2, *shape)
+    assert network.decoder(network.encoder(x)).shape == x.shape
+
+
+def test_autoencoder_decodes_what_it_encodes(images):
+    X, _ = images
+    fitted = AutoEncoder(random_state=0).fit(100 * X)
+    rebuilt = fitted.inverse_transform(fitted.transform(100 * X))
+    assert np.square(rebuilt[:, 0] - 100 * X).mean() < 0.2 * np.square(100 * (X - X.mean(0))).mean()
+
+
+def test_dead_autoencoders_are_drawn_again(images):
+    """A dead network has codes that are 0 whatever the input."""
+    draws = []
+
+    def born_dead_at_first(shape):
+        from skdeepsc.nn import ConvAutoEncoder
+
+        network = ConvAutoEncoder(shape)
+        draws.append(network)
+        if len(draws) < 3:
+            torch.nn.init.constant_(network.encoder[0].bias, -100.0)
+        return network
+
+    X, _ = images
+    fitted = AutoEncoder(autoencoder=born_dead_at_first, random_state=0).fit(X)
+    assert len(draws) == 3
+    assert len(fitted.history_) == 200
+    assert np.abs(fitted.transform(X)).max() > 0
+    with pytest.warns(ConvergenceWarning, match="hardly better than the mean image"):
+        AutoEncoder(autoencoder=_dead, pretrain_epochs=60, random_state=0).fit(X)
+
+
+def _dead(shape):
+    from skdeepsc.nn import ConvAutoEncoder
+
+    network = ConvAutoEncoder(shape)
+    torch.nn.init.constant_(network.encoder[0].bias, -100.0)
+    return network
+
+
+def test_constant_images_are_clustered_without_an_error():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        labels = PSSC(**QUICK).fit_predict(np.ones((12, 6, 6)))
+    assert labels.shape == (12,)
+
+
+# Large data, memory
+
+
+def test_subsample_clusters_a_part_and_labels_the_rest(images):
+    X, y = images
+    fitted = PSSC(**QUICK, subsample=30).fit(X)
+    assert fitted.coef_.shape == (30, 30)
+    assert fitted.embedding_.shape[0] == len(fitted.sample_indices_) == 30
+    assert fitted.labels_.shape == (60,)
+    assert adjusted_rand_score(y, fitted.labels_) > 0.9
+    np.testing.assert_array_equal(fitted.predict(X), fitted.labels_)
+    assert PSSC(**QUICK, subsample=10**9).fit(X).coef_.shape == (60, 60)
+
+
+def test_more_memory_than_there_is_is_refused_before_it_is_taken(monkeypatch, images):
+    monkeypatch.setattr("skdeepsc._memory.available_bytes", lambda device: 50_000)
+    with pytest.raises(MemoryError, match=r"60 samples needs about .* GB .* subsample=\d+"):
+        PSSC(**QUICK).fit(images[0])
+    PSSC(**QUICK, subsample=30).fit(images[0])
+
+
+@pytest.mark.filterwarnings("ignore::skdeepsc.segmentation.DegenerateAffinityWarning")
+def test_pickles_are_no_larger_than_what_they_remember(images):
+    X = np.repeat(images[0], 5, axis=0)
+    for solver in ("ridge", "trained"):
+        fitted = PSSC(**QUICK, solver=solver, expression_epochs=2).fit(X)
+        fitted.affinity_matrix_  # noqa: B018
+        pickled = pickle.dumps(fitted)
+        network = sum(value.nbytes for value in fitted.network_.state_dict().values())
+        remembered = fitted.coef_.nbytes + network + fitted.embedding_.nbytes + fitted.labels_.nbytes * 3
+        assert len(pickled) < 1.1 * remembered
+        loaded = pickle.loads(pickled)
+        np.testing.assert_array_equal(loaded.predict(X), fitted.predict(X))
+        np.testing.assert_array_equal(loaded.transform(X), fitted.transform(X))
+        np.testing.assert_allclose(loaded.affinity_matrix_.toarray(), fitted.affinity_matrix_.toarray(), atol=1e-7)
+
+
+# Affinities, scores, searches
+
+
+@pytest.mark.parametrize("affinity", ["enhanced", "symmetric", "thresholded", "row_normalized", symmetric_affinity])
+def test_affinities_can_be_switched(images, affinity):
+    X, y = images
+    fitted = DSCNet(**QUICK, affinity=affinity, assign_labels="kmeans").fit(X)
+    assert fitted.affinity_matrix_.shape == (60, 60)
+    assert adjusted_rand_score(y, fitted.labels_) > 0.9
+
+
+def test_affinity_params_are_passed_on(images):
+    fitted = DSCNet(**QUICK, affinity="top", affinity_params={"n_coefs": 4}).fit(images[0])
+    assert fitted.affinity_matrix_.nnz <= 2 * 4 * 60
+    with pytest.raises(TypeError, match="n_neighbours"):
+        DSCNet(**QUICK, affinity_params={"n_neighbours": 2}).fit(images[0])
+
+
+def test_grid_search_over_a_gamma_with_labels_and_folds(images):
+    X, y = images
+    search = GridSearchCV(
+        PSSC(**QUICK), {"gamma_expression": [0.1, 10.0]}, cv=2, scoring=accuracy_scorer, error_score="raise"
+    ).fit(X, y)
+    assert search.best_score_ > 0.9
+
+
+@pytest.mark.parametrize("scorer", [silhouette_scorer, expression_scorer, normalized_cut_scorer])
+def test_grid_search_without_labels(images, scorer):
+    X, _ = images
+    search = GridSearchCV(
+        make_pipeline(MinMaxScaler(), PSSC(**QUICK, image_shape=(8, 8))),
+        {"pssc__gamma_expression": [0.1, 10.0]},
+        cv=TransductiveSplit(),
+        scoring=scorer,
+        error_score="raise",
+    ).fit(X.reshape(60, -1))
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def test_a_grid_over_gammas_pretrains_once(images, tmp_path, monkeypatch):
+    X, _ = images
+    log = tmp_path / "runs"
+    original = autoencoder_module.pretrain
+
+    def counted(samples, architecture, input_scale, epochs, lr, batch_size, seed, device, callbacks, verbose):
+        with log.open("a") as lines:
+            lines.write("run\n")
+        return original(samples, architecture, input_scale, epochs, lr, batch_size, seed, device, callbacks, verbose)
+
+    monkeypatch.setattr(autoencoder_module, "pretrain", counted)
+    for memory, runs in ((str(tmp_path / "cache"), 1), (None, 4)):
+        log.unlink(missing_ok=True)
+        search = GridSearchCV(
+            PSSC(**QUICK, memory=memory),
+            {"gamma_expression": [0.1, 1.0, 10.0]},
+            cv=TransductiveSplit(),
+            scoring=silhouette_scorer,
+            error_score="raise",
+        ).fit(X)
+        assert len(log.read_text().split()) == runs
+    assert len(search.best_estimator_.history_) == 22
+
+
+def test_pretraining_from_the_cache_changes_nothing(images, tmp_path):
+    X, _ = images
+    fitted = [PSSC(**QUICK, memory=memory).fit(X) for memory in (None, str(tmp_path), str(tmp_path))]
+    for other in fitted[1:]:
+        np.testing.assert_array_equal(other.coef_, fitted[0].coef_)
+        assert len(other.history_) == len(fitted[0].history_)
+
+
+# History and imports
+
+
+def test_history_names_every_cost(images):
+    history = PSSC(**QUICK, gamma_label=0.0).fit(images[0]).history_
+    assert [row["phase"] for row in history] == ["pretrain"] * 20 + ["finetune"] * 2
+    last = history[-1]
+    terms = {"reconstruction", "locality", "expression", "graph"}
+    assert terms <= set(last)
+    assert "label" not in last
+    assert last["train_loss"] == pytest.approx(sum(last[term] for term in terms), rel=1e-5)
+    assert last["seconds"] > 0
+    assert last["epoch"] == 2
+
+
+def test_importing_is_light():
+    code = (
+        "import sys, skdeepsc; assert not {'torch', 'sklearn'} & set(sys.modules); skdeepsc.PSSC; "
+        "assert 'matplotlib' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,132 @@
+from itertools import permutations
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.cluster import KMeans, SpectralClustering
+from sklearn.metrics import adjusted_rand_score
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skdeepsc.metrics import (
+    accuracy_scorer,
+    ari_scorer,
+    clustering_accuracy_score,
+    expression_residual,
+    make_labels_scorer,
+    nmi_scorer,
+    purity_score,
+    silhouette_scorer,
+    subspace_preserving_error,
+)
+from skdeepsc.model_selection import TransductiveSplit
+
+
+def test_accuracy_is_the_best_of_all_matchings():
+    generator = np.random.RandomState(0)
+    for _ in range(20):
+        y, labels = generator.randint(4, size=(2, 30))
+        best = max(np.mean(np.array(p)[labels] == y) for p in permutations(range(4)))
+        assert clustering_accuracy_score(y, labels) == pytest.approx(best)
+
+
+@pytest.mark.parametrize(("n_classes", "n_clusters"), [(3, 5), (5, 3)])
+def test_accuracy_of_rectangular_tables(n_classes, n_clusters):
+    generator = np.random.RandomState(1)
+    y, labels = generator.randint(n_classes, size=40), generator.randint(n_clusters, size=40)
+    names = range(max(n_classes, n_clusters))
+    best = max(np.mean(np.array(p)[labels] == y) for p in permutations(names, n_clusters))
+    assert clustering_accuracy_score(y, labels) == pytest.approx(best)
+
+
+def test_accuracy_takes_any_names():
+    assert clustering_accuracy_score(["b", "b", "a"], [10, 10, -1]) == 1
+    with pytest.raises(ValueError, match="same length"):
+        clustering_accuracy_score([0, 1], [0])
+
+
+def test_purity_is_the_loop():
+    generator = np.random.RandomState(0)
+    y, labels = generator.randint(4, size=(2, 50))
+    right = sum(np.bincount(y[labels == k]).max() for k in np.unique(labels))
+    assert purity_score(y, labels) == pytest.approx(right / 50)
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+def test_subspace_preserving_error_is_the_loop(container):
+    generator = np.random.RandomState(0)
+    coef, y = generator.normal(size=(12, 12)), generator.randint(3, size=12)
+    shares = []
+    for i in range(12):
+        own = sum(abs(coef[i, j]) for j in range(12) if j != i and y[j] == y[i])
+        shares.append(own / sum(abs(coef[i, j]) for j in range(12) if j != i))
+    assert subspace_preserving_error(container(coef), y) == pytest.approx(1 - np.mean(shares))
+
+
+def test_subspace_preserving_error_ends():
+    assert subspace_preserving_error(np.kron(np.eye(2), np.ones((3, 3))), [0, 0, 0, 1, 1, 1]) == 0
+    assert subspace_preserving_error(np.zeros((3, 3)), [0, 1, 2]) == 1
+
+
+def test_residual_ignores_scale_and_shift():
+    generator = np.random.RandomState(0)
+    z, coef = generator.normal(size=(10, 4)), generator.normal(size=(10, 10))
+    assert expression_residual(coef, z) == pytest.approx(expression_residual(coef, 5 * z + 3))
+    assert expression_residual(np.eye(10), z) == pytest.approx(0)
+
+
+@pytest.fixture
+def blobs():
+    from sklearn.datasets import make_blobs
+
+    return make_blobs(60, centers=[[0, 0], [9, 0], [0, 9]], random_state=0)
+
+
+@pytest.mark.parametrize("scorer", [accuracy_scorer, nmi_scorer, ari_scorer, silhouette_scorer])
+def test_scorers_work_in_a_search(blobs, scorer):
+    X, y = blobs
+    search = GridSearchCV(
+        make_pipeline(StandardScaler(), KMeans(n_init=2, random_state=0)),
+        {"kmeans__n_clusters": [2, 3]},
+        scoring=scorer,
+        error_score="raise",
+    ).fit(X, y)
+    assert search.best_params_ == {"kmeans__n_clusters": 3}
+
+
+def test_clusterers_without_predict_are_scored_on_their_training_set(blobs):
+    X, y = blobs
+    search = GridSearchCV(
+        SpectralClustering(random_state=0),
+        {"n_clusters": [2, 3]},
+        cv=TransductiveSplit(),
+        scoring=accuracy_scorer,
+        error_score="raise",
+    ).fit(X, y)
+    assert search.best_params_ == {"n_clusters": 3}
+    assert search.best_score_ == 1
+    with pytest.raises(ValueError, match="TransductiveSplit"):
+        accuracy_scorer(search.best_estimator_, X[:5], y[:5])
+
+
+def test_scorers_are_loud(blobs):
+    X, _ = blobs
+    fitted = KMeans(3, n_init=1, random_state=0).fit(X)
+    with pytest.raises(ValueError, match="y is None"):
+        accuracy_scorer(fitted, X)
+    with pytest.raises(ValueError, match="needs 2 to n_samples - 1 clusters"):
+        silhouette_scorer(KMeans(1, n_init=1).fit(X), X)
+
+
+def test_own_scorers_pass_their_arguments(blobs):
+    X, y = blobs
+    scorer = make_labels_scorer(lambda y, labels, shift: adjusted_rand_score(y, labels) + shift, shift=2)
+    assert scorer(KMeans(3, n_init=1, random_state=0).fit(X), X, y) == pytest.approx(3)
+
+
+def test_transductive_split_is_all_and_all():
+    splitter = TransductiveSplit()
+    ((train, test),) = splitter.split(np.zeros((5, 2)))
+    assert train.tolist() == test.tolist() == list(range(5))
+    assert splitter.get_n_splits() == 1

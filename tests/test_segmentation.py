@@ -1,0 +1,157 @@
+import warnings
+
+import numpy as np
+import pytest
+from scipy import sparse
+from scipy.linalg import block_diag, eigh
+
+import skdeepsc.segmentation as segmentation
+from skdeepsc.affinity import enhanced_affinity
+from skdeepsc.segmentation import (
+    DegenerateAffinityWarning,
+    match_labels,
+    normalized_cut,
+    spectral_embedding,
+    spectral_labels,
+)
+
+
+def blocks(*sizes, leak=0.0, seed=0):
+    """A block-diagonal affinity with a little between the blocks, shuffled, and its blocks."""
+    generator = np.random.RandomState(seed)
+    affinity = block_diag(*[generator.uniform(0.5, 1, size=(s, s)) for s in sizes])
+    affinity += leak * generator.uniform(size=affinity.shape)
+    affinity = (affinity + affinity.T) / 2
+    np.fill_diagonal(affinity, 0)
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    order = generator.permutation(len(labels))
+    return affinity[np.ix_(order, order)], labels[order]
+
+
+def same_partition(a, b):
+    return len(set(zip(a, b, strict=True))) == len(set(a)) == len(set(b))
+
+
+@pytest.mark.parametrize("assign_labels", ["discretize", "kmeans", "cluster_qr"])
+@pytest.mark.parametrize("leak", [0.0, 0.02], ids=["separate", "leaking"])
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array, sparse.csr_matrix])
+def test_blocks_are_found(assign_labels, leak, container):
+    affinity, wanted = blocks(12, 8, 20, leak=leak)
+    labels = spectral_labels(container(affinity), 3, assign_labels=assign_labels, random_state=0)
+    assert same_partition(labels, wanted)
+
+
+@pytest.mark.parametrize("limit", [3000, 10], ids=["dense", "iterative"])
+def test_embedding_solves_the_eigenproblem(monkeypatch, limit):
+    monkeypatch.setattr(segmentation, "_DENSE_LIMIT", limit)
+    affinity, _ = blocks(40, 60, 50, leak=0.1)
+    values, vectors = spectral_embedding(affinity, 6, random_state=0)
+    scale = affinity.sum(1) ** -0.5
+    normalized = scale[:, None] * affinity * scale
+    np.testing.assert_allclose(values, eigh(normalized, eigvals_only=True)[::-1][:6], atol=1e-9)
+    np.testing.assert_allclose(normalized @ vectors, vectors * values, atol=1e-7)
+    np.testing.assert_allclose(vectors.T @ vectors, np.eye(6), atol=1e-8)
+
+
+@pytest.mark.parametrize("limit", [3000, 10], ids=["dense", "iterative"])
+def test_no_eigenvector_of_a_graph_with_many_components_is_lost(monkeypatch, limit):
+    """An iterative solver on the whole graph finds only some of the 30 eigenvectors of the eigenvalue 1."""
+    monkeypatch.setattr(segmentation, "_DENSE_LIMIT", limit)
+    affinity, wanted = blocks(*[20] * 30)
+    values, _ = spectral_embedding(sparse.csr_array(affinity), 30, random_state=0)
+    np.testing.assert_allclose(values, 1)
+    for assign_labels in ("discretize", "kmeans", "cluster_qr"):
+        labels = spectral_labels(affinity, 30, assign_labels=assign_labels, random_state=0)
+        assert same_partition(labels, wanted)
+
+
+def test_more_components_than_clusters_are_merged_whole_and_said():
+    affinity, wanted = blocks(10, 10, 10, 10)
+    with pytest.warns(DegenerateAffinityWarning, match="4 connected components"):
+        labels = spectral_labels(affinity, 2, assign_labels="kmeans", random_state=0)
+    assert len(set(labels)) == 2
+    assert len(set(zip(labels, wanted, strict=True))) == 4
+
+
+def test_one_cluster_and_as_many_as_samples():
+    affinity, _ = blocks(5, 5, leak=0.1)
+    assert set(spectral_labels(affinity, 1)) == {0}
+    assert sorted(spectral_labels(affinity, 10)) == list(range(10))
+    with pytest.raises(ValueError, match="n_clusters=11"):
+        spectral_labels(affinity, 11)
+
+
+@pytest.mark.parametrize("assign_labels", ["discretize", "kmeans", "cluster_qr"])
+def test_isolated_samples_are_said(assign_labels):
+    affinity, wanted = blocks(10, 10, leak=0.01)
+    affinity = block_diag(affinity, np.zeros((2, 2)))
+    with pytest.warns(DegenerateAffinityWarning, match="2 of 22 samples have no affinity"):
+        labels = spectral_labels(affinity, 2, assign_labels=assign_labels, random_state=0)
+    assert same_partition(labels[:20], wanted)
+    assert set(labels) <= {0, 1}
+
+
+def test_constant_affinity_is_said():
+    with pytest.warns(DegenerateAffinityWarning, match="same affinity"):
+        spectral_labels(np.ones((20, 20)), 3, random_state=0)
+
+
+def test_collapse_by_a_dominant_diagonal_is_said():
+    """A ridge solution without its zero diagonal under diagonal="keep" and a high power ruins the clustering."""
+    generator = np.random.RandomState(0)
+    z = generator.normal(size=(200, 60)) @ generator.normal(size=(60, 300)) * np.linspace(1, 0.01, 300)
+    gram = z @ z.T
+    coef = np.linalg.solve(gram + 1e-3 * np.trace(gram) / 200 * np.eye(200), gram)
+    affinity = enhanced_affinity(coef, 10, subspace_dim=5, power=8, keep=0.08, diagonal="keep")
+    with pytest.warns(DegenerateAffinityWarning):
+        spectral_labels(affinity, 10, random_state=0)
+
+
+def test_bad_affinities_are_refused():
+    with pytest.raises(ValueError, match="square"):
+        spectral_labels(np.ones((3, 2)), 2)
+    with pytest.raises(ValueError, match="negative"):
+        spectral_labels(-np.ones((3, 3)), 2)
+    with pytest.raises(ValueError, match="assign_labels must be"):
+        spectral_labels(blocks(5, 5, leak=0.1)[0], 2, assign_labels="random")
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+def test_normalized_cut_is_the_loop(container):
+    affinity, labels = blocks(6, 9, 5, leak=0.3)
+    np.fill_diagonal(affinity, 7)
+    total = 0.0
+    for k in range(3):
+        inside = [i for i in range(20) if labels[i] == k]
+        volume = sum(affinity[i, j] for i in inside for j in range(20) if i != j)
+        cut = sum(affinity[i, j] for i in inside for j in range(20) if labels[j] != k)
+        total += cut / volume
+    assert normalized_cut(container(affinity), labels) == pytest.approx(total)
+
+
+def test_normalized_cut_counts_an_isolated_cluster_as_cut():
+    assert normalized_cut(block_diag(np.ones((2, 2)), 0), [0, 0, 1]) == pytest.approx(1)
+
+
+def test_matching_is_the_best_of_all_renamings():
+    from itertools import permutations
+
+    generator = np.random.RandomState(0)
+    for _ in range(20):
+        labels, reference = generator.randint(4, size=(2, 25))
+        best = max(np.sum(np.array(p)[labels] == reference) for p in permutations(range(4)))
+        matched = match_labels(labels, reference)
+        assert np.sum(matched == reference) == best
+        assert same_partition(labels, matched)
+
+
+def test_matching_with_more_clusters_keeps_them_apart():
+    matched = match_labels([0, 0, 1, 2, 3], [7, 7, 7, 5, 5])
+    assert len(set(matched)) == 4
+    assert matched[0] == 7
+
+
+def test_no_warning_on_a_good_affinity():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        spectral_labels(blocks(30, 30, 40, leak=0.05)[0], 3, random_state=0)

@@ -1,0 +1,241 @@
+"""Phases, callbacks of both kinds, and every way to end a fit."""
+
+import _thread
+import os
+import signal
+
+import numpy as np
+import pytest
+import torch
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import Callback, EarlyStopping
+
+from skdeepsc import PSSC, AutoEncoder, DSCNet
+from skdeepsc.metrics import silhouette_scorer
+from skdeepsc.model_selection import TransductiveSplit
+from skdeepsc.nn import DenseAutoEncoder, SubspaceNetwork
+from skdeepsc.training import Phase, StopTraining, Trainer
+from skdeepsc.training.batches import Batches
+
+QUICK = {"n_clusters": 3, "pretrain_epochs": 6, "max_epochs": 4, "random_state": 0}
+
+
+class Recorder(Callback):
+    """Remembers phases and epochs; does `action` at the end of epoch `at` of `phase`."""
+
+    def __init__(self, action=lambda: None, phase="pretrain", at=2):
+        self.action, self.phase, self.at, self.seen = action, phase, at, []
+
+    def on_epoch_end(self, net, **kwargs):
+        self.seen.append((net.phase.name, len(net.history)))
+        if self.seen[-1] == (self.phase, self.at):
+            self.action()
+
+
+class Tasks:
+    """A scikit-learn callback that remembers the tasks it was told of and may ask to stop."""
+
+    max_propagation_depth = None
+
+    def __init__(self, stop_at=None):
+        self.stop_at = stop_at
+        self.ended = []
+
+    def setup(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context):
+        name = context.task_name
+        parent = context.parent.task_name if context.parent is not None else None
+        self.ended.append((parent, name, context.task_id))
+        return self.ended[-1] == self.stop_at
+
+    def teardown(self, estimator, context):
+        pass
+
+
+def raising(error):
+    def action():
+        raise error
+
+    return action
+
+
+def phases_of(estimator):
+    return [row["phase"] for row in estimator.history_]
+
+
+def test_users_callbacks_are_called_in_every_phase(images):
+    recorder = Recorder()
+    PSSC(**QUICK, callbacks=[recorder]).fit(images[0])
+    assert recorder.seen == [("pretrain", i) for i in range(1, 7)] + [("finetune", i) for i in range(1, 5)]
+
+
+def test_early_stopping_ends_its_phase_and_the_fit_goes_on(images):
+    stopping = EarlyStopping(monitor="train_loss", threshold=1e9, threshold_mode="abs", patience=2)
+    fitted = PSSC(**QUICK, callbacks=[stopping]).fit(images[0])
+    assert phases_of(fitted) == ["pretrain"] * 3 + ["finetune"] * 3
+
+
+def test_stop_training_ends_its_phase(images):
+    fitted = PSSC(**QUICK, callbacks=[Recorder(raising(StopTraining))]).fit(images[0])
+    assert phases_of(fitted) == ["pretrain"] * 2 + ["finetune"] * 4
+
+
+@pytest.mark.parametrize("phase", ["pretrain", "finetune"])
+@pytest.mark.parametrize(
+    "interrupt",
+    [lambda: os.kill(os.getpid(), signal.SIGINT), _thread.interrupt_main, raising(KeyboardInterrupt)],
+    ids=["signal", "thread", "raise"],
+)
+def test_ctrl_c_ends_the_fit(images, phase, interrupt):
+    recorder = Recorder(interrupt, phase)
+    with pytest.raises(KeyboardInterrupt):
+        PSSC(**QUICK, callbacks=[recorder]).fit(images[0])
+    assert recorder.seen[-1] == (phase, 2)
+
+
+def test_scikit_learn_callbacks_see_phases_and_epochs(images):
+    tasks = Tasks()
+    PSSC(**QUICK).set_callbacks(tasks).fit(images[0])
+    epochs = [("pretrain", "epoch", i) for i in range(6)] + [("fit", "pretrain", 0)]
+    epochs += [("finetune", "epoch", i) for i in range(4)] + [("fit", "finetune", 1)]
+    assert tasks.ended == [*epochs, ("fit", "segment", 2), (None, "fit", 0)]
+
+
+def test_scikit_learn_callbacks_can_end_a_phase_and_all_phases(images):
+    tasks = Tasks(stop_at=("finetune", "epoch", 1))
+    assert phases_of(PSSC(**QUICK).set_callbacks(tasks).fit(images[0])) == ["pretrain"] * 6 + ["finetune"] * 2
+    tasks = Tasks(stop_at=("fit", "express", 1))
+    fitted = PSSC(**QUICK, solver="trained", expression_epochs=3).set_callbacks(tasks).fit(images[0])
+    assert phases_of(fitted) == ["pretrain"] * 6 + ["express"] * 3
+    tasks = Tasks(stop_at=("fit", "pretrain", 0))
+    fitted = PSSC(**QUICK).set_callbacks(tasks).fit(images[0])
+    assert phases_of(fitted) == ["pretrain"] * 6
+    assert fitted.labels_.shape == (60,)
+
+
+def test_progress_bars_in_a_parallel_search(images, capfd):
+    pytest.importorskip("rich")
+    from sklearn.callback import ProgressBar
+
+    pipeline = make_pipeline(StandardScaler(), PSSC(**QUICK, image_shape=(8, 8)))
+    search = GridSearchCV(
+        pipeline,
+        {"pssc__gamma_expression": [0.1, 1.0]},
+        cv=TransductiveSplit(),
+        scoring=silhouette_scorer,
+        error_score="raise",
+        n_jobs=2,
+    ).set_callbacks(ProgressBar(max_propagation_depth=None))
+    search.fit(images[0].reshape(60, -1))
+    shown = capfd.readouterr().out
+    assert "PSSC" in shown
+    assert "pretrain" in shown
+    assert "finetune" in shown
+
+
+def test_a_redrawn_network_reports_each_epoch_once(images):
+    def dead(shape):
+        network = DenseAutoEncoder(shape)
+        for parameter in network.parameters():
+            torch.nn.init.zeros_(parameter)
+        return network
+
+    tasks = Tasks()
+    with pytest.warns(match="hardly better"):
+        AutoEncoder(autoencoder=dead, pretrain_epochs=60, pretrain_lr=1e-9, random_state=0).set_callbacks(tasks).fit(
+            images[0]
+        )
+    assert sum(name == "epoch" for _, name, _ in tasks.ended) == 60
+
+
+def test_a_cost_that_diverges_is_named(images):
+    with pytest.raises(FloatingPointError, match=r"'expression' became inf in phase 'finetune', epoch 1.*weight of"):
+        DSCNet(**QUICK, gamma_expression=1e38, solver="trained", expression_epochs=0).fit(1e3 * images[0])
+
+
+def test_verbose_prints_a_table(images, capsys):
+    PSSC(**QUICK).fit(images[0])
+    assert capsys.readouterr().out == ""
+    PSSC(**QUICK, verbose=1).fit(images[0])
+    assert "reconstruction" in capsys.readouterr().out
+
+
+def test_frozen_parts_do_not_move():
+    torch.manual_seed(0)
+    dense = DenseAutoEncoder((6,), (3,))
+    network = SubspaceNetwork(dense.encoder, dense.decoder)
+    before = dense.encoder[1].weight.detach().clone(), dense.decoder[0].weight.detach().clone()
+    phase = Phase("only", lambda out: {"loss": (out.x - out.x_auto).square().sum()}, 2, 0.1, parts=("decoder",))
+    Trainer(network, phase, verbose=0).train_phase(torch.randn(9, 6))
+    assert torch.equal(dense.encoder[1].weight, before[0])
+    assert not torch.equal(dense.decoder[0].weight, before[1])
+
+
+def test_the_loop_is_adam_on_the_sum_of_the_costs():
+    """The trainer against the obvious torch loop, to the last bit."""
+    x = torch.randn(9, 6, generator=torch.Generator().manual_seed(0))
+    networks = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        dense = DenseAutoEncoder((6,), (3,))
+        networks.append(SubspaceNetwork(dense.encoder, dense.decoder))
+
+    def costs(out):
+        return {"a": (out.x - out.x_auto).square().sum(), "b": 0.1 * out.z.abs().sum()}
+
+    Trainer(networks[0], Phase("p", costs, 5, 0.01), verbose=0).train_phase(x)
+    optimizer = torch.optim.Adam(networks[1].parameters(), 0.01, fused=True)
+    for _ in range(5):
+        optimizer.zero_grad()
+        sum(costs(networks[1](x)).values()).backward()
+        optimizer.step()
+    for ours, plain in zip(*(network.parameters() for network in networks), strict=True):
+        assert torch.equal(ours, plain)
+
+
+def test_batches_cover_all_rows_once():
+    samples = torch.arange(10)[:, None]
+    (full,) = [batch["x"] for batch, _ in Batches(samples, 10)]
+    assert full is samples
+    batches = [batch for batch, _ in Batches(samples, 4)]
+    assert [len(batch["x"]) for batch in batches] == [4, 4, 2]
+    assert len(Batches(samples, 4)) == 3
+    rows = torch.cat([batch["x"][:, 0] for batch in batches])
+    assert torch.equal(rows.sort().values, samples[:, 0])
+    assert torch.equal(rows, torch.cat([batch["index"] for batch in batches]))
+
+
+def test_what_is_not_asked_for_is_not_computed():
+    class Forbidden(torch.nn.Module):
+        def forward(self, *args):
+            raise AssertionError("computed")
+
+    network = SubspaceNetwork(torch.nn.Identity(), torch.nn.Identity(), Forbidden(), Forbidden())
+    out = network(torch.ones(2, 3))
+    assert out.x_auto.shape == (2, 3)
+    with pytest.raises(AssertionError, match="computed"):
+        out.coef  # noqa: B018
+
+
+def test_a_zero_weight_costs_nothing(images, monkeypatch):
+    def forbidden(*args):
+        raise AssertionError("computed")
+
+    monkeypatch.setattr("skdeepsc.deep._pssc.contrastive_graph_loss", forbidden)
+    PSSC(**QUICK, gamma_graph=0).fit(images[0])
+    with pytest.raises(AssertionError, match="computed"):
+        PSSC(**QUICK).fit(images[0])
+
+
+def test_epoch_terms_are_sums_over_batches(images):
+    fitted = AutoEncoder(pretrain_epochs=1, pretrain_lr=1e-12, pretrain_batch_size=7, random_state=0).fit(images[0])
+    rebuilt = fitted.inverse_transform(fitted.transform(images[0]))[:, 0]
+    wanted = np.square((rebuilt - images[0]) / fitted.input_scale_).sum()
+    assert fitted.history_[0]["reconstruction"] == pytest.approx(wanted, rel=1e-3)
