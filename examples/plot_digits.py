@@ -2,8 +2,8 @@
 Clustering handwritten digits
 =============================
 
-PSSC on the 1797 images of handwritten digits that come with scikit-learn, with its default parameters, beside KMeans and
-SpectralClustering on the same images. The true digits are used for the scores in the table and for nothing else.
+PSSC on the 1797 images of handwritten digits that come with scikit-learn, with its default parameters, beside KMeans
+and SpectralClustering on the same images. The true digits are used for the scores in the table and for nothing else.
 """
 
 # %%

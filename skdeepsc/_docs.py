@@ -5,8 +5,8 @@ from dataclasses import fields
 
 _AUTOENCODER_PARAMETERS = """\
 image_shape : tuple of int or None, default=None
-    ``(height, width)`` or ``(channels, height, width)``, under which flat rows are viewed as images. ``None``: arrays of
-    shape (n, h, w) or (n, c, h, w) are images, flat rows stay flat. Never guessed.
+    ``(height, width)`` or ``(channels, height, width)``, under which flat rows are viewed as images. ``None``: arrays
+    of shape (n, h, w) or (n, c, h, w) are images, flat rows stay flat. Never guessed.
 input_scale : float or "auto", default="auto"
     The samples are divided by it before the network and all costs see them. ``"auto"``: 255 for uint8 images, else the
     largest magnitude in the training data, so that the costs see values in [-1, 1] whatever the units of `X`. 1 leaves

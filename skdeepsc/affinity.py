@@ -93,7 +93,16 @@ def thresholded_affinity(coef, *, keep=0.2, axis=0):
 
 
 def enhanced_affinity(
-    coef, n_clusters, *, subspace_dim=6, power=4.0, keep=0.5, diagonal="one", variant="released", axis=0, random_state=0
+    coef,
+    n_clusters,
+    *,
+    subspace_dim=12,
+    power=8.0,
+    keep=0.05,
+    diagonal="one",
+    variant="released",
+    axis=0,
+    random_state=0,
 ):
     r"""Block-enhancing affinity: Algorithm 2 of PSSC, the post-processing of DSC-Net.
 
@@ -111,11 +120,11 @@ def enhanced_affinity(
         Self-expression coefficients.
     n_clusters : int
         Number of clusters k.
-    subspace_dim : int, default=6
+    subspace_dim : int, default=12
         Intrinsic dimension of the subspaces (q in the paper, d in the code).
-    power : float, default=4.0
+    power : float, default=8.0
         The exponent :math:`\alpha`; the larger, the more the affinity is concentrated on near-parallel rows.
-    keep : float in (0, 1], default=0.5
+    keep : float in (0, 1], default=0.05
         Share of each column's l1 norm that is kept.
     diagonal : {"zero", "keep", "one"}, default="one"
         What becomes of diag(C): ``"zero"`` removes it before thresholding; ``"keep"`` lets it be thresholded with the

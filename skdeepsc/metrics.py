@@ -144,8 +144,8 @@ class _LabelsScorer:
         name = self.score_func.__name__
         if self.needs_y and y is None:
             raise ValueError(
-                f"{name} compares with true labels, but y is None: pass y to fit of the search, or score without labels, "
-                "e.g. by silhouette_scorer."
+                f"{name} compares with true labels, but y is None: pass y to fit of the search, or score without "
+                "labels, e.g. by silhouette_scorer."
             )
         labels = _labels(estimator, X)
         if self.needs_y:
@@ -206,7 +206,7 @@ def expression_scorer(estimator, X=None, y=None):
 def normalized_cut_scorer(estimator, X=None, y=None):
     """Minus :func:`~skdeepsc.segmentation.normalized_cut` of the fitted estimator's own affinity and labels.
 
-    Needs no labels and ignores `X`. Cuts compare only between graphs of equal density, such as ``affinity="top"`` gives.
+    Needs no labels and ignores `X`. Cuts compare only between graphs of equal density, as ``affinity="top"`` gives.
     """
     estimator = _last(estimator)
     check_is_fitted(estimator)

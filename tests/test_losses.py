@@ -22,7 +22,9 @@ def generator():
 
 def test_squared_error_is_a_sum(generator):
     a, b = torch.randn(2, 5, 3, generator=generator)
-    assert squared_error(a, b).item() == pytest.approx(sum(float((x - y) ** 2) for x, y in zip(a.ravel(), b.ravel())))
+    assert squared_error(a, b).item() == pytest.approx(
+        sum(float((x - y) ** 2) for x, y in zip(a.ravel(), b.ravel(), strict=True))
+    )
 
 
 def test_coefficient_norms(generator):

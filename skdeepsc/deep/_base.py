@@ -22,7 +22,7 @@ from ..training.callbacks import EpochTasks
 from ..training.run import Progress, run_phase, to_device
 from ._autoencoder import BaseAutoEncoding
 
-# Epochs in which a trained C learns to express the fixed features before the joint phase, unless it starts from the ridge.
+# Epochs in which a trained C learns to express the fixed features, unless it starts from the ridge solution.
 _EXPRESSION_EPOCHS = 300
 
 
@@ -117,8 +117,9 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
                 if not progress.stopped:
                     self._run(phase, tensor, progress)
         task = progress.task("segment")
+        self.sample_indices_, self._label_seed = rows, label_seed
         self._express(tensor)
-        self.labels_ = self._spread(self._segment(label_seed), rows, samples)
+        self.labels_ = self._spread(self._segment(self.affinity_matrix_, self.assign_labels), samples)
         progress.done(task)
         progress.end()
         return self
@@ -135,7 +136,35 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
         labels : ndarray of shape (n_samples,), int64
         """
         check_is_fitted(self)
-        return self._nearest(as_samples(self, X, reset=False))
+        return self._nearest(as_samples(self, X, reset=False), self.labels_[self.sample_indices_])
+
+    def recluster(self, X, *, affinity=None, affinity_params=None, assign_labels=None):
+        """Labels of the training samples under another affinity of the same coefficients, without training again.
+
+        Nothing of the estimator changes.
+
+        Parameters
+        ----------
+        X : array-like or tensor of shape (n_samples, n_features) or (n_samples, *image_shape)
+            The samples that were fitted; with `subsample`, those outside of it are labelled by their neighbours.
+        affinity : str, callable or None, default=None
+            As the parameter of the class. ``None``: the estimator's own affinity.
+        affinity_params : dict or None, default=None
+            Further arguments of `affinity`, if that is given.
+        assign_labels : str or None, default=None
+            As the parameter of the class; ``None``: the estimator's own.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,), int64
+        """
+        check_is_fitted(self)
+        matrix = self.affinity_matrix_
+        if affinity is not None:
+            matrix = compute_affinity(self.coef_, affinity, n_clusters=self.n_clusters, **(affinity_params or {}))
+        return self._spread(
+            self._segment(matrix, assign_labels or self.assign_labels), as_samples(self, X, reset=False)
+        )
 
     @property
     def affinity_matrix_(self):
@@ -244,32 +273,30 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
         self._unit_latent = norms is not None
         self._affinity = None
 
-    def _segment(self, seed):
+    def _segment(self, affinity, assign_labels):
         """Labels of the clustered rows."""
-        return spectral_labels(
-            self.affinity_matrix_, self.n_clusters, assign_labels=self.assign_labels, random_state=seed
-        )
+        return spectral_labels(affinity, self.n_clusters, assign_labels=assign_labels, random_state=self._label_seed)
 
     def _codes(self, network, tensor):
         with torch.inference_mode():
             blocks = [network.eval()(block).z for block in tensor.split(4096)]
         return torch.cat(blocks).clone()
 
-    def _spread(self, row_labels, rows, samples):
+    def _spread(self, row_labels, samples):
         """Labels of all samples from those of the clustered rows."""
-        self._row_labels = row_labels
-        self.sample_indices_ = rows
+        rows = self.sample_indices_
         if len(rows) == len(samples):
             return row_labels
         labels = np.empty(len(samples), dtype=np.int64)
         labels[rows] = row_labels
         rest = np.setdiff1d(np.arange(len(samples)), rows, assume_unique=True)
-        labels[rest] = self._nearest(samples[rest])
+        labels[rest] = self._nearest(samples[rest], row_labels)
         return labels
 
-    def _nearest(self, samples):
-        neighbors = KNeighborsClassifier(min(self.n_neighbors, len(self._row_labels)), algorithm="brute")
-        neighbors.fit(self._neighbor_features(self.embedding_), self._row_labels)
+    def _nearest(self, samples, row_labels):
+        """Labels of samples from those of the clustered rows next to them in the latent space."""
+        neighbors = KNeighborsClassifier(min(self.n_neighbors, len(row_labels)), algorithm="brute")
+        neighbors.fit(self._neighbor_features(self.embedding_), row_labels)
         return neighbors.predict(self._neighbor_features(self._encode(samples)))
 
     def _neighbor_features(self, z):

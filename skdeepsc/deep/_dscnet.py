@@ -46,11 +46,11 @@ class DSCNet(BaseDeepSubspaceClustering):
 
     Notes
     -----
-    Where we leave the paper and its code: C is by default the ridge solution on centred features of unit length, without
-    a joint phase, which over the image sets measured is better than a trained C and takes seconds; the decoder's last
-    layer is linear; pre-training works on batches and ends after a fixed number of steps (the released weights were
-    stopped by eye). The paper's own setting is ``DSCNet(**paper_settings("dscnet", "orl"))``. The default `affinity` is
-    the authors' own post-processing with one set of constants for all data.
+    Where we leave the paper and its code: C is by default the ridge solution on features of unit length, which over
+    the image sets measured is better than a trained C and takes seconds; the decoder's last layer is linear;
+    pre-training works on batches and ends after a fixed number of steps (the released weights were stopped by eye).
+    The paper's own setting is ``DSCNet(**paper_settings("dscnet", "orl"))``; its post-processing is
+    ``affinity="enhanced"``, with constants of its own for each data set.
 
     References
     ----------
@@ -67,7 +67,7 @@ class DSCNet(BaseDeepSubspaceClustering):
     """
 
     gamma_coef: float = 1.0
-    gamma_expression: float = 75.0
+    gamma_expression: float = 1.0
     norm: str = "l2"
 
     _parameter_constraints = {

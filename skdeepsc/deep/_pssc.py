@@ -67,11 +67,11 @@ class PSSC(BaseDeepSubspaceClustering):
     - S in :math:`L_{graph}` is scaled to [0, 1] row by row: "S assigns a probability to each pair", but its entries are
       of order 1/N.
     - :math:`L_{label}` applies the softmax once (twice in the code) and is a mean over the confident samples.
-    - :math:`\gamma_2, \gamma_3` are not published for any data set; in the code they are the best of 343 settings by the
-      true labels.
-    - diag(C) = 0 holds for the ridge solution; for a trained C, ``zero_diagonal=True`` forces it (the code does not).
-    - C is by default the ridge solution on centred features of unit length; the paper's way is ``solver="trained"``, see
-      :func:`~skdeepsc.paper_settings`.
+    - :math:`\gamma_2, \gamma_3` are not published for any data set; in the code they are the best of 343 settings by
+      the true labels.
+    - diag(C) = 0 holds for the ridge solution; ``zero_diagonal=True`` forces it on a trained C (the code does not).
+    - C is by default the ridge solution on centred features of unit length; the paper's way is ``solver="trained"``,
+      see :func:`~skdeepsc.paper_settings`.
 
     References
     ----------

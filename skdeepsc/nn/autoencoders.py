@@ -1,6 +1,7 @@
 """Auto-encoders: modules with an `encoder` (images to flat codes) and a `decoder` (flat codes to images)."""
 
 import math
+from itertools import pairwise
 
 from torch import nn
 
@@ -41,7 +42,7 @@ class ConvAutoEncoder(nn.Module):
             shapes.append((n_filters, math.ceil(shapes[-1][1] / 2), math.ceil(shapes[-1][2] / 2)))
 
         down, up = [], []
-        for outer, inner, size in zip(shapes, shapes[1:], kernel_sizes, strict=False):
+        for (outer, inner), size in zip(pairwise(shapes), kernel_sizes, strict=True):
             down += [_halve(outer, inner, size), nn.ReLU()]
             up = [_double(inner, outer, size), nn.ReLU(), *up]
         self.encoder = nn.Sequential(*down, nn.Flatten())
@@ -66,7 +67,7 @@ class DenseAutoEncoder(nn.Module):
         super().__init__()
         sizes = [math.prod(image_shape), *hidden_sizes]
         down, up = [], []
-        for outer, inner in zip(sizes, sizes[1:], strict=False):
+        for outer, inner in pairwise(sizes):
             down += [nn.Linear(outer, inner), nn.ReLU()]
             up = [nn.Linear(inner, outer), nn.ReLU(), *up]
         self.encoder = nn.Sequential(nn.Flatten(), *down[:-1])

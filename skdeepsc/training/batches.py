@@ -6,7 +6,7 @@ import torch
 class Batches:
     """Iterator over ``({"x": samples, "index": rows}, None)``, the form that the trainer hands to the network.
 
-    Whole blocks are indexed at once: collating row by row, as a DataLoader does, costs more than a small network's step.
+    Whole blocks are indexed at once: collating row by row, as a DataLoader does, costs more than a small net's step.
 
     Parameters
     ----------

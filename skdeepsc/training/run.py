@@ -93,6 +93,8 @@ def run_phase(phase, network, samples, *, callbacks=(), device="cpu", verbose=0)
         ``phase``, ``epoch`` (from 1), every cost under its name, ``train_loss``, ``seconds``, and what the callbacks
         recorded.
     """
+    if phase.epochs == 0:
+        return []
     trainer = Trainer(
         network, phase, callbacks=[*callbacks, *phase.callbacks], device=str(device), verbose=verbose
     ).train_phase(samples)

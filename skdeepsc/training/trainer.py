@@ -67,6 +67,10 @@ class Trainer(NeuralNet):
         """Run the phase on `samples`, a tensor on the device; Ctrl-C passes through as KeyboardInterrupt."""
         for name, part in self.module.named_children():
             part.requires_grad_(self.phase.parts is None or name in self.phase.parts)
+        if not any(value.requires_grad for value in self.module.parameters()):
+            raise ValueError(
+                f"Phase {self.phase.name!r} has nothing to learn: the network has no parameters. Set its epochs to 0."
+            )
         self.initialize()
         self.notify("on_train_begin", X=samples, y=None)
         try:
@@ -82,8 +86,8 @@ class Trainer(NeuralNet):
     def _diverged(self, name, value):
         epoch = len(self.history)
         return (
-            f"The cost {name!r} became {value} in phase {self.phase.name!r}, epoch {epoch}. Lower this phase's learning "
-            f"rate (now {self.phase.lr:g}) or the weight of {name!r}, and check the scale of the input."
+            f"The cost {name!r} became {value} in phase {self.phase.name!r}, epoch {epoch}. Lower this phase's "
+            f"learning rate (now {self.phase.lr:g}) or the weight of {name!r}, and check the scale of the input."
         )
 
 

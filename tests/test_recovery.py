@@ -1,0 +1,78 @@
+"""Clusters are found: accuracy floors on unions of subspaces and on handwritten digits."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.cluster import KMeans
+from sklearn.datasets import load_digits
+
+from skdeepsc import PSSC, DSCNet
+from skdeepsc.datasets import make_union_of_subspaces
+from skdeepsc.metrics import clustering_accuracy_score, subspace_preserving_error
+from skdeepsc.nn import ridge_coefficients
+from skdeepsc.segmentation import spectral_labels
+
+
+class Identity(torch.nn.Module):
+    """Codes are the samples: what is left is self-expression."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder = torch.nn.Identity()
+        self.decoder = torch.nn.Identity()
+
+
+def test_samples_lie_on_their_subspaces():
+    X, y = make_union_of_subspaces(120, 20, n_subspaces=4, subspace_dim=3, random_state=0)
+    assert np.bincount(y).tolist() == [30] * 4
+    for k in range(4):
+        assert np.linalg.matrix_rank(X[y == k]) == 3
+    np.testing.assert_allclose(np.linalg.norm(X, axis=1), 1)
+    noisy, _ = make_union_of_subspaces(2000, 20, noise=0.5, random_state=0)
+    clean, _ = make_union_of_subspaces(2000, 20, noise=0.0, random_state=0)
+    assert np.square(noisy).sum(1).mean() == pytest.approx(1.25, abs=0.05)
+    assert not np.allclose(noisy, clean)
+
+
+def test_ridge_is_subspace_preserving_on_independent_subspaces():
+    X, y = make_union_of_subspaces(200, 30, n_subspaces=4, subspace_dim=4, random_state=0)
+    coef = ridge_coefficients(torch.from_numpy(X), 1e-6).numpy()
+    assert subspace_preserving_error(coef, y) < 1e-3
+
+
+@pytest.mark.parametrize("method", [DSCNet, PSSC])
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"solver": "ridge", "affinity": "top"},
+        {"solver": "ridge", "affinity": "enhanced", "affinity_params": {"subspace_dim": 4, "keep": 1.0}},
+        {"solver": "trained", "affinity": "thresholded", "affinity_params": {"keep": 0.5}},
+    ],
+    ids=["ridge-top", "ridge-enhanced", "trained-thresholded"],
+)
+def test_subspaces_are_recovered(method, params):
+    X, y = make_union_of_subspaces(240, 30, n_subspaces=4, subspace_dim=4, noise=0.05, random_state=0)
+    assert clustering_accuracy_score(y, KMeans(4, n_init=10, random_state=0).fit_predict(X)) < 0.6
+    estimator = method(
+        4, autoencoder=Identity(), pretrain_epochs=0, subspace_dim=4, max_epochs=0, random_state=0, **params
+    )
+    assert clustering_accuracy_score(y, estimator.fit_predict(X)) > 0.95
+
+
+def test_digits_are_clustered_better_than_by_kmeans():
+    digits = load_digits()
+    kmeans = KMeans(10, n_init=10, random_state=0).fit_predict(digits.data)
+    labels = PSSC(10, max_epochs=2, random_state=0).fit_predict(digits.images)
+    accuracy = clustering_accuracy_score(digits.target, labels)
+    assert accuracy > clustering_accuracy_score(digits.target, kmeans)
+    assert accuracy > 0.8
+
+
+def test_labels_do_not_depend_on_the_order_of_the_samples():
+    X, y = make_union_of_subspaces(150, 20, noise=0.1, random_state=0)
+    coef = ridge_coefficients(torch.from_numpy(X), 0.1).numpy()
+    order = np.random.RandomState(0).permutation(150)
+    one = spectral_labels(np.abs(coef) + np.abs(coef.T), 3, assign_labels="cluster_qr", random_state=0)
+    other = spectral_labels((np.abs(coef) + np.abs(coef.T))[np.ix_(order, order)], 3, assign_labels="cluster_qr")
+    assert clustering_accuracy_score(one[order], other) == 1
+    assert clustering_accuracy_score(y, one) > 0.95
