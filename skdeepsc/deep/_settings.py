@@ -5,7 +5,11 @@ _ORL_NET = {"channels": (3, 3, 5), "kernel_sizes": (3, 3, 3)}
 _YALE_NET = {"channels": (10, 20, 30), "kernel_sizes": (5, 3, 3)}
 _COIL20_NET = {"channels": (15,), "kernel_sizes": (3,)}
 
-# Shared by all of a method's settings. Costs of images in 0..255 are those of the released code: input_scale=1.
+# The released code feeds some sets as 0-255, where squared errors are 255^2 times as large as those of 0-1 images, with
+# which a network trains better from the usual initialisation. Weights of terms that do not scale so take this factor.
+_ON_BYTES = 1 / 255**2
+
+# Shared by all of a method's settings.
 _DSCNET = {
     "solver": "trained",
     "latent_normalization": "none",
@@ -25,7 +29,7 @@ _PSSC = {
 }
 
 
-def _algorithm_2(keep, subspace_dim, power, diagonal="keep"):
+def _algorithm_2(keep, subspace_dim, power, diagonal="zero"):
     return {"keep": keep, "subspace_dim": subspace_dim, "power": power, "diagonal": diagonal}
 
 
@@ -35,9 +39,9 @@ _SETTINGS = {
             **_DSCNET,
             **_ORL_NET,
             "n_clusters": 40,
-            "input_scale": 1.0,
+            "pretrain_epochs": 600,
             "coef_init": 0.0,
-            "gamma_coef": 2.0,
+            "gamma_coef": _ON_BYTES * 2.0,
             "gamma_expression": 0.2,
             "max_epochs": 700,
             "affinity_params": _algorithm_2(0.2, 3, 1),
@@ -46,9 +50,8 @@ _SETTINGS = {
             **_DSCNET,
             **_YALE_NET,
             "n_clusters": 38,
-            "input_scale": 1.0,
             "coef_init": 0.0,
-            "gamma_coef": 2.0,
+            "gamma_coef": _ON_BYTES * 2.0,
             "gamma_expression": 10 ** (38 / 10 - 3),
             "max_epochs": 1000,
             "affinity_params": _algorithm_2(0.1, 10, 3.5),
@@ -57,7 +60,6 @@ _SETTINGS = {
             **_DSCNET,
             **_COIL20_NET,
             "n_clusters": 20,
-            "input_scale": "auto",
             "coef_init": 1e-8,
             "gamma_coef": 1.0,
             "gamma_expression": 75.0,
@@ -69,7 +71,6 @@ _SETTINGS = {
             "channels": (50,),
             "kernel_sizes": (5,),
             "n_clusters": 100,
-            "input_scale": "auto",
             "coef_init": 1e-4,
             "gamma_coef": 1.0,
             "gamma_expression": 15.0,
@@ -99,7 +100,6 @@ _SETTINGS = {
             "channels": (20, 10, 5),
             "kernel_sizes": (5, 3, 3),
             "n_clusters": 20,
-            "input_scale": 1.0,
             "max_epochs": 200,
             "affinity_params": _algorithm_2(0.08, 5, 8),
         },
@@ -138,8 +138,8 @@ def paper_settings(method, data):
     """The constructor arguments with which a paper reports a data set, for ``Estimator(**paper_settings(...))``.
 
     The constants of each data set were chosen by the authors, partly with the true labels in view; they are kept to
-    compare with the papers, not as advice. Weights are those of this package's costs: sums without a factor 1/2,
-    multiplied accordingly; ``input_scale`` says which pixel scale they belong to.
+    compare with the papers, not as advice. Weights are those of this package's costs (sums without a factor 1/2) for
+    images that the costs see in 0-1, which uint8 images are by default (`input_scale`).
 
     Parameters
     ----------
@@ -161,9 +161,10 @@ def paper_settings(method, data):
 
     Notes
     -----
-    DSC-Net: the released code (the released pre-trained weights were stopped by eye; here pre-training is the
-    package's own). PSSC: the paper's networks (Table II) and the released code's epochs and constants of Algorithm 2;
-    the weights gamma_1 to gamma_3 were never published for any data set, so that the package's defaults stay in force.
+    DSC-Net: the released code; its auto-encoders were stopped by eye, pre-training is the package's own here. The
+    diagonal of C is left out of Algorithm 2 (the code of both papers keeps it; for COIL-20 it sets it to 1). PSSC: the
+    paper's networks (Table II) and the released code's epochs and constants of Algorithm 2; the weights gamma_1 to
+    gamma_3 were never published for any data set, so that the package's defaults stay in force.
 
     Examples
     --------

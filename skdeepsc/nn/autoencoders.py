@@ -43,8 +43,8 @@ class ConvAutoEncoder(nn.Module):
 
         down, up = [], []
         for (outer, inner), size in zip(pairwise(shapes), kernel_sizes, strict=True):
-            down += [_halve(outer, inner, size), nn.ReLU()]
-            up = [_double(inner, outer, size), nn.ReLU(), *up]
+            down += [_halve(outer, inner, size), nn.ReLU(inplace=True)]
+            up = [_double(inner, outer, size), nn.ReLU(inplace=True), *up]
         self.encoder = nn.Sequential(*down, nn.Flatten())
         self.decoder = nn.Sequential(nn.Unflatten(1, shapes[-1]), *up[:-1])
         _xavier(self)
@@ -68,8 +68,8 @@ class DenseAutoEncoder(nn.Module):
         sizes = [math.prod(image_shape), *hidden_sizes]
         down, up = [], []
         for outer, inner in pairwise(sizes):
-            down += [nn.Linear(outer, inner), nn.ReLU()]
-            up = [nn.Linear(inner, outer), nn.ReLU(), *up]
+            down += [nn.Linear(outer, inner), nn.ReLU(inplace=True)]
+            up = [nn.Linear(inner, outer), nn.ReLU(inplace=True), *up]
         self.encoder = nn.Sequential(nn.Flatten(), *down[:-1])
         self.decoder = nn.Sequential(*up[:-1], nn.Unflatten(1, tuple(image_shape)))
         _xavier(self)

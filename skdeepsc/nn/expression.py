@@ -7,6 +7,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+# Share of the largest eigenvalue of a Gram matrix below which the others are rounding errors of float32.
+_NEGLIGIBLE = 1e-6
+
 
 class SelfExpression(nn.Module):
     """Base of the two ways to C: it keeps the latent normalisation under which samples express each other.
@@ -123,12 +126,12 @@ def ridge_coefficients(z, lam):
     """
     n_samples, n_latent = z.shape
     if n_latent < n_samples:
-        factor = torch.linalg.cholesky(_add_to_diagonal(z.T @ z, lam))
+        factor = _cholesky(z.T @ z, lam)
         whitened = torch.linalg.solve_triangular(factor, z.T, upper=False)
         hat = whitened.T @ whitened
         residual = 1 - hat.diagonal()
     else:
-        factor = torch.linalg.cholesky(_add_to_diagonal(z @ z.T, lam))
+        factor = _cholesky(z @ z.T, lam)
         hat = -lam * torch.cholesky_inverse(factor)
         residual = -hat.diagonal()
     coef = hat / residual.clamp_min(_tiny(residual))[:, None]
@@ -151,23 +154,24 @@ def ridge_penalty(spectrum, degrees_of_freedom):
     spectrum : tensor of shape (n_eigenvalues,)
         Eigenvalues w of the Gram matrix, >= 0.
     degrees_of_freedom : float
-        q; more than 95 % of the number of non-zero eigenvalues is brought down to that.
+        q; more than 95 % of the number of eigenvalues that count (see below) is brought down to that.
 
     Returns
     -------
     lam : 0-d tensor, float64, > 0
+        At least 1e-6 of the largest eigenvalue; what lies below that, float32 cannot tell from 0.
     """
     largest = spectrum.max()
     if largest <= 0:
         return torch.ones_like(largest)
-    w = spectrum[spectrum > 1e-10 * largest]
+    w = spectrum[spectrum > _NEGLIGIBLE * largest]
     wanted = min(float(degrees_of_freedom), 0.95 * len(w))
     low, high = torch.log(largest) - 40, torch.log(largest) + 40
     for _ in range(100):
         middle = (low + high) / 2
         too_free = (w / (w + middle.exp())).sum() > wanted
         low, high = torch.where(too_free, middle, low), torch.where(too_free, high, middle)
-    return ((low + high) / 2).exp()
+    return ((low + high) / 2).exp().clamp_min(_NEGLIGIBLE * largest)
 
 
 def unit_rows(z, *, center=True):
@@ -175,8 +179,16 @@ def unit_rows(z, *, center=True):
     return F.normalize(z - z.mean(0, keepdim=True) if center else z, dim=1)
 
 
-def _add_to_diagonal(matrix, value):
-    return matrix + value * torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
+def _cholesky(gram, lam):
+    """Cholesky factor of ``gram + lam I``."""
+    penalized = gram + lam * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
+    try:
+        return torch.linalg.cholesky(penalized)
+    except torch.linalg.LinAlgError as error:
+        raise ValueError(
+            f"A ridge penalty of {float(lam):g} is too small for features whose Gram matrix has the trace "
+            f"{float(gram.trace()):g}: give a larger ridge_lambda, or a smaller subspace_dim."
+        ) from error
 
 
 def _tiny(tensor):
