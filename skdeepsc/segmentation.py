@@ -168,14 +168,17 @@ def match_labels(labels, reference):
     --------
     >>> from skdeepsc.segmentation import match_labels
     >>> match_labels([0, 0, 1, 2], [4, 4, 0, 0])
-    array([4, 4, 0, 5])
+    array([4, 4, 0, 1])
     """
     clusters, labels = np.unique(labels, return_inverse=True)
     names, reference = np.unique(reference, return_inverse=True)
     rows, columns = linear_sum_assignment(contingency_matrix(labels, reference), maximize=True)
-    unused = (name for name in range(names.max(initial=0) + 1 + len(clusters)) if name not in set(names.tolist()))
-    partner = dict(zip(rows.tolist(), names[columns].tolist(), strict=True))
-    return np.array([partner[k] if k in partner else next(unused) for k in range(len(clusters))])[labels]
+    matched = np.empty(len(clusters), dtype=names.dtype)
+    matched[rows] = names[columns]
+    alone = np.setdiff1d(np.arange(len(clusters)), rows)
+    unused = np.setdiff1d(np.arange(names.max(initial=0) + 1 + len(clusters)), names)
+    matched[alone] = unused[: len(alone)]
+    return matched[labels]
 
 
 def _assign(vectors, n_clusters, assign_labels, generator):

@@ -5,7 +5,6 @@ Samples are rows: ``coef[i, j]`` is the weight of sample j in sample i (the pape
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 # Share of the largest eigenvalue of a Gram matrix below which the others are rounding errors of float32.
 _NEGLIGIBLE = 1e-6
@@ -172,11 +171,6 @@ def ridge_penalty(spectrum, degrees_of_freedom):
         too_free = (w / (w + middle.exp())).sum() > wanted
         low, high = torch.where(too_free, middle, low), torch.where(too_free, high, middle)
     return ((low + high) / 2).exp().clamp_min(_NEGLIGIBLE * largest)
-
-
-def unit_rows(z, *, center=True):
-    """Rows of `z`, with the mean of all rows subtracted if `center`, scaled to unit length."""
-    return F.normalize(z - z.mean(0, keepdim=True) if center else z, dim=1)
 
 
 def _cholesky(gram, lam):
