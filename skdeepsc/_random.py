@@ -28,6 +28,13 @@ def draw_seeds(random_state, n_seeds):
     return generator.randint(_LARGEST_SEED, size=n_seeds).tolist()
 
 
+def draw_rows(n_samples, n_rows, seed):
+    """Sorted indices of `n_rows` random rows, each at most once; all of them in order if that many are wanted."""
+    if n_rows == n_samples:
+        return np.arange(n_samples)
+    return np.sort(np.random.RandomState(seed).choice(n_samples, n_rows, replace=False))
+
+
 @contextmanager
 def seeded(seed, device="cpu"):
     """Run a block under its own torch seed, on the CPU and on `device`, then restore torch's generators.

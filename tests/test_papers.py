@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from skdeepsc import PSSC, DSCNet, paper_settings
+from skdeepsc.deep._base import weighted
 from skdeepsc.losses import laplacian_cost, squared_error
 from skdeepsc.nn import DenseAutoEncoder, SubspaceNetwork, TrainedExpression
 
@@ -30,7 +31,7 @@ def out():
 
 
 def test_dscnet_objective(out):
-    costs = DSCNet(gamma_coef=2.0, gamma_expression=3.0)._costs(out)
+    costs = weighted(DSCNet(gamma_coef=2.0, gamma_expression=3.0)._costs(out))
     wanted = {
         "reconstruction": ((out.x - out.x_hat) ** 2).sum(),
         "coef": 2 * (out.coef**2).sum(),
@@ -42,7 +43,7 @@ def test_dscnet_objective(out):
 
 
 def test_pssc_objective_is_eq_11(out):
-    costs = PSSC(gamma_expression=3.0, gamma_graph=5.0, gamma_label=7.0, confidence=0.0)._costs(out)
+    costs = weighted(PSSC(gamma_expression=3.0, gamma_graph=5.0, gamma_label=7.0, confidence=0.0)._costs(out))
     assert list(costs) == ["reconstruction", "locality", "expression", "graph", "label"]
     torch.testing.assert_close(costs["locality"], 2 * laplacian_cost(out.x, out.x_hat, out.coef))
     torch.testing.assert_close(costs["expression"], 3 * squared_error(out.z, out.coef @ out.z))
@@ -51,7 +52,11 @@ def test_pssc_objective_is_eq_11(out):
 
 
 def test_pssc_l_is_pssc_without_pseudo_supervision(out):
-    assert list(PSSC(gamma_graph=0, gamma_label=0)._costs(out)) == ["reconstruction", "locality", "expression"]
+    assert list(weighted(PSSC(gamma_graph=0, gamma_label=0)._costs(out))) == [
+        "reconstruction",
+        "locality",
+        "expression",
+    ]
 
 
 def test_pseudo_supervision_reaches_c_and_the_encoder(images):

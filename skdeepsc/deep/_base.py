@@ -12,9 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 from .._compat import Interval, StrOptions, fit_context
 from .._input import as_samples
 from .._memory import check_fits
-from .._random import draw_seeds, seeded
+from .._random import draw_rows, draw_seeds, seeded
 from ..affinity import compute_affinity
-from ..losses import coefficient_norm, squared_error
 from ..nn import RidgeExpression, SubspaceNetwork, TrainedExpression
 from ..segmentation import spectral_labels
 from ..training import Phase
@@ -26,15 +25,19 @@ from ._autoencoder import BaseAutoEncoding
 _EXPRESSION_EPOCHS = 300
 
 
-def weighted(**terms):
-    """The costs whose weight is not 0, as ``{name: weight * cost}``; the others are never computed.
+def weighted(costs, only=None):
+    """The costs of an equation that count, as ``{name: weight * cost}``; the others are never computed.
 
     Parameters
     ----------
-    **terms : (float, callable)
-        Weight and cost of each term.
+    costs : dict of (float, callable)
+        Weight and cost of each term; a weight of 0 leaves the term out.
+    only : collection of str or None, default=None
+        Names of the terms to take; ``None``: all.
     """
-    return {name: weight * cost() for name, (weight, cost) in terms.items() if weight}
+    return {
+        name: weight * cost() for name, (weight, cost) in costs.items() if weight and (only is None or name in only)
+    }
 
 
 @dataclass(repr=False, eq=False, kw_only=True)
@@ -104,7 +107,7 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
         """
         samples = self._read(X)
         pretrain_seed, train_seed, row_seed, label_seed = draw_seeds(self.random_state, 4)
-        rows = self._draw_rows(len(samples), row_seed)
+        rows = draw_rows(len(samples), self._n_rows(len(samples)), row_seed)
         phases = [phase for phase in self._phases() if phase.epochs]
         progress = Progress(self, len(phases) + 2, samples)
         autoencoder, self.history_ = self._pretrain(samples, pretrain_seed, progress)
@@ -184,45 +187,49 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
         """Further parts of the network beside encoder, decoder and expression."""
         return {}
 
+    def _needs_zero_diagonal(self):
+        """Whether C = I would be an optimum of the equation if the diagonal were free."""
+        return False
+
     # The equation
 
     def _costs(self, out):
+        """Weight and cost of each term, ``{name: (weight, callable)}``, for the outputs of all samples."""
         raise NotImplementedError
 
     # The algorithm
 
     def _phases(self):
         return [
-            Phase("express", self._expression_costs, self._epochs_of_expression(), self.expression_lr, ("expression",)),
-            Phase("finetune", self._costs, self.max_epochs, self.lr),
+            Phase(
+                "express",
+                lambda out: weighted(self._costs(out), only=("coef", "expression")),
+                self._expression_epochs(),
+                self.expression_lr,
+                parts=("expression",),
+            ),
+            Phase("finetune", lambda out: weighted(self._costs(out)), self.max_epochs, self.lr),
         ]
 
-    def _epochs_of_expression(self):
+    def _expression_epochs(self):
         if self.solver == "ridge":
             return 0
         if self.expression_epochs == "auto":
             return 0 if self.coef_init == "ridge" else _EXPRESSION_EPOCHS
         return self.expression_epochs
 
-    def _expression_costs(self, out):
-        return weighted(
-            coef=(getattr(self, "gamma_coef", 0), lambda: coefficient_norm(out.coef, getattr(self, "norm", "l2"))),
-            expression=(self.gamma_expression, lambda: squared_error(out.z, out.z_hat)),
-        )
-
     # The recipe's steps
 
-    def _draw_rows(self, n_samples, seed):
-        if self.n_clusters > (self.subsample or n_samples) or self.n_clusters > n_samples:
+    def _n_rows(self, n_samples):
+        """How many rows are clustered, if there are enough and the memory is."""
+        n_rows = min(self.subsample or n_samples, n_samples)
+        if self.n_clusters > n_rows:
             raise ValueError(
                 f"n_clusters={self.n_clusters} must not be larger than the number of samples to cluster: "
                 f"n_samples = {n_samples}, subsample={self.subsample}."
             )
-        n_rows = min(self.subsample or n_samples, n_samples)
         check_fits(n_rows, self.solver, self.device_)
-        if n_rows == n_samples:
-            return np.arange(n_samples)
-        return np.sort(np.random.RandomState(seed).choice(n_samples, n_rows, replace=False))
+        return n_rows
 
     def _build(self, autoencoder, tensor):
         """The network of the joint phase around the pre-trained auto-encoder."""
@@ -244,7 +251,7 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
         init = self.coef_init
         if init == "ridge":
             init = self._ridge(**scaling).to(z.device)(z.double()).float()
-        zero_diagonal = getattr(self, "norm", "l2") == "l1" if self.zero_diagonal == "auto" else self.zero_diagonal
+        zero_diagonal = self._needs_zero_diagonal() if self.zero_diagonal == "auto" else self.zero_diagonal
         return TrainedExpression(len(z), init, zero_diagonal=zero_diagonal, **scaling)
 
     def _ridge(self, **scaling):
@@ -278,6 +285,7 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
         return spectral_labels(affinity, self.n_clusters, assign_labels=assign_labels, random_state=self._label_seed)
 
     def _codes(self, network, tensor):
+        """Codes of samples that are on the device, as a tensor without a graph."""
         with torch.inference_mode():
             blocks = [network.eval()(block).z for block in tensor.split(4096)]
         return torch.cat(blocks).clone()

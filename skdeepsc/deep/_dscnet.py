@@ -6,7 +6,7 @@ from numbers import Real
 from .._compat import Interval, StrOptions
 from .._docs import shared_parameters
 from ..losses import coefficient_norm, squared_error
-from ._base import BaseDeepSubspaceClustering, weighted
+from ._base import BaseDeepSubspaceClustering
 
 
 @shared_parameters
@@ -77,9 +77,12 @@ class DSCNet(BaseDeepSubspaceClustering):
         "norm": [StrOptions({"l2", "l1"})],
     }
 
+    def _needs_zero_diagonal(self):
+        return self.norm == "l1"
+
     def _costs(self, out):
-        return weighted(
-            reconstruction=(1, lambda: squared_error(out.x, out.x_hat)),
-            coef=(self.gamma_coef, lambda: coefficient_norm(out.coef, self.norm)),
-            expression=(self.gamma_expression, lambda: squared_error(out.z, out.z_hat)),
-        )
+        return {
+            "reconstruction": (1, lambda: squared_error(out.x, out.x_hat)),
+            "coef": (self.gamma_coef, lambda: coefficient_norm(out.coef, self.norm)),
+            "expression": (self.gamma_expression, lambda: squared_error(out.z, out.z_hat)),
+        }

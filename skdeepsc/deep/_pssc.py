@@ -14,7 +14,7 @@ from ..losses import (
     similarity_graph,
     squared_error,
 )
-from ._base import BaseDeepSubspaceClustering, weighted
+from ._base import BaseDeepSubspaceClustering
 
 
 @shared_parameters
@@ -107,13 +107,13 @@ class PSSC(BaseDeepSubspaceClustering):
         return {"classifier": nn.Linear(n_latent, self.n_clusters)}
 
     def _costs(self, out):  # Eq. (11)
-        return weighted(
-            reconstruction=(1, lambda: squared_error(out.x, out.x_hat)),
-            locality=(2, lambda: laplacian_cost(out.x, out.x_hat, out.coef)),
-            expression=(self.gamma_expression, lambda: squared_error(out.z, out.z_hat)),
-            graph=(
+        return {
+            "reconstruction": (1, lambda: squared_error(out.x, out.x_hat)),
+            "locality": (2, lambda: laplacian_cost(out.x, out.x_hat, out.coef)),
+            "expression": (self.gamma_expression, lambda: squared_error(out.z, out.z_hat)),
+            "graph": (
                 self.gamma_graph,
                 lambda: contrastive_graph_loss(out.logits, similarity_graph(out.coef), self.margin),
             ),
-            label=(self.gamma_label, lambda: confident_cross_entropy(out.logits, self.confidence)),
-        )
+            "label": (self.gamma_label, lambda: confident_cross_entropy(out.logits, self.confidence)),
+        }
