@@ -28,9 +28,20 @@ def test_affinity_is_drawn_by_cluster(fitted):
     order = np.argsort(fitted.labels_, kind="stable")
     drawn = np.asarray(display.image_.get_array())
     np.testing.assert_allclose(drawn, fitted.affinity_matrix_.toarray()[np.ix_(order, order)], atol=1e-7)
-    assert AffinityDisplay.from_estimator(fitted, max_samples=20).image_.get_array().shape == (20, 20)
     dense = AffinityDisplay(np.ones((4, 4)), [0, 0, 1, 1]).plot(ax=plt.gca(), cmap="gray")
     assert dense.ax_ is plt.gcf().axes[0]
+
+
+def test_large_affinities_are_drawn_as_means(fitted):
+    affinity = fitted.affinity_matrix_.toarray()
+    affinity = affinity[np.ix_(*[np.argsort(fitted.labels_, kind="stable")] * 2)]
+    wanted = np.zeros((20, 20))
+    for i in range(20):
+        for j in range(20):
+            block = affinity[3 * i : 3 * i + 3, 3 * j : 3 * j + 3]
+            wanted[i, j] = block.sum() / (6 if i == j else 9)
+    display = AffinityDisplay.from_estimator(fitted, max_size=20)
+    np.testing.assert_allclose(np.asarray(display.image_.get_array()), wanted, atol=1e-7)
 
 
 def test_every_cost_of_every_phase_is_drawn(fitted):

@@ -28,7 +28,7 @@ class AffinityDisplay:
         self.labels = labels
 
     @classmethod
-    def from_estimator(cls, estimator, *, ax=None, max_samples=1000, **imshow_params):
+    def from_estimator(cls, estimator, *, ax=None, max_size=300, **imshow_params):
         """Draw the affinity of a fitted clusterer.
 
         Parameters
@@ -36,8 +36,8 @@ class AffinityDisplay:
         estimator : fitted clusterer with `affinity_matrix_` and `labels_`
         ax : matplotlib Axes or None, default=None
             Where to draw; ``None`` makes a figure.
-        max_samples : int, default=1000
-            Above it, evenly spaced samples of the ordered matrix are drawn.
+        max_size : int, default=300
+            Rows and columns of the image; of more samples, neighbours in the order are drawn as their mean.
         **imshow_params
             Further arguments of ``Axes.imshow``.
 
@@ -48,27 +48,30 @@ class AffinityDisplay:
         check_is_fitted(estimator)
         rows = getattr(estimator, "sample_indices_", slice(None))
         display = cls(estimator.affinity_matrix_, estimator.labels_[rows])
-        return display.plot(ax=ax, max_samples=max_samples, **imshow_params)
+        return display.plot(ax=ax, max_size=max_size, **imshow_params)
 
-    def plot(self, *, ax=None, max_samples=1000, **imshow_params):
+    def plot(self, *, ax=None, max_size=300, **imshow_params):
         """Draw; see :meth:`from_estimator`.
 
-        Affinities span decades, so that by default the colours end at their 99th percentile within clusters.
+        Affinities span decades, so that by default the colours end at the 95th percentile of those above 0.
         """
-        labels = np.asarray(self.labels)
-        order = np.argsort(labels, kind="stable")
-        order = order[np.linspace(0, len(order) - 1, min(len(order), max_samples)).astype(int)]
-        block = self.affinity[np.ix_(order, order)]
-        block = block.toarray() if sparse.issparse(block) else np.array(block)
-        np.fill_diagonal(block, 0)
-        labels = labels[order]
-        inside = block[labels[:, None] == labels]
-        limit = np.percentile(inside[inside > 0], 99) if (inside > 0).any() else 1
+        order = np.argsort(self.labels, kind="stable")
+        labels = np.asarray(self.labels)[order]
+        block = _pooled(self.affinity, order, min(max_size, len(order)))
+        shown = block[block > 0]
 
         self.ax_ = axes_or_new(ax, figsize=(5, 4.4))
         self.figure_ = self.ax_.figure
         self.image_ = self.ax_.imshow(
-            block, **{"cmap": "magma", "vmin": 0, "vmax": limit, "interpolation": "nearest", **imshow_params}
+            block,
+            extent=(-0.5, len(order) - 0.5, len(order) - 0.5, -0.5),
+            **{
+                "cmap": "magma",
+                "vmin": 0,
+                "vmax": np.percentile(shown, 95) if len(shown) else 1,
+                "interpolation": "nearest",
+                **imshow_params,
+            },
         )
         borders = np.flatnonzero(np.diff(labels)) + 0.5
         middles = (np.concatenate([[-0.5], borders]) + np.concatenate([borders, [len(labels) - 0.5]])) / 2
@@ -78,3 +81,17 @@ class AffinityDisplay:
         self.ax_.set(xlabel="samples by cluster", ylabel="samples by cluster", title="Affinity")
         self.figure_.colorbar(self.image_, ax=self.ax_, label="affinity", extend="max")
         return self
+
+
+def _pooled(affinity, order, size):
+    """The ordered affinity without its diagonal as a `size` x `size` matrix of means."""
+    n_samples = len(order)
+    bins = np.arange(n_samples) * size // n_samples
+    pooling = sparse.csr_array((np.ones(n_samples), (bins, order)), shape=(size, n_samples))
+    affinity = sparse.csr_array(affinity) if sparse.issparse(affinity) else np.asarray(affinity, dtype=float)
+    diagonal = affinity.diagonal()[order]
+    total = pooling @ affinity @ pooling.T
+    total = total.toarray() if sparse.issparse(total) else total
+    counts = np.bincount(bins)
+    pairs = np.outer(counts, counts) - np.diag(counts)
+    return (total - np.diag(np.bincount(bins, weights=diagonal))) / np.maximum(pairs, 1)
