@@ -53,19 +53,20 @@ subspace_dim : float, default={subspace_dim}
 ridge_lambda : float or None, default=None
     :math:`\\lambda` itself; ``None``: from `subspace_dim`.
 latent_normalization : {"auto", "none", "unit", "centered"}, default="auto"
-    What is done to the features before they express each other: nothing, as in the papers; rows scaled to unit length;
-    the mean subtracted, then rows scaled. ``"auto"``: "none" for a trained C; for the ridge, "centered" where the
-    affinity is made of positive coefficients (``affinity="top"``), else "unit", as the coefficients between opposite
-    sides of the mean are large and negative, and the other affinities take magnitudes. The same features are searched
-    for neighbours in `predict`.
+    What is done to the features before they express each other: nothing, as in the papers, where the network can shrink
+    them to lower the costs; rows scaled to unit length; the mean subtracted, then rows scaled. ``"auto"``: "centered"
+    for the ridge with ``affinity="top"``, which takes positive coefficients, else "unit": around the mean,
+    coefficients between opposite sides are large and negative, and the other affinities take magnitudes. The same
+    features are searched for neighbours in `predict`.
 coef_init : float or "ridge", default=1e-8
     Start of a trained C: a constant, or the ridge solution on the pre-trained features.
 zero_diagonal : bool or "auto", default="auto"
-    Whether diag(C) = 0 is forced on a trained C. ``"auto"``: where an l1 norm needs it. The ridge solution always has
-    a zero diagonal.
+    Whether diag(C) = 0 is forced on a trained C. ``"auto"``: where the method's paper says so, or its l1 norm needs it.
+    The ridge solution always has a zero diagonal.
 expression_epochs : int or "auto", default="auto"
-    Epochs in which a trained C alone learns to express the fixed features, before the joint phase. ``"auto"``: 300, or
-    none if C starts from the ridge solution. The papers have no such phase.
+    Epochs in which a trained C alone learns to express the fixed features, before the joint phase. ``"auto"``: until
+    its entries can have grown to three over the mean size of a cluster, ``3 * n_clusters / n_samples /
+    expression_lr``; none if C starts from the ridge solution. The papers have no such phase.
 expression_lr : float, default=1e-3
     Adam's step size in it.
 max_epochs : int, default={max_epochs}

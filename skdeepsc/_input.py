@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import torch
 from sklearn.utils.validation import validate_data
 
 # Pixel values of an 8-bit image are known to end at 255, whatever the brightest pixel of a sample of them.
@@ -39,25 +40,34 @@ def as_samples(estimator, X, *, image_shape=None, reset):
         If `X` is sparse.
     """
     if hasattr(X, "detach"):
-        X = X.detach().cpu().numpy()
+        X = X.detach().cpu()
+        X = (X if X.dtype == torch.uint8 else X.float() if X.is_floating_point() else X).numpy()
     own_shape = tuple(getattr(X, "shape", None) or _nested_shape(X))[1:]
     if len(own_shape) > 1:
         if len(own_shape) > 3:
             raise ValueError(
                 f"Images must have shape (n, height, width) or (n, channels, height, width); got {np.shape(X)}."
             )
-        X = np.asarray(X).reshape(len(X), -1)
+        X = np.asarray(X).reshape(len(X), math.prod(own_shape))
     X = validate_data(
         estimator, X, reset=reset, dtype=[np.float32, np.uint8], order="C", ensure_min_samples=2 if reset else 1
     )
-    wanted = tuple(image_shape) if image_shape is not None else own_shape if len(own_shape) > 1 else X.shape[1:]
+    own_shape = with_channels(own_shape) if len(own_shape) > 1 else X.shape[1:]
+    wanted = own_shape if image_shape is None else with_channels(tuple(image_shape))
     if not reset:
         wanted = estimator.image_shape_
     if math.prod(wanted) != X.shape[1]:
         raise ValueError(
             f"image_shape={tuple(image_shape)} has {math.prod(wanted)} values, but X has {X.shape[1]} features."
         )
-    return X.reshape(len(X), *((1, *wanted) if len(wanted) == 2 else wanted))
+    if 1 not in (len(wanted), len(own_shape)) and own_shape != wanted:
+        raise ValueError(f"X holds images of shape {own_shape}, but the estimator takes images of shape {wanted}.")
+    return X.reshape(len(X), *wanted)
+
+
+def with_channels(shape):
+    """``(channels, height, width)`` of an image shape that may lack the channels."""
+    return (1, *shape) if len(shape) == 2 else tuple(shape)
 
 
 def _nested_shape(X):

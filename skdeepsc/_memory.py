@@ -4,25 +4,9 @@ import os
 
 import torch
 
-# Bytes per pair of samples at the peak of fit. Trained: C, its gradient and Adam's two moments, float32. Ridge: C,
-# the hat matrix and the factor, float64. Segmentation: affinity, its normalised copy and the solver's, float64.
-BYTES_PER_PAIR = {"trained": 16, "ridge": 24, "segmentation": 24}
-
-
-def needed_bytes(n_rows, solver):
-    """Bytes of all N x N matrices at the peak of fit.
-
-    Parameters
-    ----------
-    n_rows : int
-        Samples that are clustered, N.
-    solver : {"trained", "ridge"}
-
-    Returns
-    -------
-    n_bytes : int
-    """
-    return n_rows**2 * max(BYTES_PER_PAIR[solver], BYTES_PER_PAIR["segmentation"])
+# Bytes for each pair of samples while an affinity is segmented: the coefficients, the affinity, its checked copy, and
+# the normalised copy that the eigensolver overwrites.
+_SEGMENTATION_BYTES = 28
 
 
 def available_bytes(device):
@@ -41,21 +25,24 @@ def available_bytes(device):
         return None
 
 
-def check_fits(n_rows, solver, device):
+def check_fits(n_rows, bytes_per_pair, device):
     """Raise MemoryError if the N x N matrices of a fit cannot fit the memory there is.
 
     Parameters
     ----------
     n_rows : int
         Samples that are clustered, N.
-    solver : {"trained", "ridge"}
+    bytes_per_pair : int
+        What training needs on `device` for each of the N * N pairs.
     device : str
+        Where C is trained; segmentation needs the memory of the machine, after that.
     """
-    needed, available = needed_bytes(n_rows, solver), available_bytes(device)
-    if available is not None and needed > available:
-        fits = int((available / needed) ** 0.5 * n_rows)
-        raise MemoryError(
-            f"Self-expression of {n_rows} samples needs about {needed / 1e9:.1f} GB for its {n_rows} x {n_rows} "
-            f"matrices; {available / 1e9:.1f} GB are available on {device!r}. Cluster a random part and label the rest "
-            f"by nearest neighbours: subsample={min(5000, max(2, fits // 2))}."
-        )
+    for place, bytes_ in ((device, bytes_per_pair), ("cpu", _SEGMENTATION_BYTES)):
+        needed, available = n_rows**2 * bytes_, available_bytes(place)
+        if available is not None and needed > available:
+            fits = int((available / needed) ** 0.5 * n_rows)
+            raise MemoryError(
+                f"Self-expression of {n_rows} samples needs about {needed / 1e9:.1f} GB for its {n_rows} x {n_rows} "
+                f"matrices; {available / 1e9:.1f} GB are available on {place!r}. Cluster a random part and label the "
+                f"rest by nearest neighbours: subsample={min(5000, max(2, fits // 2))}."
+            )

@@ -1,8 +1,8 @@
 """From self-expression coefficients to a symmetric affinity between samples.
 
 Every function takes ``coef`` of shape (n_samples, n_samples), in which row i holds the weights that rebuild sample i
-(the papers' C transposed), and returns a new symmetric, non-negative affinity of the same shape; the input is never
-changed. The diagonal of C says nothing about pairs and is left out unless a function says otherwise.
+(the papers' C transposed), and returns a new non-negative affinity of the same shape, symmetric but for one option; the
+input is never changed. The diagonal of C says nothing about pairs and is left out unless a function says otherwise.
 """
 
 import numpy as np
@@ -169,15 +169,16 @@ def enhanced_affinity(
     return affinity / largest if largest > 0 else affinity
 
 
-def row_normalized_affinity(coef, *, symmetric=False):
+def row_normalized_affinity(coef, *, symmetric=True):
     r"""The subspace affinity of NCSC: :math:`(|C| + |C|^T) / 2`, each row divided by its largest entry, diagonal 1.
 
     Parameters
     ----------
     coef : ndarray of shape (n_samples, n_samples)
         Self-expression coefficients.
-    symmetric : bool, default=False
-        Take the larger of the two entries of each pair. The affinity as printed is not symmetric.
+    symmetric : bool, default=True
+        Take the larger of the two entries of each pair. The affinity as printed (False) is not symmetric, and spectral
+        clustering refuses it.
 
     Returns
     -------
@@ -256,8 +257,6 @@ def compute_affinity(coef, affinity="symmetric", *, n_clusters=None, **params):
     _check_choice("affinity", affinity, tuple(_AFFINITIES))
     if affinity == "enhanced":
         params = {"n_clusters": n_clusters, **params}
-    if affinity == "row_normalized":
-        params = {"symmetric": True, **params}
     return _AFFINITIES[affinity](coef, **params)
 
 

@@ -112,24 +112,22 @@ def subspace_preserving_error(coef, labels_true):
     return float(1 - np.divide(own, total, out=np.zeros_like(total), where=total > 0).mean())
 
 
-def expression_residual(coef, embedding):
+def expression_residual(coef, features):
     r"""Share of the features that self-expression leaves unexplained, :math:`\|Z - CZ\|_F^2 / \|Z\|_F^2`.
-
-    Z is centred and its rows have unit length, so that the value does not depend on the scale of the network.
 
     Parameters
     ----------
     coef : ndarray of shape (n_samples, n_samples)
-    embedding : ndarray of shape (n_samples, n_latent)
+    features : ndarray of shape (n_samples, n_latent)
+        Z, under the normalisation with which C was found.
 
     Returns
     -------
     residual : float
         At least 0.
     """
-    z = embedding - embedding.mean(axis=0)
-    z = z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), np.finfo(z.dtype).tiny)
-    return float(np.square(z - coef @ z).sum() / max(np.square(z).sum(), np.finfo(z.dtype).tiny))
+    residual, total = np.square(features - coef @ features).sum(), np.square(features).sum()
+    return float(residual / total) if total > 0 else 0.0
 
 
 class _LabelsScorer:
@@ -197,10 +195,14 @@ silhouette_scorer = make_labels_scorer(silhouette_score, needs_y=False)
 
 
 def expression_scorer(estimator, X=None, y=None):
-    """Minus :func:`expression_residual` of the fitted estimator's own training rows; needs no labels, ignores `X`."""
+    """Minus :func:`expression_residual` of the fitted estimator's own training rows, as they were expressed.
+
+    Needs no labels and ignores `X`. Compares weights of one way to C; other normalisations have other residuals.
+    """
     estimator = _last(estimator)
     check_is_fitted(estimator)
-    return -expression_residual(estimator.coef_, estimator.embedding_)
+    features = getattr(estimator, "_expressed_features", lambda z: z)(estimator.embedding_)
+    return -expression_residual(estimator.coef_, features)
 
 
 def normalized_cut_scorer(estimator, X=None, y=None):

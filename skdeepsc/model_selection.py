@@ -1,7 +1,8 @@
 """What searches over the parameters of clusterers need."""
 
 import numpy as np
-from sklearn.utils.validation import _num_samples
+
+from ._compat import num_samples
 
 __all__ = ["TransductiveSplit"]
 
@@ -44,7 +45,7 @@ class TransductiveSplit:
         train, test : ndarray of shape (n_samples,)
             All indices, twice.
         """
-        rows = np.arange(_num_samples(X))
+        rows = np.arange(num_samples(X))
         yield rows, rows
 
     def get_n_splits(self, X=None, y=None, groups=None):

@@ -14,7 +14,13 @@ from sklearn.utils import check_random_state
 
 from ._compat import cluster_qr, discretize
 
-__all__ = ["match_labels", "normalized_cut", "spectral_embedding", "spectral_labels"]
+__all__ = [
+    "DegenerateAffinityWarning",
+    "match_labels",
+    "normalized_cut",
+    "spectral_embedding",
+    "spectral_labels",
+]
 
 # Up to this many samples a dense eigensolver is faster than, or as fast as, an iterative one, and loses nothing.
 _DENSE_LIMIT = 3000
@@ -30,7 +36,7 @@ def spectral_labels(affinity, n_clusters, *, assign_labels="discretize", random_
     Parameters
     ----------
     affinity : ndarray or sparse array of shape (n_samples, n_samples)
-        Symmetric, non-negative.
+        Symmetric, non-negative. The diagonal is ignored.
     n_clusters : int
         Number of clusters; 1 gives one label without any decomposition.
     assign_labels : {"discretize", "kmeans", "cluster_qr"}, default="discretize"
@@ -49,17 +55,20 @@ def spectral_labels(affinity, n_clusters, *, assign_labels="discretize", random_
         If samples are isolated, if all pairs are alike, if the graph falls into more components than clusters, or if
         almost all samples end in one cluster.
     """
-    affinity = _check_affinity(affinity)
-    n_samples = affinity.shape[0]
+    graph = _as_graph(affinity)
+    n_samples = graph.shape[0]
     if n_clusters > n_samples:
         raise ValueError(f"n_clusters={n_clusters} must not be larger than the number of samples, {n_samples}.")
     if n_clusters == 1:
         return np.zeros(n_samples, dtype=np.int64)
     if n_clusters == n_samples:
         return np.arange(n_samples)
-    _warn_if_degenerate(affinity, n_clusters)
+    n_parts, part = _components(graph)
+    _warn_if_degenerate(graph, n_parts, n_clusters)
     generator = check_random_state(random_state)
-    _, vectors = spectral_embedding(affinity, n_clusters, random_state=generator)
+    degrees = _degrees(graph)
+    _, vectors = _eigenpairs(graph, part, n_clusters, generator)
+    vectors = np.divide(vectors, np.sqrt(degrees)[:, None], out=vectors, where=degrees[:, None] > 0)
     labels = _assign(vectors, n_clusters, assign_labels, generator)
     labels = np.unique(labels, return_inverse=True)[1].astype(np.int64)
     _warn_if_collapsed(labels, n_clusters)
@@ -77,7 +86,7 @@ def spectral_embedding(affinity, n_components, *, random_state=None):
     Parameters
     ----------
     affinity : ndarray or sparse array of shape (n_samples, n_samples)
-        Symmetric, non-negative.
+        Symmetric, non-negative. The diagonal is ignored.
     n_components : int
         Number of eigenvectors.
     random_state : int, RandomState instance or None, default=None
@@ -90,30 +99,8 @@ def spectral_embedding(affinity, n_components, *, random_state=None):
     vectors : ndarray of shape (n_samples, n_components)
         Eigenvectors, one a column, orthonormal.
     """
-    affinity = _check_affinity(affinity)
-    generator = check_random_state(random_state)
-    n_components = min(n_components, affinity.shape[0])
-    n_parts, part = connected_components(affinity, directed=False)
-    if n_parts == 1:
-        return _connected_eigenpairs(affinity, n_components, generator)
-
-    order = np.argsort(part, kind="stable")
-    members = np.split(order, np.cumsum(np.bincount(part))[:-1])
-    values, columns, owners = [], [], []
-    for rows in members:
-        block = affinity[np.ix_(rows, rows)] if len(rows) > 1 else affinity[rows][:, rows]
-        block_values, block_vectors = _connected_eigenpairs(block, min(n_components, len(rows)), generator)
-        values.append(block_values)
-        columns.extend(block_vectors.T)
-        owners.extend([rows] * len(block_values))
-    values = np.concatenate(values)
-    best = np.argsort(-values, kind="stable")[: max(n_components, np.sum(values > 1 - 1e-9))]
-    vectors = np.zeros((affinity.shape[0], len(best)))
-    for position, column in enumerate(best):
-        vectors[owners[column], position] = columns[column]
-    if len(best) > n_components:
-        vectors = vectors @ np.linalg.qr(generator.normal(size=(len(best), len(best))))[0]
-    return values[best][:n_components], vectors[:, :n_components]
+    graph = _as_graph(affinity)
+    return _eigenpairs(graph, _components(graph)[1], n_components, check_random_state(random_state))
 
 
 def normalized_cut(affinity, labels):
@@ -140,13 +127,12 @@ def normalized_cut(affinity, labels):
     >>> normalized_cut(np.kron(np.eye(2), np.ones((3, 3))), [0, 0, 0, 1, 1, 1])
     0.0
     """
-    affinity = sparse.csr_array(_check_affinity(affinity)) if sparse.issparse(affinity) else _check_affinity(affinity)
-    clusters, labels = np.unique(labels, return_inverse=True)
+    graph = _as_graph(affinity)
+    labels = np.unique(labels, return_inverse=True)[1]
     membership = sparse.csr_array((np.ones(len(labels)), (np.arange(len(labels)), labels)))
-    between = membership.T @ (affinity @ membership)
+    between = membership.T @ (graph @ membership)
     between = between.toarray() if sparse.issparse(between) else between
-    loops = np.bincount(labels, weights=affinity.diagonal(), minlength=len(clusters))
-    inside, volume = between.diagonal() - loops, between.sum(1) - loops
+    inside, volume = between.diagonal(), between.sum(1)
     kept = np.divide(inside, volume, out=np.zeros_like(volume), where=volume > 0)
     return float(np.clip(1 - kept, 0, 1).sum())
 
@@ -203,23 +189,48 @@ def _spread(vectors):
     return vectors
 
 
-def _connected_eigenpairs(affinity, n_components, generator):
+def _eigenpairs(graph, part, n_components, generator):
+    """Leading eigenpairs of a graph, component by component."""
+    n_samples = graph.shape[0]
+    n_components = min(n_components, n_samples)
+    if part.max() == 0:
+        return _connected_eigenpairs(graph, n_components, generator)
+
+    members = np.split(np.argsort(part, kind="stable"), np.cumsum(np.bincount(part))[:-1])
+    values, columns, owners = [], [], []
+    for rows in members:
+        block = graph[np.ix_(rows, rows)]
+        block_values, block_vectors = _connected_eigenpairs(block, min(n_components, len(rows)), generator)
+        values.append(block_values)
+        columns.extend(block_vectors.T)
+        owners.extend([rows] * len(block_values))
+    values = np.concatenate(values)
+    best = np.argsort(-values, kind="stable")[: max(n_components, np.sum(values > 1 - 1e-9))]
+    vectors = np.zeros((n_samples, len(best)))
+    for position, column in enumerate(best):
+        vectors[owners[column], position] = columns[column]
+    if len(best) > n_components:
+        vectors = vectors @ np.linalg.qr(generator.normal(size=(len(best), len(best))))[0]
+    return values[best][:n_components], vectors[:, :n_components]
+
+
+def _connected_eigenpairs(graph, n_components, generator):
     """Leading eigenpairs of the normalised affinity of one connected component."""
-    n_samples = affinity.shape[0]
-    degrees = np.asarray(affinity.sum(axis=1)).ravel()
+    n_samples = graph.shape[0]
     if n_samples == 1:
-        return np.array([float(degrees[0] > 0)]), np.ones((1, 1))
-    scale = 1 / np.sqrt(degrees)
+        return np.zeros(1), np.ones((1, 1))
+    scale = 1 / np.sqrt(_degrees(graph))
     if n_samples <= _DENSE_LIMIT or n_components > n_samples // 5:
-        normalized = affinity.toarray() if sparse.issparse(affinity) else affinity.copy()
-        normalized = scale[:, None] * normalized * scale
+        normalized = graph.toarray() if sparse.issparse(graph) else graph.copy()
+        normalized *= scale[:, None]
+        normalized *= scale
         window = (n_samples - n_components, n_samples - 1)
         values, vectors = eigh(normalized, subset_by_index=window, overwrite_a=True, check_finite=False)
     else:
-        if sparse.issparse(affinity):
-            normalized = sparse.diags_array(scale) @ affinity @ sparse.diags_array(scale)
+        if sparse.issparse(graph):
+            normalized = sparse.diags_array(scale) @ graph @ sparse.diags_array(scale)
         else:
-            normalized = scale[:, None] * affinity * scale
+            normalized = scale[:, None] * graph * scale
         # More eigenvectors than needed: nearly separate parts have nearly equal eigenvalues, and some would be missed.
         wanted = min(2 * n_components + 10, n_samples - 2)
         values, vectors = eigsh(normalized, k=wanted, which="LA", v0=generator.uniform(-1, 1, n_samples))
@@ -227,49 +238,65 @@ def _connected_eigenpairs(affinity, n_components, generator):
     return np.minimum(values[best], 1.0), vectors[:, best]
 
 
-def _check_affinity(affinity):
+def _as_graph(affinity):
+    """A checked float64 copy of an affinity, dense or CSR, without its diagonal."""
     if sparse.issparse(affinity):
-        affinity = sparse.csr_array(affinity).astype(np.float64)
-        values = affinity.data
+        graph = sparse.csr_array(affinity, dtype=np.float64, copy=True)
+        values = graph.data
     else:
-        values = affinity = np.asarray(affinity, dtype=np.float64)
-    if affinity.ndim != 2 or affinity.shape[0] != affinity.shape[1]:
-        raise ValueError(f"affinity must be a square matrix; got shape {affinity.shape}.")
+        values = graph = np.array(affinity, dtype=np.float64)
+    if graph.ndim != 2 or graph.shape[0] != graph.shape[1]:
+        raise ValueError(f"affinity must be a square matrix; got shape {graph.shape}.")
     if not np.isfinite(values).all() or (values.size and values.min() < 0):
         raise ValueError("affinity must be finite and non-negative; it holds NaN, infinite or negative entries.")
-    return affinity
+    probe = np.cos(np.arange(graph.shape[0]))
+    if not np.allclose(graph @ probe, graph.T @ probe, rtol=1e-4, atol=1e-6 * (values.max(initial=0) or 1)):
+        raise ValueError("affinity must be symmetric; e.g. take the larger, or the mean, of the two entries of a pair.")
+    if not sparse.issparse(graph):
+        np.fill_diagonal(graph, 0)
+        return graph
+    graph.setdiag(0)
+    graph.eliminate_zeros()
+    return graph
 
 
-def _warn_if_degenerate(affinity, n_clusters):
-    n_samples = affinity.shape[0]
-    diagonal = affinity.diagonal()
-    strength = np.asarray(affinity.sum(axis=1)).ravel() - diagonal
-    isolated = int(np.sum(strength <= 1e-12 * max(strength.max(initial=0), diagonal.max(initial=0))))
+def _degrees(graph):
+    return np.asarray(graph.sum(axis=1)).ravel()
+
+
+def _components(graph):
+    """Number of connected components and the component of each sample."""
+    if not sparse.issparse(graph) and (np.count_nonzero(graph, axis=1) == len(graph) - 1).any():
+        return 1, np.zeros(len(graph), dtype=int)  # One sample is linked to all others.
+    return connected_components(graph, directed=False)
+
+
+def _warn_if_degenerate(graph, n_parts, n_clusters):
+    n_samples = graph.shape[0]
+    isolated = int(np.sum(_degrees(graph) == 0))
     if isolated:
         _warn(
             f"{isolated} of {n_samples} samples have no affinity to any other sample; their labels are arbitrary. "
             "Keep more coefficients, or use a larger ridge penalty (a smaller subspace_dim)."
         )
-    n_parts = connected_components(affinity, directed=False, return_labels=False) - isolated
-    if n_parts > n_clusters:
+    if n_parts - isolated > n_clusters:
         _warn(
-            f"The affinity falls into {n_parts} connected components, more than n_clusters={n_clusters}; which of them "
-            "share a cluster is arbitrary. Keep more coefficients."
+            f"The affinity falls into {n_parts - isolated} connected components, more than n_clusters={n_clusters}; "
+            "which of them share a cluster is arbitrary. Keep more coefficients."
         )
-    off_diagonal = affinity[~np.eye(n_samples, dtype=bool)] if not sparse.issparse(affinity) else None
-    if off_diagonal is not None and np.ptp(off_diagonal) <= 1e-9 * max(off_diagonal.max(), 0):
+    largest = graph.max()
+    if largest > 0 and graph.sum() >= (1 - 1e-9) * largest * n_samples * (n_samples - 1):
         _warn("All pairs of samples have the same affinity: there is nothing to cluster by.")
 
 
 def _warn_if_collapsed(labels, n_clusters):
     sizes = np.bincount(labels)
-    largest = sizes.max() / len(labels)
     if len(sizes) < n_clusters:
         _warn(f"Only {len(sizes)} of n_clusters={n_clusters} clusters hold any sample.")
-    elif n_clusters > 2 and largest > max(0.5, 4 / n_clusters) and len(labels) >= 5 * n_clusters:
+    elif len(labels) >= 5 * n_clusters and sizes.max() > (1 - 0.1 * min(n_clusters - 1, 4)) * len(labels):
         _warn(
-            f"One of {n_clusters} clusters holds {largest:.0%} of the samples: the affinity has collapsed. Try another "
-            "affinity, a smaller power, a larger keep, or a larger ridge penalty (a smaller subspace_dim)."
+            f"One of {n_clusters} clusters holds {sizes.max()} of {len(labels)} samples: the affinity has collapsed. "
+            "Try another affinity, a smaller power, a larger keep, or a larger ridge penalty (a smaller subspace_dim)."
         )
 
 

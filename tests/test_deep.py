@@ -1,9 +1,11 @@
 """What the deep clusterers promise beside the quality of their clusters."""
 
+import functools
 import pickle
 import subprocess
 import sys
 import warnings
+from copy import deepcopy
 
 import numpy as np
 import pandas as pd
@@ -20,6 +22,7 @@ from skdeepsc import PSSC, AutoEncoder, DSCNet
 from skdeepsc.affinity import symmetric_affinity
 from skdeepsc.metrics import accuracy_scorer, expression_scorer, normalized_cut_scorer, silhouette_scorer
 from skdeepsc.model_selection import TransductiveSplit
+from skdeepsc.training import StopTraining
 
 METHODS = [DSCNet, PSSC]
 QUICK = {"n_clusters": 3, "pretrain_epochs": 20, "max_epochs": 2, "random_state": 0}
@@ -34,7 +37,7 @@ def test_every_method_runs_both_ways_with_and_without_a_joint_phase(images, meth
     assert adjusted_rand_score(y, fitted.labels_) > 0.9
     assert fitted.coef_.shape == fitted.affinity_matrix_.shape == (60, 60)
     assert fitted.coef_.dtype == fitted.embedding_.dtype == np.float32
-    assert fitted.n_iter_ == max_epochs + (300 if solver == "trained" else 0)
+    assert fitted.n_iter_ == max_epochs + (150 if solver == "trained" else 0)
     np.testing.assert_array_equal(fitted.predict(X), fitted.labels_)
     np.testing.assert_allclose(fitted.transform(X), fitted.embedding_, atol=1e-5)
 
@@ -46,6 +49,20 @@ def test_trained_variants(images, params):
     assert adjusted_rand_score(y, fitted.labels_) > 0.5
     if "coef_init" not in params:
         assert np.abs(np.diag(fitted.coef_)).max() == 0
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_weight_may_be_zero(images, method):
+    weights = {name: 0 for name in method().get_params() if name.startswith("gamma_")}
+    for solver in ("ridge", "trained"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            assert method(**QUICK, solver=solver, **weights).fit(images[0]).labels_.shape == (60,)
+
+
+def test_trained_pssc_keeps_the_diagonal_at_zero(images):
+    assert np.diag(PSSC(**QUICK, solver="trained").fit(images[0]).coef_).max() == 0
+    assert np.diag(PSSC(**QUICK, solver="trained", zero_diagonal=False).fit(images[0]).coef_).max() > 0
 
 
 def test_warm_start_is_the_ridge_solution(images):
@@ -84,6 +101,8 @@ def test_new_rows_may_come_flat_or_as_images(images):
     np.testing.assert_array_equal(fitted.predict(X.reshape(60, -1)), fitted.predict(X))
     with pytest.raises(ValueError, match="63 features, but PSSC is expecting 64"):
         fitted.predict(np.zeros((2, 63)))
+    with pytest.raises(ValueError, match=r"images of shape \(1, 4, 16\).*\(1, 8, 8\)"):
+        fitted.predict(X.reshape(60, 4, 16))
 
 
 def test_flat_rows_stay_flat(images):
@@ -96,6 +115,9 @@ def test_flat_rows_stay_flat(images):
     [
         (np.zeros((5, 10)), {"image_shape": (3, 3)}, r"image_shape=\(3, 3\) has 9 values, but X has 10 features"),
         (np.zeros((5, 2, 2, 2, 2)), {}, "Images must have shape"),
+        (np.zeros((5, 4, 9)), {"image_shape": (6, 6)}, r"X holds images of shape \(1, 4, 9\)"),
+        (np.zeros((0, 4, 4)), {}, "Found array with 0 sample"),
+        (np.zeros((9, 4, 4)), {"kernel_sizes": (-1,)}, "must be odd"),
         (np.full((5, 4), np.nan), {}, "Input X contains NaN"),
         (np.zeros((1, 4)), {}, "1 sample"),
         (np.zeros((9, 4)), {"autoencoder": "conv"}, "needs images"),
@@ -234,7 +256,7 @@ def test_subsample_clusters_a_part_and_labels_the_rest(images):
 
 
 def test_more_memory_than_there_is_is_refused_before_it_is_taken(monkeypatch, images):
-    monkeypatch.setattr("skdeepsc._memory.available_bytes", lambda device: 50_000)
+    monkeypatch.setattr("skdeepsc._memory.available_bytes", lambda device: 90_000)
     with pytest.raises(MemoryError, match=r"60 samples needs about .* GB .* subsample=\d+"):
         PSSC(**QUICK).fit(images[0])
     PSSC(**QUICK, subsample=30).fit(images[0])
@@ -273,6 +295,8 @@ def test_reclustering_is_another_affinity_of_the_same_coefficients(images):
     X, _ = images
     fitted = DSCNet(**QUICK, subsample=50).fit(X)
     before = pickle.dumps(fitted)
+    with pytest.raises(ValueError, match="the 60 samples that were fitted; got 59"):
+        fitted.recluster(X[:59])
     np.testing.assert_array_equal(fitted.recluster(X), fitted.labels_)
     params = {"affinity": "symmetric", "assign_labels": "kmeans"}
     other = fitted.recluster(X, **params)
@@ -315,10 +339,11 @@ def test_a_grid_over_gammas_pretrains_once(images, tmp_path, monkeypatch):
     log = tmp_path / "runs"
     original = autoencoder_module.pretrain
 
-    def counted(samples, architecture, input_scale, epochs, lr, batch_size, seed, device, callbacks, verbose):
+    @functools.wraps(original)
+    def counted(*args, **kwargs):
         with log.open("a") as lines:
             lines.write("run\n")
-        return original(samples, architecture, input_scale, epochs, lr, batch_size, seed, device, callbacks, verbose)
+        return original(*args, **kwargs)
 
     monkeypatch.setattr(autoencoder_module, "pretrain", counted)
     for memory, runs in ((str(tmp_path / "cache"), 1), (None, 4)):
@@ -332,6 +357,37 @@ def test_a_grid_over_gammas_pretrains_once(images, tmp_path, monkeypatch):
         ).fit(X)
         assert len(log.read_text().split()) == runs
     assert len(search.best_estimator_.history_) == 22
+
+
+def test_own_networks_are_found_in_the_cache(images, tmp_path, monkeypatch):
+    runs = []
+    original = autoencoder_module.pretrain
+
+    def counted(samples, autoencoder, key, architecture, *args, **kwargs):
+        runs.append(key)
+        return original(samples, autoencoder, key, architecture, *args, **kwargs)
+
+    monkeypatch.setattr(autoencoder_module, "pretrain", functools.wraps(original)(counted))
+    own = torch.nn.Module()
+    own.encoder = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 7))
+    own.decoder = torch.nn.Sequential(torch.nn.Linear(7, 64), torch.nn.Unflatten(1, (1, 8, 8)))
+    for gamma in (0.1, 1.0):
+        PSSC(**QUICK, autoencoder=deepcopy(own), gamma_expression=gamma, memory=str(tmp_path)).fit(images[0])
+    assert len(runs) == 1
+    torch.nn.init.zeros_(own.encoder[1].bias)
+    PSSC(**QUICK, autoencoder=own, memory=str(tmp_path)).fit(images[0])
+    assert len(runs) == 2
+    with pytest.raises(ValueError, match="memory= cannot tell"):
+        PSSC(**QUICK, autoencoder=lambda shape: own, memory=str(tmp_path)).fit(images[0])
+
+
+def test_interrupted_pretraining_is_not_cached(images, tmp_path):
+    from tests.test_training import Recorder, Tasks, raising
+
+    X, _ = images
+    PSSC(**QUICK, memory=str(tmp_path), callbacks=[Recorder(raising(StopTraining))]).fit(X)
+    PSSC(**QUICK, memory=str(tmp_path)).set_callbacks(Tasks(stop_at=("pretrain", "epoch", 3))).fit(X)
+    assert len(PSSC(**QUICK, memory=str(tmp_path)).fit(X).history_) == 22
 
 
 def test_pretraining_from_the_cache_changes_nothing(images, tmp_path):

@@ -69,10 +69,12 @@ def test_subspace_preserving_error_ends():
     assert subspace_preserving_error(np.zeros((3, 3)), [0, 1, 2]) == 1
 
 
-def test_residual_ignores_scale_and_shift():
+def test_residual_is_a_share():
     generator = np.random.RandomState(0)
     z, coef = generator.normal(size=(10, 4)), generator.normal(size=(10, 10))
-    assert expression_residual(coef, z) == pytest.approx(expression_residual(coef, 5 * z + 3))
+    wanted = sum(np.square(z[i] - sum(coef[i, j] * z[j] for j in range(10))).sum() for i in range(10))
+    assert expression_residual(coef, z) == pytest.approx(wanted / np.square(z).sum())
+    assert expression_residual(coef, 5 * z) == pytest.approx(expression_residual(coef, z))
     assert expression_residual(np.eye(10), z) == pytest.approx(0)
 
 

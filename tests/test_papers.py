@@ -13,7 +13,7 @@ METHODS = {"dscnet": DSCNet, "pssc": PSSC}
 SETTINGS = [
     (method, data)
     for method, data_sets in {
-        "dscnet": ["orl", "yaleb", "coil20", "coil100"],
+        "dscnet": ["orl", "yaleb", "yaleb10", "coil20", "coil100"],
         "pssc": ["orl", "mnist1000", "umist", "coil20", "coil40", "usps", "mnist"],
     }.items()
     for data in data_sets
@@ -81,7 +81,7 @@ def test_settings_of_a_paper_run_as_they_are(images):
 
 
 def test_unknown_settings_list_the_known():
-    with pytest.raises(KeyError, match="coil100, coil20, orl, yaleb"):
+    with pytest.raises(KeyError, match="coil100, coil20, orl, yaleb, yaleb10"):
         paper_settings("dscnet", "mnist")
     with pytest.raises(KeyError, match="dscnet, pssc"):
         paper_settings("deepcluster", "orl")

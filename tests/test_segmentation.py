@@ -91,6 +91,7 @@ def test_isolated_samples_are_said(assign_labels):
     assert set(labels) <= {0, 1}
 
 
+@pytest.mark.filterwarnings("ignore:One of 3")
 def test_constant_affinity_is_said():
     with pytest.warns(DegenerateAffinityWarning, match="same affinity"):
         spectral_labels(np.ones((20, 20)), 3, random_state=0)
@@ -112,8 +113,29 @@ def test_bad_affinities_are_refused():
         spectral_labels(np.ones((3, 2)), 2)
     with pytest.raises(ValueError, match="negative"):
         spectral_labels(-np.ones((3, 3)), 2)
+    with pytest.raises(ValueError, match="symmetric"):
+        spectral_labels(np.triu(np.ones((6, 6))), 2)
     with pytest.raises(ValueError, match="assign_labels must be"):
         spectral_labels(blocks(5, 5, leak=0.1)[0], 2, assign_labels="random")
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("assign_labels", ["discretize", "kmeans", "cluster_qr"])
+def test_the_diagonal_changes_nothing(assign_labels, container):
+    affinity, wanted = blocks(12, 8, 20, leak=0.02)
+    loops = affinity + np.diag(np.random.RandomState(0).uniform(0, 9, size=40))
+    labels = spectral_labels(container(loops), 3, assign_labels=assign_labels, random_state=0)
+    assert same_partition(labels, wanted)
+    np.testing.assert_array_equal(spectral_labels(affinity, 3, assign_labels=assign_labels, random_state=0), labels)
+    assert np.diag(loops).max() > 0
+
+
+def test_isolated_samples_with_loops_do_not_take_a_cluster():
+    affinity, wanted = blocks(12, 12, 12)
+    affinity = block_diag(affinity, np.eye(3))
+    with pytest.warns(DegenerateAffinityWarning, match="3 of 39"):
+        labels = spectral_labels(affinity, 3, random_state=0)
+    assert same_partition(labels[:36], wanted)
 
 
 @pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])

@@ -41,7 +41,7 @@ DATA = ["digits", "orl", "umist", "coil20", "coil40", "coil100", "yaleb10", "yal
 DATA += ["fashion_mnist"]
 
 # The paper's data set whose settings serve a data set of another name.
-SETTINGS = {"yaleb32": "yaleb", "yaleb10": "yaleb"}
+SETTINGS = {"yaleb32": "yaleb"}
 
 # ACC and NMI as the papers print them. Images of Extended Yale B there are 48 x 42, here 32 x 32.
 CLAIMS = {

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from numbers import Integral, Real
+from pickle import PicklingError
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, check_memory
 
 from .._compat import CallbackSupportMixin, HasMethods, Interval, StrOptions, fit_context
@@ -14,7 +16,7 @@ from .._input import as_samples, input_divisor
 from .._random import draw_seeds
 from ..nn import SubspaceNetwork
 from ..training.callbacks import EpochTasks
-from ..training.run import Progress, pretrain, resolve_device, to_device
+from ..training.run import Progress, content_key, pretrain, resolve_device, to_device
 
 # Optimiser steps of `pretrain_epochs="auto"`, and the most epochs it takes.
 _AUTO_STEPS, _AUTO_EPOCHS = 1500, 200
@@ -102,25 +104,38 @@ class BaseAutoEncoding(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Tr
         """The pre-trained auto-encoder, from the cache if `memory` has it, and its history."""
         epochs = self._pretrain_epochs(len(samples))
         context = progress.task("pretrain", epochs)
-        cached = check_memory(self.memory).cache(pretrain, ignore=["callbacks", "verbose"])
-        autoencoder, history = cached(
-            samples,
-            architecture={
-                "image_shape": self.image_shape_,
-                "autoencoder": self.autoencoder,
-                "channels": tuple(self.channels),
-                "kernel_sizes": tuple(self.kernel_sizes),
-                "hidden_sizes": tuple(self.hidden_sizes),
-            },
-            input_scale=self.input_scale_,
-            epochs=epochs,
-            lr=self.pretrain_lr,
-            batch_size=self._batch_rows(len(samples)),
-            seed=seed,
-            device=self.device_,
-            callbacks=[*(self.callbacks or ()), EpochTasks(self, context, samples)],
-            verbose=self.verbose,
-        )
+        # What a user's callback does to the training is not known, so that its result is not kept.
+        memory = check_memory(self.memory if not self.callbacks else None)
+        try:
+            result = memory.cache(pretrain, ignore=["autoencoder", "report"]).call_and_shelve(
+                samples,
+                self.autoencoder,
+                content_key(self.autoencoder),
+                {
+                    "image_shape": self.image_shape_,
+                    "channels": tuple(self.channels),
+                    "kernel_sizes": tuple(self.kernel_sizes),
+                    "hidden_sizes": tuple(self.hidden_sizes),
+                },
+                self.input_scale_,
+                epochs,
+                self.pretrain_lr,
+                self._batch_rows(len(samples)),
+                seed,
+                self.device_,
+                {
+                    "callbacks": [*(self.callbacks or ()), EpochTasks(self, context, samples)],
+                    "verbose": self.verbose,
+                },
+            )
+        except PicklingError as error:
+            raise ValueError(
+                "memory= cannot tell one lambda or local function from another: give autoencoder a module, or a "
+                "function that can be imported."
+            ) from error
+        autoencoder, history = result.get()
+        if len(history) < epochs:
+            result.clear()
         progress.done(context)
         return autoencoder, history
 
@@ -204,6 +219,9 @@ class AutoEncoder(BaseAutoEncoding):
             In the units of the training data.
         """
         check_is_fitted(self)
-        Z = torch.as_tensor(np.array(Z, dtype=np.float32)).to(self.device_)
+        Z = check_array(Z, dtype=np.float32)
+        if Z.shape[1] != self._n_latent:
+            raise ValueError(f"Z has {Z.shape[1]} features, but codes have {self._n_latent}.")
+        Z = to_device(Z, self.device_)
         with torch.inference_mode():
             return (self.network_.eval().decoder(Z) * self.network_.input_scale).cpu().numpy()

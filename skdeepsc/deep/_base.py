@@ -1,5 +1,6 @@
 """What the deep subspace clusterers share: the recipe of `fit`, the two ways to C, neighbours for new rows."""
 
+import math
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 
@@ -21,8 +22,9 @@ from ..training.callbacks import EpochTasks
 from ..training.run import Progress, run_phase, to_device
 from ._autoencoder import BaseAutoEncoding
 
-# Epochs in which a trained C learns to express the fixed features, unless it starts from the ridge solution.
-_EXPRESSION_EPOCHS = 300
+# Where a trained C stops to learn on fixed features: Adam moves each entry by at most its step size an epoch, and the
+# entries of a sample that a cluster of n samples expresses are of order 1 / n.
+_ENTRIES_GROW_TO = 3.0
 
 
 def weighted(costs, only=None):
@@ -108,7 +110,7 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
         samples = self._read(X)
         pretrain_seed, train_seed, row_seed, label_seed = draw_seeds(self.random_state, 4)
         rows = draw_rows(len(samples), self._n_rows(len(samples)), row_seed)
-        phases = [phase for phase in self._phases() if phase.epochs]
+        phases = [phase for phase in self._phases(len(rows)) if phase.epochs]
         progress = Progress(self, len(phases) + 2, samples)
         autoencoder, self.history_ = self._pretrain(samples, pretrain_seed, progress)
 
@@ -153,7 +155,7 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
         affinity : str, callable or None, default=None
             As the parameter of the class. ``None``: the estimator's own affinity.
         affinity_params : dict or None, default=None
-            Further arguments of `affinity`, if that is given.
+            Further arguments of the affinity.
         assign_labels : str or None, default=None
             As the parameter of the class; ``None``: the estimator's own.
 
@@ -162,20 +164,22 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
         labels : ndarray of shape (n_samples,), int64
         """
         check_is_fitted(self)
+        samples = as_samples(self, X, reset=False)
+        if len(samples) != len(self.labels_):
+            raise ValueError(f"X must be the {len(self.labels_)} samples that were fitted; got {len(samples)}.")
         matrix = self.affinity_matrix_
-        if affinity is not None:
-            matrix = compute_affinity(self.coef_, affinity, n_clusters=self.n_clusters, **(affinity_params or {}))
-        return self._spread(
-            self._segment(matrix, assign_labels or self.assign_labels), as_samples(self, X, reset=False)
-        )
+        if affinity is not None or affinity_params is not None:
+            name, _, n_clusters = self._affinity_spec
+            matrix = compute_affinity(self.coef_, affinity or name, n_clusters=n_clusters, **(affinity_params or {}))
+        return self._spread(self._segment(matrix, assign_labels or self.assign_labels), samples)
 
     @property
     def affinity_matrix_(self):
         """The affinity that was clustered."""
         check_is_fitted(self)
         if self._affinity is None:
-            params = self.affinity_params or {}
-            self._affinity = compute_affinity(self.coef_, self.affinity, n_clusters=self.n_clusters, **params)
+            name, params, n_clusters = self._affinity_spec
+            self._affinity = compute_affinity(self.coef_, name, n_clusters=n_clusters, **params)
         return self._affinity
 
     def __getstate__(self):
@@ -186,6 +190,10 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
     def _heads(self, n_latent):
         """Further parts of the network beside encoder, decoder and expression."""
         return {}
+
+    def _bytes_per_pair(self):
+        """Bytes for each pair of samples at the peak of training: C, its optimiser, and what the costs remember."""
+        return {"trained": 24, "ridge": 40}
 
     def _needs_zero_diagonal(self):
         """Whether C = I would be an optimum of the equation if the diagonal were free."""
@@ -199,24 +207,27 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
 
     # The algorithm
 
-    def _phases(self):
+    def _phases(self, n_rows):
+        expression = ("coef", "expression")
+        learns = any(weight for name, (weight, _) in self._costs(None).items() if name in expression)
         return [
             Phase(
                 "express",
-                lambda out: weighted(self._costs(out), only=("coef", "expression")),
-                self._expression_epochs(),
+                lambda out: weighted(self._costs(out), only=expression),
+                self._expression_epochs(n_rows) if learns else 0,
                 self.expression_lr,
                 parts=("expression",),
             ),
             Phase("finetune", lambda out: weighted(self._costs(out)), self.max_epochs, self.lr),
         ]
 
-    def _expression_epochs(self):
+    def _expression_epochs(self, n_rows):
         if self.solver == "ridge":
             return 0
-        if self.expression_epochs == "auto":
-            return 0 if self.coef_init == "ridge" else _EXPRESSION_EPOCHS
-        return self.expression_epochs
+        if self.expression_epochs != "auto":
+            return self.expression_epochs
+        cluster_size = n_rows / self.n_clusters
+        return 0 if self.coef_init == "ridge" else math.ceil(_ENTRIES_GROW_TO / cluster_size / self.expression_lr)
 
     # The recipe's steps
 
@@ -228,7 +239,7 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
                 f"n_clusters={self.n_clusters} must not be larger than the number of samples to cluster: "
                 f"n_samples = {n_samples}, subsample={self.subsample}."
             )
-        check_fits(n_rows, self.solver, self.device_)
+        check_fits(n_rows, self._bytes_per_pair()[self.solver], self.device_)
         return n_rows
 
     def _build(self, autoencoder, tensor):
@@ -244,13 +255,13 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
     def _expression(self, z):
         normalization = self.latent_normalization
         if normalization == "auto":
-            normalization = "none" if self.solver == "trained" else "centered" if self.affinity == "top" else "unit"
+            normalization = "centered" if self.solver == "ridge" and self.affinity == "top" else "unit"
         scaling = {"center": normalization == "centered", "unit": normalization in ("unit", "centered")}
         if self.solver == "ridge":
             return self._ridge(**scaling)
         init = self.coef_init
         if init == "ridge":
-            init = self._ridge(**scaling).to(z.device)(z.double()).float()
+            init = self._ridge(**scaling).to(z.device)(_precise(z)).float()
         zero_diagonal = self._needs_zero_diagonal() if self.zero_diagonal == "auto" else self.zero_diagonal
         return TrainedExpression(len(z), init, zero_diagonal=zero_diagonal, **scaling)
 
@@ -273,16 +284,17 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
         z = self._codes(self.network_, tensor)
         expression, self.network_.expression = self.network_.expression, None
         with torch.inference_mode():
-            self.coef_ = expression(z.double() if z.device.type != "mps" else z).float().cpu().numpy()
+            self.coef_ = expression(_precise(z)).float().cpu().numpy()
             _, mean, norms = expression.normalize(z)
         self.embedding_ = z.cpu().numpy()
         self._latent_mean = None if mean is None else mean.cpu().numpy()
         self._unit_latent = norms is not None
-        self._affinity = None
+        self._affinity, self._affinity_spec = None, (self.affinity, self.affinity_params or {}, self.n_clusters)
 
     def _segment(self, affinity, assign_labels):
         """Labels of the clustered rows."""
-        return spectral_labels(affinity, self.n_clusters, assign_labels=assign_labels, random_state=self._label_seed)
+        n_clusters = self._affinity_spec[-1]
+        return spectral_labels(affinity, n_clusters, assign_labels=assign_labels, random_state=self._label_seed)
 
     def _codes(self, network, tensor):
         """Codes of samples that are on the device, as a tensor without a graph."""
@@ -304,11 +316,17 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
     def _nearest(self, samples, row_labels):
         """Labels of samples from those of the clustered rows next to them in the latent space."""
         neighbors = KNeighborsClassifier(min(self.n_neighbors, len(row_labels)), algorithm="brute")
-        neighbors.fit(self._neighbor_features(self.embedding_), row_labels)
-        return neighbors.predict(self._neighbor_features(self._encode(samples)))
+        neighbors.fit(self._expressed_features(self.embedding_), row_labels)
+        return neighbors.predict(self._expressed_features(self._encode(samples)))
 
-    def _neighbor_features(self, z):
+    def _expressed_features(self, z):
+        """Codes under the normalisation in which the training samples express each other."""
         z = z if self._latent_mean is None else z - self._latent_mean
         if self._unit_latent:
             z = z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), np.finfo(z.dtype).tiny)
         return z
+
+
+def _precise(z):
+    """`z` in float64, where the device has it."""
+    return z if z.device.type == "mps" else z.double()

@@ -69,7 +69,7 @@ class PSSC(BaseDeepSubspaceClustering):
     - :math:`L_{label}` applies the softmax once (twice in the code) and is a mean over the confident samples.
     - :math:`\gamma_2, \gamma_3` are not published for any data set; in the code they are the best of 343 settings by
       the true labels.
-    - diag(C) = 0 holds for the ridge solution; ``zero_diagonal=True`` forces it on a trained C (the code does not).
+    - diag(C) = 0 is forced on a trained C too; ``zero_diagonal=False`` leaves it out, as the code does.
     - C is by default the ridge solution on centred features of unit length; the paper's way is ``solver="trained"``,
       see :func:`~skdeepsc.paper_settings`.
 
@@ -105,6 +105,12 @@ class PSSC(BaseDeepSubspaceClustering):
 
     def _heads(self, n_latent):  # Fig. 1
         return {"classifier": nn.Linear(n_latent, self.n_clusters)}
+
+    def _needs_zero_diagonal(self):
+        return True
+
+    def _bytes_per_pair(self):
+        return {"trained": 72, "ridge": 88}
 
     def _costs(self, out):  # Eq. (11)
         return {

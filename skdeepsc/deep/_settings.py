@@ -33,6 +33,20 @@ def _algorithm_2(keep, subspace_dim, power, diagonal="zero"):
     return {"keep": keep, "subspace_dim": subspace_dim, "power": power, "diagonal": diagonal}
 
 
+def _yaleb(n_subjects):
+    """Extended Yale B, whose constants follow from the number of subjects."""
+    return {
+        **_DSCNET,
+        **_YALE_NET,
+        "n_clusters": n_subjects,
+        "coef_init": 0.0,
+        "gamma_coef": _ON_BYTES * 2.0,
+        "gamma_expression": 10 ** (n_subjects / 10 - 3),
+        "max_epochs": 50 + 25 * n_subjects,
+        "affinity_params": _algorithm_2(max(0.4 - (n_subjects - 1) // 10 * 0.1, 0.1), 10, 3.5),
+    }
+
+
 _SETTINGS = {
     "dscnet": {
         "orl": {
@@ -46,16 +60,8 @@ _SETTINGS = {
             "max_epochs": 700,
             "affinity_params": _algorithm_2(0.2, 3, 1),
         },
-        "yaleb": {
-            **_DSCNET,
-            **_YALE_NET,
-            "n_clusters": 38,
-            "coef_init": 0.0,
-            "gamma_coef": _ON_BYTES * 2.0,
-            "gamma_expression": 10 ** (38 / 10 - 3),
-            "max_epochs": 1000,
-            "affinity_params": _algorithm_2(0.1, 10, 3.5),
-        },
+        "yaleb": _yaleb(38),
+        "yaleb10": _yaleb(10),
         "coil20": {
             **_DSCNET,
             **_COIL20_NET,
@@ -146,8 +152,8 @@ def paper_settings(method, data):
     method : {"dscnet", "pssc"}
         The method.
     data : str
-        Name of the data set: "orl", "yaleb" (38 subjects), "coil20" or "coil100" for DSC-Net; "orl", "mnist1000",
-        "umist", "coil20", "coil40", "usps" or "mnist" for PSSC.
+        Name of the data set: "orl", "yaleb" (38 subjects), "yaleb10", "coil20" or "coil100" for DSC-Net; "orl",
+        "mnist1000", "umist", "coil20", "coil40", "usps" or "mnist" for PSSC.
 
     Returns
     -------

@@ -87,8 +87,10 @@ def _double(inner, outer, size):
 
 def _check_fits(shapes, layer, size):
     height, width = shapes[-1][1:]
-    if size % 2 == 0:
-        raise ValueError(f"kernel_sizes holds {size} for layer {layer + 1}; the filters' sizes must be odd.")
+    if size % 2 == 0 or size < 1:
+        raise ValueError(
+            f"kernel_sizes holds {size} for layer {layer + 1}; the filters' sizes must be odd and positive."
+        )
     if min(height, width) <= size // 2:
         raise ValueError(
             f"Images of shape {shapes[0]} (channels, height, width) are {height} x {width} when they reach layer "

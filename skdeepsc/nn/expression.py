@@ -91,7 +91,7 @@ class RidgeExpression(SelfExpression):
     def __init__(self, lam=None, degrees_of_freedom=None, *, center=True, unit=True):
         super().__init__(center=center, unit=unit)
         self.degrees_of_freedom = degrees_of_freedom
-        self.register_buffer("lam", None if lam is None else torch.as_tensor(lam, dtype=torch.float64))
+        self.register_buffer("lam", None if lam is None else torch.as_tensor(float(lam)))
 
     def forward(self, z):
         """C, shape (n_samples, n_samples), for the codes `z` of all samples."""
@@ -139,7 +139,7 @@ def ridge_coefficients(z, lam):
 
 def gram_spectrum(z):
     """Eigenvalues of ``z @ z.T`` that can differ from 0, float64, ascending (from the smaller Gram matrix)."""
-    z = z.double() if z.device.type != "mps" else z
+    z = z if z.device.type == "mps" else z.double()
     return torch.linalg.eigvalsh(z.T @ z if z.shape[1] < z.shape[0] else z @ z.T).clamp_min(0)
 
 

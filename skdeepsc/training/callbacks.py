@@ -4,7 +4,10 @@ from skorch.callbacks import Callback
 
 
 class StopTraining(Exception):
-    """Raise it in a skorch callback to end the current phase; the fit goes on with the next one."""
+    """Raise it in a skorch callback to end the current phase; the fit goes on with the next one.
+
+    An epoch that it cuts short, raised before ``on_epoch_end``, is left out of the history.
+    """
 
 
 class DeadAutoEncoder(Exception):
@@ -51,6 +54,7 @@ class EpochTasks(Callback):
         self.context = context
         self.X = X
         self.reported = 0
+        self.is_new = False
 
     def on_epoch_begin(self, net, **kwargs):
         self.is_new = len(net.history) > self.reported
@@ -62,5 +66,12 @@ class EpochTasks(Callback):
         if not self.is_new:
             return
         self.reported += 1
+        self.is_new = False
         if self.task.call_on_fit_task_end(estimator=self.estimator, X=self.X):
             raise StopTraining
+
+    def on_train_end(self, net, **kwargs):
+        if self.is_new:  # Another callback ended the phase in this epoch.
+            self.is_new = False
+            self.reported += 1
+            self.task.call_on_fit_task_end(estimator=self.estimator, X=self.X)

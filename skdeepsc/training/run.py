@@ -98,7 +98,7 @@ def run_phase(phase, network, samples, *, callbacks=(), device="cpu", verbose=0)
     trainer = Trainer(
         network, phase, callbacks=[*callbacks, *phase.callbacks], device=str(device), verbose=verbose
     ).train_phase(samples)
-    return [_row(phase.name, entry) for entry in trainer.history]
+    return [_row(phase.name, entry) for entry in trainer.history if "train_loss" in entry]
 
 
 def _row(phase, entry):
@@ -145,7 +145,14 @@ def build_autoencoder(image_shape, autoencoder=None, channels=(15,), kernel_size
     return built
 
 
-def pretrain(samples, architecture, input_scale, epochs, lr, batch_size, seed, device, callbacks, verbose):
+def content_key(autoencoder):
+    """What tells one `autoencoder` parameter from another, for a cache: modules by their layers and weights."""
+    if not isinstance(autoencoder, torch.nn.Module):
+        return autoencoder
+    return repr(autoencoder), {name: value.cpu().numpy() for name, value in autoencoder.state_dict().items()}
+
+
+def pretrain(samples, autoencoder, key, architecture, input_scale, epochs, lr, batch_size, seed, device, report):
     """Train an auto-encoder alone; what it returns depends on nothing but the arguments, so that it can be cached.
 
     The initialisation is drawn again, at most four times, if after half of the training, 300 steps at most, the
@@ -154,15 +161,19 @@ def pretrain(samples, architecture, input_scale, epochs, lr, batch_size, seed, d
     Parameters
     ----------
     samples : ndarray of shape (n_samples, *image_shape)
+    autoencoder : None, str, Module or callable
+        See :func:`build_autoencoder`.
+    key : object
+        :func:`content_key` of `autoencoder`, for the cache.
     architecture : dict
-        Arguments of :func:`build_autoencoder`.
+        Further arguments of :func:`build_autoencoder`.
     input_scale : float
     epochs, lr, batch_size
         Of the phase.
     seed : int
     device : device
-    callbacks : sequence of skorch callbacks
-    verbose : int
+    report : dict
+        ``callbacks`` and ``verbose`` of :func:`run_phase`; they change nothing, unless a callback ends the phase.
 
     Returns
     -------
@@ -176,9 +187,9 @@ def pretrain(samples, architecture, input_scale, epochs, lr, batch_size, seed, d
     trial = min(math.ceil(_TRIAL_STEPS / n_steps), math.ceil(epochs / 2))
     for draw in range(_MAX_DRAWS):
         with seeded(seed + draw, device):
-            autoencoder = build_autoencoder(**architecture)
-            network = SubspaceNetwork(autoencoder.encoder, autoencoder.decoder, input_scale=input_scale).to(device)
-            last = draw == _MAX_DRAWS - 1 or isinstance(architecture["autoencoder"], torch.nn.Module)
+            built = build_autoencoder(autoencoder=autoencoder, **architecture)
+            network = SubspaceNetwork(built.encoder, built.decoder, input_scale=input_scale).to(device)
+            last = draw == _MAX_DRAWS - 1 or isinstance(autoencoder, torch.nn.Module)
             phase = Phase(
                 name="pretrain",
                 costs=lambda out: {"reconstruction": squared_error(out.x, out.x_auto)},
@@ -189,7 +200,7 @@ def pretrain(samples, architecture, input_scale, epochs, lr, batch_size, seed, d
                 callbacks=() if last else (RedrawIfDead(limit, after=trial),),
             )
             try:
-                history = run_phase(phase, network, tensor, callbacks=callbacks, device=device, verbose=verbose)
+                history = run_phase(phase, network, tensor, device=device, **report)
                 break
             except DeadAutoEncoder:
                 continue
@@ -200,7 +211,7 @@ def pretrain(samples, architecture, input_scale, epochs, lr, batch_size, seed, d
             ConvergenceWarning,
             stacklevel=2,
         )
-    return autoencoder.cpu(), history
+    return built.cpu(), history
 
 
 def _mean_image_error(tensor, input_scale):

@@ -65,21 +65,26 @@ class Trainer(NeuralNet):
 
     def train_phase(self, samples):
         """Run the phase on `samples`, a tensor on the device; Ctrl-C passes through as KeyboardInterrupt."""
+        trainable = {value: value.requires_grad for value in self.module.parameters()}
         for name, part in self.module.named_children():
-            part.requires_grad_(self.phase.parts is None or name in self.phase.parts)
+            if self.phase.parts is not None and name not in self.phase.parts:
+                part.requires_grad_(False)
         if not any(value.requires_grad for value in self.module.parameters()):
             raise ValueError(
                 f"Phase {self.phase.name!r} has nothing to learn: the network has no parameters. Set its epochs to 0."
             )
         self.initialize()
-        self.notify("on_train_begin", X=samples, y=None)
         try:
+            self.notify("on_train_begin", X=samples, y=None)
             self.fit_loop(samples)
         except StopTraining:
             pass
         except KeyboardInterrupt as interrupt:
             if not _raised_by_early_stopping(interrupt):
                 raise
+        finally:
+            for value, learns in trainable.items():
+                value.requires_grad_(learns)
         self.notify("on_train_end", X=samples, y=None)
         return self
 
