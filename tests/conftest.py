@@ -1,3 +1,8 @@
+import os
+
+# Before scipy is imported: scikit-learn's checks then include array API input.
+os.environ.setdefault("SCIPY_ARRAY_API", "1")
+
 import numpy as np
 import pytest
 import torch

@@ -183,16 +183,12 @@ def test_own_autoencoder_is_copied_and_keeps_its_weights(images):
         AutoEncoder(autoencoder=torch.nn.Linear(2, 2)).fit(X)
 
 
-@pytest.mark.parametrize("shape", [(8, 8), (7, 9), (5, 5), (1, 11)])
+@pytest.mark.parametrize("shape", [(8, 8), (7, 9), (5, 5), (6, 11)])
 @pytest.mark.parametrize("sizes", [(3,), (5, 3), (1, 3, 1)])
 def test_decoders_return_the_shapes_that_encoders_met(shape, sizes):
     from skdeepsc.nn import ConvAutoEncoder
 
-    try:
-        network = ConvAutoEncoder((2, *shape), channels=(4,) * len(sizes), kernel_sizes=sizes)
-    except ValueError as error:
-        assert "too small" in str(error)
-        return
+    network = ConvAutoEncoder((2, *shape), channels=(4,) * len(sizes), kernel_sizes=sizes)
     x = torch.zeros(3, 2, *shape)
     assert network.decoder(network.encoder(x)).shape == x.shape
 
