@@ -1,9 +1,11 @@
 # make demo   cluster the handwritten digits that come with scikit-learn
 # make test   run the tests
 # make lint   check style
-# All use the environment .venv in this folder and the versions in constraints.txt.
+# All use the environment .venv in this folder and the versions in constraints.txt. PIP_ARGS goes to pip, for example
+# "--extra-index-url URL" with the URL of PyTorch's index of CPU builds.
 
 PYTHON ?= python3
+PIP_ARGS ?=
 VENV := .venv
 RUN := $(VENV)/bin/python
 
@@ -21,7 +23,7 @@ lint: $(VENV)/installed
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --constraint constraints.txt --editable ".[test]"
+	$(RUN) -m pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable ".[test]"
 	touch $@
 
 clean:

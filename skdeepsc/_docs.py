@@ -77,8 +77,8 @@ affinity : {"enhanced", "symmetric", "thresholded", "row_normalized", "top"} or 
     From C to the affinity, see :mod:`skdeepsc.affinity`. A callable gets C.
 affinity_params : dict or None, default=None
     Further arguments of that function.
-assign_labels : {"discretize", "kmeans", "cluster_qr"}, default="discretize"
-    Last step of spectral clustering.
+assign_labels : {"kmeans", "discretize", "cluster_qr"}, default="kmeans"
+    Last step of spectral clustering, see :func:`~skdeepsc.segmentation.spectral_labels`.
 n_neighbors : int, default=1
     Neighbours in the latent space that label new rows, and with `subsample` the rest of the training set.
 subsample : int or None, default=None
@@ -94,7 +94,7 @@ device_ : str
     Device in use.
 n_features_in_ : int
     Number of values of a sample.
-feature_names_in_ : ndarray of shape (n_features_in_,)
+feature_names_in_ : ndarray of shape (n_features,)
     Names of the columns, if `X` was a data frame with string column names."""
 
 _FITTED_ATTRIBUTES = """\

@@ -1,4 +1,4 @@
-"""The one door for data: rows, images, tensors and frames become checked arrays of shape (n_samples, *image_shape)."""
+"""The one door for data: rows, images, tensors and frames become checked arrays of shape (n_samples, ...)."""
 
 import math
 

@@ -30,7 +30,7 @@ class DegenerateAffinityWarning(UserWarning):
     """The affinity cannot support the clustering that was asked of it."""
 
 
-def spectral_labels(affinity, n_clusters, *, assign_labels="discretize", random_state=None):
+def spectral_labels(affinity, n_clusters, *, assign_labels="kmeans", random_state=None):
     """Spectral clustering of an affinity.
 
     Parameters
@@ -39,8 +39,10 @@ def spectral_labels(affinity, n_clusters, *, assign_labels="discretize", random_
         Symmetric, non-negative. The diagonal is ignored.
     n_clusters : int
         Number of clusters; 1 gives one label without any decomposition.
-    assign_labels : {"discretize", "kmeans", "cluster_qr"}, default="discretize"
-        How the embedding becomes labels, as in :class:`sklearn.cluster.SpectralClustering`.
+    assign_labels : {"kmeans", "discretize", "cluster_qr"}, default="kmeans"
+        How the embedding becomes labels, as in :class:`sklearn.cluster.SpectralClustering`; but k-means works on rows
+        of unit length (Ng, Jordan, Weiss, NIPS 2001), which is steadier: the lengths of the rows follow the degrees of
+        the samples and say nothing about clusters.
     random_state : int, RandomState instance or None, default=None
         Randomness of the assignment.
 
@@ -66,9 +68,7 @@ def spectral_labels(affinity, n_clusters, *, assign_labels="discretize", random_
     n_parts, part = _components(graph)
     _warn_if_degenerate(graph, n_parts, n_clusters)
     generator = check_random_state(random_state)
-    degrees = _degrees(graph)
     _, vectors = _eigenpairs(graph, part, n_clusters, generator)
-    vectors = np.divide(vectors, np.sqrt(degrees)[:, None], out=vectors, where=degrees[:, None] > 0)
     labels = _assign(vectors, n_clusters, assign_labels, generator)
     labels = np.unique(labels, return_inverse=True)[1].astype(np.int64)
     _warn_if_collapsed(labels, n_clusters)
@@ -169,7 +169,9 @@ def match_labels(labels, reference):
 
 def _assign(vectors, n_clusters, assign_labels, generator):
     if assign_labels == "kmeans":
-        return k_means(vectors, n_clusters, n_init=10, random_state=generator)[1]
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        rows = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 1e-12)
+        return k_means(rows, n_clusters, n_init=10, random_state=generator)[1]
     if assign_labels == "cluster_qr":
         return cluster_qr(vectors)
     if assign_labels == "discretize":

@@ -65,7 +65,7 @@ class BaseAutoEncoding(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Tr
 
         Parameters
         ----------
-        X : array-like or tensor of shape (n_samples, n_features) or (n_samples, *image_shape)
+        X : array-like or tensor of shape (n_samples, n_features) or (n_samples, ...)
             Samples like those in `fit`.
 
         Returns
@@ -188,7 +188,7 @@ class AutoEncoder(BaseAutoEncoding):
 
         Parameters
         ----------
-        X : array-like or tensor of shape (n_samples, n_features) or (n_samples, *image_shape)
+        X : array-like or tensor of shape (n_samples, n_features) or (n_samples, ...)
             Samples, see `image_shape` and `input_scale`.
         y : Ignored
 
@@ -215,7 +215,7 @@ class AutoEncoder(BaseAutoEncoding):
 
         Returns
         -------
-        X : ndarray of shape (n_samples, *image_shape_), float32
+        X : ndarray of shape (n_samples, ...), float32
             In the units of the training data.
         """
         check_is_fitted(self)

@@ -62,7 +62,7 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
     lr: float = 1e-4
     affinity: object = "top"
     affinity_params: dict | None = None
-    assign_labels: str = "discretize"
+    assign_labels: str = "kmeans"
     n_neighbors: int = 1
     subsample: int | None = None
 
@@ -92,7 +92,7 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
 
         Parameters
         ----------
-        X : array-like or tensor of shape (n_samples, n_features) or (n_samples, *image_shape)
+        X : array-like or tensor of shape (n_samples, n_features) or (n_samples, ...)
             Samples, see `image_shape` and `input_scale`.
         y : Ignored
 
@@ -134,7 +134,7 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
 
         Parameters
         ----------
-        X : array-like or tensor of shape (n_samples, n_features) or (n_samples, *image_shape)
+        X : array-like or tensor of shape (n_samples, n_features) or (n_samples, ...)
 
         Returns
         -------
@@ -150,7 +150,7 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
 
         Parameters
         ----------
-        X : array-like or tensor of shape (n_samples, n_features) or (n_samples, *image_shape)
+        X : array-like or tensor of shape (n_samples, n_features) or (n_samples, ...)
             The samples that were fitted; with `subsample`, those outside of it are labelled by their neighbours.
         affinity : str, callable or None, default=None
             As the parameter of the class. ``None``: the estimator's own affinity.

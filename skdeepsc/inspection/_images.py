@@ -32,7 +32,7 @@ class ClusterImagesDisplay:
         Parameters
         ----------
         estimator : fitted clusterer with `predict` and `image_shape_`
-        X : array-like of shape (n_samples, n_features) or (n_samples, *image_shape)
+        X : array-like of shape (n_samples, n_features) or (n_samples, ...)
             Samples to label and draw.
         n_images : int, default=12
             Images of each cluster, drawn at random.

@@ -15,7 +15,7 @@ class SubspaceNetwork(nn.Module):
     Parameters
     ----------
     encoder : Module
-        From images (n_samples, *image_shape) to codes (n_samples, ...), flattened if necessary.
+        From images (n_samples, ...) to codes (n_samples, ...), flattened if necessary.
     decoder : Module
         From codes (n_samples, n_latent) to images.
     expression : Module or None
@@ -46,7 +46,7 @@ class Outputs:
     ----------
     index : tensor of shape (n_samples,) or None
         Rows of the training set that the batch holds.
-    x : tensor of shape (n_samples, *image_shape)
+    x : tensor of shape (n_samples, ...)
         Scaled images, X.
     z : tensor of shape (n_samples, n_latent)
         Codes, Z.
@@ -54,9 +54,9 @@ class Outputs:
         Self-expression coefficients, C; row i rebuilds sample i.
     z_hat : tensor of shape (n_samples, n_latent)
         Self-expressed codes, C Z.
-    x_hat : tensor of shape (n_samples, *image_shape)
+    x_hat : tensor of shape (n_samples, ...)
         Images decoded from ``z_hat``.
-    x_auto : tensor of shape (n_samples, *image_shape)
+    x_auto : tensor of shape (n_samples, ...)
         Images decoded from ``z``, without self-expression.
     logits : tensor of shape (n_samples, n_clusters)
         Output of the classifier before the softmax.

@@ -160,7 +160,7 @@ def pretrain(samples, autoencoder, key, architecture, input_scale, epochs, lr, b
 
     Parameters
     ----------
-    samples : ndarray of shape (n_samples, *image_shape)
+    samples : ndarray of shape (n_samples, ...)
     autoencoder : None, str, Module or callable
         See :func:`build_autoencoder`.
     key : object
