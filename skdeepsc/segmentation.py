@@ -295,7 +295,7 @@ def _warn_if_collapsed(labels, n_clusters):
     sizes = np.bincount(labels)
     if len(sizes) < n_clusters:
         _warn(f"Only {len(sizes)} of n_clusters={n_clusters} clusters hold any sample.")
-    elif len(labels) >= 5 * n_clusters and sizes.max() > (1 - 0.1 * min(n_clusters - 1, 4)) * len(labels):
+    elif len(labels) >= 5 * n_clusters and sizes.max() > (1 - 0.125 * min(n_clusters - 1, 4)) * len(labels):
         _warn(
             f"One of {n_clusters} clusters holds {sizes.max()} of {len(labels)} samples: the affinity has collapsed. "
             "Try another affinity, a smaller power, a larger keep, or a larger ridge penalty (a smaller subspace_dim)."

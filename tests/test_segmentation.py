@@ -97,15 +97,22 @@ def test_constant_affinity_is_said():
         spectral_labels(np.ones((20, 20)), 3, random_state=0)
 
 
+@pytest.mark.filterwarnings("ignore:One of 3")
 def test_collapse_by_a_dominant_diagonal_is_said():
-    """A ridge solution without its zero diagonal under diagonal="keep" and a high power ruins the clustering."""
-    generator = np.random.RandomState(0)
-    z = generator.normal(size=(200, 60)) @ generator.normal(size=(60, 300)) * np.linspace(1, 0.01, 300)
-    gram = z @ z.T
-    coef = np.linalg.solve(gram + 1e-3 * np.trace(gram) / 200 * np.eye(200), gram)
-    affinity = enhanced_affinity(coef, 10, subspace_dim=5, power=8, keep=0.08, diagonal="keep")
-    with pytest.warns(DegenerateAffinityWarning):
-        spectral_labels(affinity, 10, random_state=0)
+    """The diagonal of a ridge solution without the zero constraint can be all that thresholding leaves."""
+    affinity, wanted = blocks(20, 20, 20, leak=0.01)
+    coef = affinity + 100 * np.eye(60)
+    labels = spectral_labels(enhanced_affinity(coef, 3, subspace_dim=2, keep=0.5), 3, random_state=0)
+    assert same_partition(labels, wanted)
+    ruined = enhanced_affinity(coef, 3, subspace_dim=2, keep=0.5, diagonal="keep")
+    with pytest.warns(DegenerateAffinityWarning, match="have no affinity to any other sample"):
+        spectral_labels(ruined, 3, random_state=0)
+
+
+def test_one_cluster_that_takes_almost_all_is_said():
+    affinity, _ = blocks(92, 2, 2, 2, 2, leak=0.001)
+    with pytest.warns(DegenerateAffinityWarning, match="One of 5 clusters holds 92 of 100 samples"):
+        spectral_labels(affinity, 5, random_state=0)
 
 
 def test_bad_affinities_are_refused():
