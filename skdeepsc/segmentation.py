@@ -36,7 +36,9 @@ def spectral_labels(affinity, n_clusters, *, assign_labels="kmeans", random_stat
     Parameters
     ----------
     affinity : ndarray or sparse array of shape (n_samples, n_samples)
-        Symmetric, non-negative. The diagonal is ignored.
+        Symmetric, non-negative. The diagonal counts in the degrees of the samples, as in a lazy random walk, where
+        scikit-learn ignores it: the affinity of Algorithm 2 of PSSC has a unit diagonal and is clustered more steadily
+        with it.
     n_clusters : int
         Number of clusters; 1 gives one label without any decomposition.
     assign_labels : {"kmeans", "discretize", "cluster_qr"}, default="kmeans"
@@ -86,7 +88,7 @@ def spectral_embedding(affinity, n_components, *, random_state=None):
     Parameters
     ----------
     affinity : ndarray or sparse array of shape (n_samples, n_samples)
-        Symmetric, non-negative. The diagonal is ignored.
+        Symmetric, non-negative; the diagonal counts.
     n_components : int
         Number of eigenvectors.
     random_state : int, RandomState instance or None, default=None
@@ -132,7 +134,8 @@ def normalized_cut(affinity, labels):
     membership = sparse.csr_array((np.ones(len(labels)), (np.arange(len(labels)), labels)))
     between = membership.T @ (graph @ membership)
     between = between.toarray() if sparse.issparse(between) else between
-    inside, volume = between.diagonal(), between.sum(1)
+    loops = np.bincount(labels, weights=graph.diagonal())
+    inside, volume = between.diagonal() - loops, between.sum(1) - loops
     kept = np.divide(inside, volume, out=np.zeros_like(volume), where=volume > 0)
     return float(np.clip(1 - kept, 0, 1).sum())
 
@@ -241,7 +244,7 @@ def _connected_eigenpairs(graph, n_components, generator):
 
 
 def _as_graph(affinity):
-    """A checked float64 copy of an affinity, dense or CSR, without its diagonal."""
+    """A checked float64 copy of an affinity, dense or CSR."""
     if sparse.issparse(affinity):
         graph = sparse.csr_array(affinity, dtype=np.float64, copy=True)
         values = graph.data
@@ -254,11 +257,6 @@ def _as_graph(affinity):
     probe = np.cos(np.arange(graph.shape[0]))
     if not np.allclose(graph @ probe, graph.T @ probe, rtol=1e-4, atol=1e-6 * (values.max(initial=0) or 1)):
         raise ValueError("affinity must be symmetric; e.g. take the larger, or the mean, of the two entries of a pair.")
-    if not sparse.issparse(graph):
-        np.fill_diagonal(graph, 0)
-        return graph
-    graph.setdiag(0)
-    graph.eliminate_zeros()
     return graph
 
 
@@ -268,14 +266,19 @@ def _degrees(graph):
 
 def _components(graph):
     """Number of connected components and the component of each sample."""
-    if not sparse.issparse(graph) and (np.count_nonzero(graph, axis=1) == len(graph) - 1).any():
+    if (
+        not sparse.issparse(graph)
+        and (np.count_nonzero(graph, axis=1) - (graph.diagonal() > 0) == len(graph) - 1).any()
+    ):
         return 1, np.zeros(len(graph), dtype=int)  # One sample is linked to all others.
     return connected_components(graph, directed=False)
 
 
 def _warn_if_degenerate(graph, n_parts, n_clusters):
     n_samples = graph.shape[0]
-    isolated = int(np.sum(_degrees(graph) == 0))
+    loops = graph.diagonal()
+    strength = _degrees(graph) - loops
+    isolated = int(np.sum(strength <= 1e-14 * loops))
     if isolated:
         _warn(
             f"{isolated} of {n_samples} samples have no affinity to any other sample; their labels are arbitrary. "
@@ -286,8 +289,9 @@ def _warn_if_degenerate(graph, n_parts, n_clusters):
             f"The affinity falls into {n_parts - isolated} connected components, more than n_clusters={n_clusters}; "
             "which of them share a cluster is arbitrary. Keep more coefficients."
         )
-    largest = graph.max()
-    if largest > 0 and graph.sum() >= (1 - 1e-9) * largest * n_samples * (n_samples - 1):
+    values = graph.data if sparse.issparse(graph) else graph.ravel()
+    squares, n_pairs = values @ values - loops @ loops, n_samples * (n_samples - 1)
+    if squares > 0 and strength.sum() ** 2 >= (1 - 1e-9) * n_pairs * squares:  # Equal only for equal entries.
         _warn("All pairs of samples have the same affinity: there is nothing to cluster by.")
 
 
