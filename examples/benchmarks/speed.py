@@ -107,6 +107,7 @@ def peak(n_samples):
     DSCNet(
         20,
         solver="trained",
+        latent_normalization="none",
         gamma_expression=75.0,
         pretrain_epochs=1,
         expression_epochs=0,
