@@ -10,7 +10,7 @@ image_shape : tuple of int or None, default=None
 input_scale : float or "auto", default="auto"
     The samples are divided by it before the network and all costs see them. ``"auto"``: 255 for uint8 images, else the
     largest magnitude in the training data, so that the costs see values in [-1, 1] whatever the units of `X`. 1 leaves
-    the samples as they are, as the papers' settings for 0-255 images need. Kept as `input_scale_`.
+    the samples as they are. Kept as `input_scale_`.
 autoencoder : {None, "conv", "dense"}, torch Module or callable, default=None
     ``None``: convolutional for images, dense for flat rows. A module must have the sub-modules `encoder` and
     `decoder`; it is copied and starts from its own weights. A callable gets the shape of a sample and returns such a

@@ -57,18 +57,7 @@ def test_public_names_exist_and_are_all():
     for name in skdeepsc.__all__:
         assert getattr(skdeepsc, name) is not None
     assert set(skdeepsc.__all__) <= set(dir(skdeepsc))
-    for module in (
-        "affinity",
-        "datasets",
-        "deep",
-        "inspection",
-        "losses",
-        "metrics",
-        "segmentation",
-        "model_selection",
-        "nn",
-        "training",
-    ):
+    for module in skdeepsc._MODULES:
         module = importlib.import_module(f"skdeepsc.{module}")
         assert all(hasattr(module, name) for name in module.__all__)
     with pytest.raises(AttributeError, match="no attribute 'KMeans'"):

@@ -167,8 +167,9 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
         samples = as_samples(self, X, reset=False)
         if len(samples) != len(self.labels_):
             raise ValueError(f"X must be the {len(self.labels_)} samples that were fitted; got {len(samples)}.")
-        matrix = self.affinity_matrix_
-        if affinity is not None or affinity_params is not None:
+        if affinity is None and affinity_params is None:
+            matrix = self.affinity_matrix_
+        else:
             name, _, n_clusters = self._affinity_spec
             matrix = compute_affinity(self.coef_, affinity or name, n_clusters=n_clusters, **(affinity_params or {}))
         return self._spread(self._segment(matrix, assign_labels or self.assign_labels), samples)
