@@ -9,6 +9,7 @@ _HOMES = {
     "AutoEncoder": "deep",
     "DSCNet": "deep",
     "PSSC": "deep",
+    "Scattering": "nn",
     "paper_settings": "deep",
 }
 _MODULES = (

@@ -11,6 +11,7 @@ from scipy.linalg import eigh
 from scipy.sparse.linalg import eigsh
 
 __all__ = [
+    "affinity_from_top",
     "compute_affinity",
     "enhanced_affinity",
     "row_normalized_affinity",
@@ -213,10 +214,27 @@ def top_affinity(coef, *, n_coefs=5):
     affinity : csr_array of shape (n_samples, n_samples)
     """
     coef = _without_diagonal(coef)
-    n_samples = len(coef)
-    n_coefs = min(n_coefs, n_samples - 1)
-    columns = np.argpartition(-coef, n_coefs - 1, axis=1)[:, :n_coefs] if n_coefs else np.empty((n_samples, 0), int)
-    weights = np.clip(np.take_along_axis(coef, columns, axis=1), 0, None)
+    n_coefs = min(n_coefs, len(coef) - 1)
+    columns = np.argpartition(-coef, n_coefs - 1, axis=1)[:, :n_coefs] if n_coefs else np.empty((len(coef), 0), int)
+    return affinity_from_top(columns, np.take_along_axis(coef, columns, axis=1))
+
+
+def affinity_from_top(columns, coefs):
+    """The affinity of :func:`top_affinity` from the largest coefficients of each row alone.
+
+    Parameters
+    ----------
+    columns : ndarray of shape (n_samples, n_coefs), int
+        Which samples the coefficients weigh; not the row's own sample.
+    coefs : ndarray of shape (n_samples, n_coefs)
+        The coefficients; those that are not positive are left out.
+
+    Returns
+    -------
+    affinity : csr_array of shape (n_samples, n_samples)
+    """
+    n_samples, n_coefs = columns.shape
+    weights = np.clip(coefs, 0, None)
     sums = weights.sum(1, keepdims=True)
     weights = np.divide(weights, sums, out=np.zeros_like(weights), where=sums > 0)
     rows = np.repeat(np.arange(n_samples), n_coefs)

@@ -1,6 +1,7 @@
 """From an affinity to labels: spectral clustering that loses no eigenvectors, normalised cut, label matching."""
 
 import warnings
+from contextlib import suppress
 
 import numpy as np
 from scipy import sparse
@@ -9,6 +10,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import eigsh
 from sklearn.cluster import k_means
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics.cluster import contingency_matrix
 from sklearn.utils import check_random_state
 
@@ -16,14 +18,18 @@ from ._compat import cluster_qr, discretize
 
 __all__ = [
     "DegenerateAffinityWarning",
+    "candidate_labels",
     "match_labels",
     "normalized_cut",
+    "refine_labels",
     "spectral_embedding",
     "spectral_labels",
 ]
 
 # Up to this many samples a dense eigensolver is faster than, or as fast as, an iterative one, and loses nothing.
 _DENSE_LIMIT = 3000
+# Eigenvectors of a random walk, for each cluster.
+_DIFFUSION_VECTORS = 6
 
 
 class DegenerateAffinityWarning(UserWarning):
@@ -41,10 +47,12 @@ def spectral_labels(affinity, n_clusters, *, assign_labels="kmeans", random_stat
         with it.
     n_clusters : int
         Number of clusters; 1 gives one label without any decomposition.
-    assign_labels : {"kmeans", "discretize", "cluster_qr"}, default="kmeans"
-        How the embedding becomes labels, as in :class:`sklearn.cluster.SpectralClustering`; but k-means works on rows
-        of unit length (Ng, Jordan, Weiss, NIPS 2001), which is steadier: the lengths of the rows follow the degrees of
-        the samples and say nothing about clusters.
+    assign_labels : {"kmeans", "discretize", "cluster_qr", "diffusion", "best"}, default="kmeans"
+        How the embedding becomes labels. The first three as in :class:`sklearn.cluster.SpectralClustering`; but k-means
+        works on rows of unit length (Ng, Jordan, Weiss, NIPS 2001), which is steadier: the lengths of the rows follow
+        the degrees of the samples and say nothing about clusters. ``"diffusion"``: k-means on unit rows of
+        ``6 * n_clusters + 1`` eigenvectors, each times its eigenvalue to the 8th power, eight steps of a random walk.
+        ``"best"``: the one of :func:`candidate_labels` with the lowest normalised cut after :func:`refine_labels`.
     random_state : int, RandomState instance or None, default=None
         Randomness of the assignment.
 
@@ -70,8 +78,14 @@ def spectral_labels(affinity, n_clusters, *, assign_labels="kmeans", random_stat
     n_parts, part = _components(graph)
     _warn_if_degenerate(graph, n_parts, n_clusters)
     generator = check_random_state(random_state)
-    _, vectors = _eigenpairs(graph, part, n_clusters, generator)
-    labels = _assign(vectors, n_clusters, assign_labels, generator)
+    if assign_labels == "best":
+        candidates = _candidates(graph, part, n_clusters, generator)
+        refined = [_refined(graph, labels) for labels in candidates.values()]
+        labels = min(refined, key=lambda labels: _cut(graph, labels))
+    else:
+        n_vectors = _DIFFUSION_VECTORS * n_clusters + 1 if assign_labels == "diffusion" else n_clusters
+        values, vectors = _eigenpairs(graph, part, n_vectors, generator)
+        labels = _assign(values, vectors, n_clusters, assign_labels, generator)
     labels = np.unique(labels, return_inverse=True)[1].astype(np.int64)
     _warn_if_collapsed(labels, n_clusters)
     return labels
@@ -129,15 +143,55 @@ def normalized_cut(affinity, labels):
     >>> normalized_cut(np.kron(np.eye(2), np.ones((3, 3))), [0, 0, 0, 1, 1, 1])
     0.0
     """
+    return _cut(_as_graph(affinity), np.unique(labels, return_inverse=True)[1])
+
+
+def candidate_labels(affinity, n_clusters, *, random_state=None):
+    """Several labellings of one affinity from a single eigen-decomposition, for the normalised cut to choose from.
+
+    Parameters
+    ----------
+    affinity : ndarray or sparse array of shape (n_samples, n_samples)
+        Symmetric, non-negative; the diagonal counts.
+    n_clusters : int
+        Number of clusters.
+    random_state : int, RandomState instance or None, default=None
+        Randomness of the assignments.
+
+    Returns
+    -------
+    candidates : dict of str to ndarray of shape (n_samples,), int
+        k-means on unit rows of the embedding from three starts (``"kmeans-1"`` to ``"kmeans-3"``), ``"cluster_qr"``,
+        ``"discretize"``, and k-means after random walks of 4, 8 and 16 steps (``"diffusion-4"``, ...), see
+        :func:`spectral_labels`. Assignments that fail on a degenerate embedding are left out.
+    """
     graph = _as_graph(affinity)
-    labels = np.unique(labels, return_inverse=True)[1]
-    membership = sparse.csr_array((np.ones(len(labels)), (np.arange(len(labels)), labels)))
-    between = membership.T @ (graph @ membership)
-    between = between.toarray() if sparse.issparse(between) else between
-    loops = np.bincount(labels, weights=graph.diagonal())
-    inside, volume = between.diagonal() - loops, between.sum(1) - loops
-    kept = np.divide(inside, volume, out=np.zeros_like(volume), where=volume > 0)
-    return float(np.clip(1 - kept, 0, 1).sum())
+    return _candidates(graph, _components(graph)[1], n_clusters, check_random_state(random_state))
+
+
+def refine_labels(affinity, labels, *, max_iter=100):
+    """Lower the normalised cut of a labelling by moving samples to other clusters, as long as it falls.
+
+    In every round the change of the cut is computed exactly for every sample and cluster; the samples that gain move,
+    the half of them with the larger gains if the cut does not fall by that, and so on. No cluster is ever emptied.
+    (Local search on the objective, as the weighted kernel k-means of Dhillon, Guan, Kulis, IEEE TPAMI 29, 2007,
+    doi:10.1109/TPAMI.2007.1115.)
+
+    Parameters
+    ----------
+    affinity : ndarray or sparse array of shape (n_samples, n_samples)
+        Symmetric, non-negative. The diagonal is ignored.
+    labels : array-like of shape (n_samples,)
+        Where to start.
+    max_iter : int, default=100
+        Rounds at most.
+
+    Returns
+    -------
+    refined : ndarray of shape (n_samples,), int
+        Labels from 0; its :func:`normalized_cut` is at most that of `labels`.
+    """
+    return _refined(_as_graph(affinity), np.unique(labels, return_inverse=True)[1], max_iter)
 
 
 def match_labels(labels, reference):
@@ -170,16 +224,106 @@ def match_labels(labels, reference):
     return matched[labels]
 
 
-def _assign(vectors, n_clusters, assign_labels, generator):
+def _assign(values, vectors, n_clusters, assign_labels, generator):
+    leading = vectors[:, :n_clusters]
     if assign_labels == "kmeans":
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        rows = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 1e-12)
-        return k_means(rows, n_clusters, n_init=10, random_state=generator)[1]
+        return k_means(_unit(leading), n_clusters, n_init=10, random_state=generator)[1]
+    if assign_labels == "diffusion":
+        return k_means(_diffused(values, vectors, 8), n_clusters, n_init=10, random_state=generator)[1]
     if assign_labels == "cluster_qr":
-        return cluster_qr(vectors)
+        return cluster_qr(leading)
     if assign_labels == "discretize":
-        return discretize(_spread(vectors), random_state=generator)
-    raise ValueError(f"assign_labels must be 'discretize', 'kmeans' or 'cluster_qr'; got {assign_labels!r}.")
+        return discretize(_spread(leading), random_state=generator)
+    raise ValueError(
+        f"assign_labels must be 'kmeans', 'discretize', 'cluster_qr', 'diffusion' or 'best'; got {assign_labels!r}."
+    )
+
+
+def _candidates(graph, part, n_clusters, generator):
+    n_samples = graph.shape[0]
+    if n_clusters in (1, n_samples):
+        return {"only": np.arange(n_samples) % n_clusters}
+    values, vectors = _eigenpairs(graph, part, _DIFFUSION_VECTORS * n_clusters + 1, generator)
+    embeddings = {f"kmeans-{start}": _unit(vectors[:, :n_clusters]) for start in (1, 2, 3)}
+    embeddings |= {f"diffusion-{steps}": _diffused(values, vectors, steps) for steps in (4, 8, 16)}
+    candidates = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # Fewer distinct rows than clusters.
+        for name, rows in embeddings.items():
+            candidates[name] = k_means(rows, n_clusters, n_init=1, random_state=generator)[1]
+    for name in ("cluster_qr", "discretize"):
+        with suppress(np.linalg.LinAlgError):
+            candidates[name] = _assign(values, vectors, n_clusters, name, generator)
+    return candidates
+
+
+def _unit(vectors):
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 1e-12)
+
+
+def _diffused(values, vectors, n_steps):
+    """Unit rows of the embedding after some steps of a random walk on the graph."""
+    return _unit(vectors * np.maximum(values, 0) ** n_steps)
+
+
+def _cut(graph, labels):
+    inside, volume = _volumes(graph, labels)
+    return float(np.clip(1 - _ratio(inside, volume), 0, 1).sum())
+
+
+def _volumes(graph, labels):
+    """Affinity inside each cluster and from it to all samples, both without the diagonal."""
+    links = _links(graph, labels, labels.max(initial=0) + 1)
+    loops = graph.diagonal()
+    own = np.bincount(labels, weights=links[np.arange(len(labels)), labels] - loops)
+    return own, np.bincount(labels, weights=links.sum(1) - loops)
+
+
+def _links(graph, labels, n_clusters):
+    """Affinity of each sample to each cluster, shape (n_samples, n_clusters)."""
+    membership = sparse.csr_array(
+        (np.ones(len(labels)), (np.arange(len(labels)), labels)), shape=(len(labels), n_clusters)
+    )
+    links = graph @ membership
+    return links.toarray() if sparse.issparse(links) else links
+
+
+def _ratio(inside, volume):
+    return np.divide(inside, volume, out=np.zeros(np.broadcast_shapes(inside.shape, volume.shape)), where=volume > 0)
+
+
+def _refined(graph, labels, max_iter=100):
+    cut, loops = _cut(graph, labels), graph.diagonal()
+    degrees = _degrees(graph) - loops
+    for _ in range(max_iter):
+        target, gain = _best_moves(graph, labels, degrees, loops)
+        movers = np.argsort(-gain, kind="stable")[: np.sum(gain > 1e-9)]
+        while len(movers):
+            moved = labels.copy()
+            moved[movers] = target[movers]
+            new_cut = _cut(graph, moved)
+            if new_cut < cut - 1e-12 and len(np.unique(moved)) == labels.max() + 1:
+                break
+            movers = movers[: len(movers) // 2]
+        else:
+            break
+        labels, cut = moved, new_cut
+    return labels
+
+
+def _best_moves(graph, labels, degrees, loops):
+    """For each sample the cluster to move to, and by how much the normalised cut falls if it alone moves."""
+    n_samples, every = len(labels), np.arange(len(labels))
+    inside, volume = _volumes(graph, labels)
+    links = _links(graph, labels, len(volume))
+    own = links[every, labels] - loops
+    left = _ratio(inside[labels] - 2 * own, volume[labels] - degrees) - _ratio(inside, volume)[labels]
+    joined = _ratio(inside + 2 * links, volume + degrees[:, None]) - _ratio(inside, volume)
+    joined[every, labels] = -np.inf
+    target = joined.argmax(axis=1)
+    gain = left + joined[every, target] if len(volume) > 1 else np.zeros(n_samples)
+    return target, gain
 
 
 def _spread(vectors):

@@ -11,12 +11,13 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, check_memory
 
 from .._compat import CallbackSupportMixin, HasMethods, Interval, StrOptions, fit_context
+from .._device import resolve_device, to_device
 from .._docs import shared_parameters
 from .._input import as_samples, input_divisor
 from .._random import draw_seeds
 from ..nn import SubspaceNetwork
 from ..training.callbacks import EpochTasks
-from ..training.run import Progress, content_key, pretrain, resolve_device, to_device
+from ..training.run import Progress, content_key, pretrain
 
 # Optimiser steps of `pretrain_epochs="auto"`, and the most epochs it takes.
 _AUTO_STEPS, _AUTO_EPOCHS = 1500, 200

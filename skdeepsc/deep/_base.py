@@ -11,6 +11,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.utils.validation import check_is_fitted
 
 from .._compat import Interval, StrOptions, fit_context
+from .._device import to_device
 from .._input import as_samples
 from .._memory import check_fits
 from .._random import draw_rows, draw_seeds, seeded
@@ -19,7 +20,7 @@ from ..nn import RidgeExpression, SubspaceNetwork, TrainedExpression
 from ..segmentation import spectral_labels
 from ..training import Phase
 from ..training.callbacks import EpochTasks
-from ..training.run import Progress, run_phase, to_device
+from ..training.run import Progress, run_phase
 from ._autoencoder import BaseAutoEncoding
 
 # Where a trained C stops to learn on fixed features: Adam moves each entry by at most its step size an epoch, and the

@@ -137,6 +137,67 @@ def ridge_coefficients(z, lam):
     return coef - torch.diag(coef.diagonal())
 
 
+class RidgePath:
+    r"""Zero-diagonal ridge self-expression of one set of samples for any penalty, from one eigen-decomposition.
+
+    With the eigen-decomposition of the smaller Gram matrix, :math:`Z^TZ = V W V^T` or :math:`ZZ^T = U W U^T`, the hat
+    matrix of every penalty is :math:`H = S (W + \lambda I)^{-1} S^T` with the scores :math:`S = ZV = U W^{1/2}`.
+    Coefficients are made in blocks of rows, so that no N x N matrix is needed.
+
+    Parameters
+    ----------
+    z : tensor of shape (n_samples, n_features)
+        Features under the normalisation in which they express each other.
+
+    Attributes
+    ----------
+    spectrum : tensor of shape (n_components,), float64
+        Eigenvalues that float32 can tell from 0, ascending.
+    scores : tensor of shape (n_samples, n_components), float32
+        S.
+    """
+
+    def __init__(self, z):
+        precise = z if z.device.type == "mps" else z.double()
+        flat = z.shape[1] < z.shape[0]
+        values, vectors = torch.linalg.eigh(precise.T @ precise if flat else precise @ precise.T)
+        counts = values > _NEGLIGIBLE * values[-1]
+        self.spectrum, vectors = values[counts], vectors[:, counts]
+        self.scores = (precise @ vectors if flat else vectors * self.spectrum.sqrt()).float()
+
+    def coefficients(self, lam, rows=slice(None)):
+        """Rows of C, shape (n_rows, n_samples), as :func:`ridge_coefficients` gives them."""
+        weighted = self.scores[rows] / (self.spectrum + lam).float()
+        hat = weighted @ self.scores.T
+        own = torch.arange(len(self.scores), device=hat.device)[rows, None]
+        leverage = hat.gather(1, own)
+        return hat.div_((1 - leverage).clamp_min(_tiny(hat))).scatter_(1, own, 0)
+
+    def top_coefficients(self, degrees_of_freedom, n_coefs, block_size=1024):
+        """The largest coefficients of each row under the penalty with a number of degrees of freedom.
+
+        Parameters
+        ----------
+        degrees_of_freedom : float
+            See :func:`ridge_penalty`.
+        n_coefs : int
+            How many of each row.
+        block_size : int, default=1024
+            Rows computed at once.
+
+        Returns
+        -------
+        columns : ndarray of shape (n_samples, n_coefs), int64
+        coefs : ndarray of shape (n_samples, n_coefs), float32
+        """
+        lam = ridge_penalty(self.spectrum, degrees_of_freedom)
+        tops = [
+            self.coefficients(lam, slice(start, start + block_size)).topk(n_coefs, dim=1)
+            for start in range(0, len(self.scores), block_size)
+        ]
+        return tuple(torch.cat(parts).cpu().numpy() for parts in ([t.indices for t in tops], [t.values for t in tops]))
+
+
 def gram_spectrum(z):
     """Eigenvalues of ``z @ z.T`` that can differ from 0, float64, ascending (from the smaller Gram matrix)."""
     z = z if z.device.type == "mps" else z.double()

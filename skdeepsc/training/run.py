@@ -7,6 +7,7 @@ from copy import deepcopy
 import torch
 from sklearn.exceptions import ConvergenceWarning
 
+from .._device import to_device
 from .._random import seeded
 from ..losses import squared_error
 from ..nn import ConvAutoEncoder, DenseAutoEncoder, SubspaceNetwork
@@ -17,21 +18,6 @@ from .trainer import Trainer
 # Draws of the initial weights before an auto-encoder that does not learn is accepted with a warning; the steps after
 # which that is judged; and the shortest training that is judged at all.
 _MAX_DRAWS, _TRIAL_STEPS, _SHORT_STEPS = 5, 300, 100
-
-
-def resolve_device(device):
-    """``torch.device`` for ``"auto"`` (CUDA if there is any, else the CPU) or a name."""
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"device={device!r} cannot be used here: {error}") from error
-
-
-def to_device(samples, device):
-    """A checked array as a tensor on `device`; read-only memory is copied, all other CPU memory is shared."""
-    return torch.from_numpy(samples if samples.flags.writeable else samples.copy()).to(device)
 
 
 class Progress:

@@ -1,0 +1,181 @@
+"""Wavelet scattering: convolutions with fixed Morlet wavelets, moduli, and a low pass, computed by FFT.
+
+.. math::
+    S_1 x(\\lambda_1) = |x * \\psi_{\\lambda_1}| * \\phi, \\qquad
+    S_2 x(\\lambda_1, \\lambda_2) = ||x * \\psi_{\\lambda_1}| * \\psi_{\\lambda_2}| * \\phi
+
+for wavelets of the scale :math:`2^j`, j < J, and the angle :math:`\\pi l / L`; only paths with :math:`j_2 > j_1` carry
+energy. (Bruna, Mallat, "Invariant scattering convolution networks", IEEE TPAMI 35, 2013, doi:10.1109/TPAMI.2012.230.)
+"""
+
+import math
+
+import numpy as np
+import torch
+from torch import nn
+
+# Centre frequency of the finest wavelet, and the width of its envelope in pixels; both scale with 2 ** j.
+_XI, _SIGMA = 0.75 * math.pi, 0.8
+# Values of a filter, whose peak is 1, that are left out of the arithmetic.
+_NEGLIGIBLE = 1e-5
+
+
+class ScatteringNetwork(nn.Module):
+    r"""Scattering transform of images of one size; nothing is learnt.
+
+    An image is continued by reflection, :math:`1.5 \cdot 2^J` pixels or more on each side. :math:`|x * \psi_j|` is kept
+    at every :math:`2^j`-th pixel, which folds its spectrum; the low pass of width :math:`\sigma = 0.8 \cdot 2^{J-1}` is
+    taken at the middles of blocks of :math:`2^J` pixels.
+
+    Parameters
+    ----------
+    image_size : tuple of int
+        ``(height, width)``.
+    n_scales : int, default=3
+        J.
+    n_angles : int, default=6
+        L, angles in [0, pi).
+    order : {1, 2}, default=2
+        Largest number of wavelets in a path.
+
+    Attributes
+    ----------
+    paths : list of tuple
+        ``((j1, l1),)`` or ``((j1, l1), (j2, l2))`` for each channel of the output: scale and angle of its wavelets.
+        :math:`\theta = \pi l / L` is the direction in which the wavelet oscillates, from the x towards the y axis of
+        the array.
+    grid_shape : tuple of int
+        ``(rows, columns)`` of positions, one for each block of :math:`2^J` pixels.
+    """
+
+    def __init__(self, image_size, n_scales=3, n_angles=6, order=2):
+        super().__init__()
+        self.n_scales, self.order = n_scales, order
+        angles = range(n_angles)
+        self.paths = [((j, angle),) for j in range(n_scales) for angle in angles]
+        if order == 2:
+            self.paths += [
+                ((j1, angle1), (j2, angle2))
+                for j1 in range(n_scales)
+                for j2 in range(j1 + 1, n_scales)
+                for angle1 in angles
+                for angle2 in angles
+            ]
+        step = 2**n_scales
+        self.grid_shape = tuple(-(-size // step) for size in image_size)
+        margin = 3 * step // 2
+        padded = tuple(-(-(size + 2 * margin) // step) * step for size in image_size)
+        for axis, size, total in zip("yx", image_size, padded, strict=True):
+            self.register_buffer(f"reflect_{axis}", _reflected(size, margin, total), persistent=False)
+            for j in range(n_scales):
+                self.register_buffer(f"lowpass_{axis}{j}", _lowpass(size, margin, total, j, n_scales), persistent=False)
+        self._kept = {}
+        psi = [_morlet_wavelets(padded, j, n_angles) for j in range(n_scales)]
+        for j in range(n_scales):
+            self._add_bank("image", j, psi[j], 0)
+            for j1 in range(j if order == 2 else 0):
+                self._add_bank(j1, j, psi[j], j1)
+
+    def _add_bank(self, source, j, psi, resolution):
+        """Keep the filters of scale `j` for spectra of signals at every 2 ** `resolution`-th pixel."""
+        bank = _aliases(_periodised(psi, 2**resolution), 2 ** (j - resolution)) / 4 ** (j - resolution)
+        bank = np.repeat(bank, 2, axis=-1)  # Once for the real, once for the imaginary part.
+        self._kept[source, j] = np.flatnonzero(np.abs(bank).max((0, 2)) > _NEGLIGIBLE).tolist()
+        self.register_buffer(
+            f"psi_{source}_{j}", torch.from_numpy(bank.astype(np.float32)).contiguous(), persistent=False
+        )
+
+    def forward(self, images):
+        """Scattering coefficients.
+
+        Parameters
+        ----------
+        images : tensor of shape (n_samples, height, width), float32
+
+        Returns
+        -------
+        coefficients : tensor of shape (n_samples, n_paths, *grid_shape), float32
+            In the units of the images, >= 0 but for rounding.
+        """
+        first, second = [], []
+        spectrum = torch.fft.fft2(images[:, self.reflect_y][:, :, self.reflect_x])
+        for j1 in range(self.n_scales):
+            modulus = self._wavelet_modulus(spectrum, "image", j1)
+            first.append(self._lowpass(modulus, j1))
+            if self.order == 2 and j1 < self.n_scales - 1:
+                deeper = torch.fft.fft2(modulus)
+                for j2 in range(j1 + 1, self.n_scales):
+                    second.append(self._lowpass(self._wavelet_modulus(deeper, j1, j2).flatten(1, 2), j2))
+        return torch.cat([*first, *second], dim=1)
+
+    def _wavelet_modulus(self, spectrum, source, j):
+        """|x * psi_j| at every 2 ** j-th pixel, for all angles; a new axis before the last two."""
+        bank, (first, *others) = getattr(self, f"psi_{source}_{j}"), self._kept[source, j]
+        factor = math.isqrt(bank.shape[1])
+        folded = torch.view_as_real(_aliases(spectrum, factor)).flatten(-2).unsqueeze(-3)
+        product = folded[..., first, :] * bank[:, first]
+        for alias in others:
+            product.addcmul_(folded[..., alias, :], bank[:, alias])
+        height, width = spectrum.shape[-2] // factor, spectrum.shape[-1] // factor
+        filtered = torch.fft.ifft2(torch.view_as_complex(product.unflatten(-1, (height, width, 2))))
+        return (filtered.real.square() + filtered.imag.square()).sqrt_()
+
+    def _lowpass(self, modulus, j):
+        return getattr(self, f"lowpass_y{j}") @ modulus @ getattr(self, f"lowpass_x{j}").T
+
+
+def _aliases(spectrum, factor):
+    """The parts of a spectrum that fall upon each other when every `factor`-th pixel is kept, side by side.
+
+    ``(..., height, width)`` becomes ``(..., factor ** 2, height * width // factor ** 2)``.
+    """
+    *batch, height, width = spectrum.shape
+    parts = spectrum.reshape(*batch, factor, height // factor, factor, width // factor)
+    parts = parts.swapaxes(-3, -2)
+    return parts.reshape(*batch, factor**2, height * width // factor**2)
+
+
+def _periodised(psi, factor):
+    """Filters for a signal at every `factor`-th pixel: the sum of the parts of the spectrum."""
+    *batch, height, width = psi.shape
+    return psi.reshape(*batch, factor, height // factor, factor, width // factor).sum((-4, -2))
+
+
+def _morlet_wavelets(shape, j, n_angles):
+    """Fourier transforms of the Morlet wavelets of scale `j`, shape (n_angles, *shape): real, zero mean, peak near 1.
+
+    ``psi = g_xi - g_0 * g_xi(0) / g_0(0)`` with Gaussians g, `slant` times as wide along the wave as across it.
+    """
+    sigma, xi, slant = _SIGMA * 2**j, _XI / 2**j, 4 / n_angles
+    theta = math.pi * np.arange(n_angles)[:, None, None] / n_angles
+    along, at_rest = np.zeros((n_angles, *shape)), np.zeros((n_angles, *shape))
+    for shift_y in (-1, 0, 1):
+        for shift_x in (-1, 0, 1):
+            y = 2 * np.pi * (np.fft.fftfreq(shape[0])[:, None] + shift_y)
+            x = 2 * np.pi * (np.fft.fftfreq(shape[1]) + shift_x)
+            u, v = np.cos(theta) * x + np.sin(theta) * y, np.cos(theta) * y - np.sin(theta) * x
+            along += np.exp(-0.5 * sigma**2 * ((u - xi) ** 2 + (v / slant) ** 2))
+            at_rest += np.exp(-0.5 * sigma**2 * (u**2 + (v / slant) ** 2))
+    return along - at_rest * along[:, :1, :1] / at_rest[:, :1, :1]
+
+
+def _lowpass(size, margin, total, j, n_scales):
+    """The low pass of one axis as a matrix: from every 2 ** `j`-th pixel of the continued image to the positions."""
+    step = 2**n_scales
+    n_positions = -(-size // step)
+    positions = margin + (size - n_positions * step) / 2 + step * (np.arange(n_positions) + 0.5)
+    frequencies = 2 * np.pi * np.fft.fftfreq(total)
+    phi = sum(np.exp(-0.5 * (_SIGMA * step / 2 * (frequencies + 2 * np.pi * shift)) ** 2) for shift in (-1, 0, 1))
+    phi = phi.reshape(2**j, -1).sum(0)
+    frequencies = 2 * np.pi * np.fft.fftfreq(total >> j)
+    lag = positions[:, None] / 2**j - np.arange(total >> j)
+    waves = np.cos(frequencies * lag[:, :, None])
+    return torch.from_numpy((waves @ phi / (total >> j)).astype(np.float32))
+
+
+def _reflected(size, margin, total):
+    """Indices that continue an axis of `size` pixels by reflection to `total`, `margin` of them before its start."""
+    index = np.abs(np.arange(-margin, total - margin))
+    period = max(2 * (size - 1), 1)
+    index = index % period
+    return torch.from_numpy(np.minimum(index, period - index) if size > 1 else np.zeros_like(index))
