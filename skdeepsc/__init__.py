@@ -10,6 +10,7 @@ _HOMES = {
     "DSCNet": "deep",
     "PSSC": "deep",
     "Scattering": "nn",
+    "SubspaceClustering": "_subspace_clustering",
     "paper_settings": "deep",
 }
 _MODULES = (

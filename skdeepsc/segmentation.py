@@ -224,6 +224,14 @@ def match_labels(labels, reference):
     return matched[labels]
 
 
+def warn_if_degenerate(affinity, labels, n_clusters):
+    """Warn, as :func:`spectral_labels` does, of an affinity or a labelling that should not be trusted."""
+    graph = _as_graph(affinity)
+    if 1 < n_clusters < graph.shape[0]:
+        _warn_if_degenerate(graph, _components(graph)[0], n_clusters)
+        _warn_if_collapsed(labels, n_clusters)
+
+
 def _assign(values, vectors, n_clusters, assign_labels, generator):
     leading = vectors[:, :n_clusters]
     if assign_labels == "kmeans":

@@ -8,6 +8,8 @@ from torch import nn
 
 # Share of the largest eigenvalue of a Gram matrix below which the others are rounding errors of float32.
 _NEGLIGIBLE = 1e-6
+# Coefficients computed at once where only a few of each row are kept.
+_BLOCK_VALUES = 2**23
 
 
 class SelfExpression(nn.Module):
@@ -155,14 +157,18 @@ class RidgePath:
         Eigenvalues that float32 can tell from 0, ascending.
     scores : tensor of shape (n_samples, n_components), float32
         S.
+    axes : tensor of shape (n_features, n_components), float32
+        V, so that new samples have the scores ``z @ axes``.
     """
 
     def __init__(self, z):
         precise = z if z.device.type == "mps" else z.double()
         flat = z.shape[1] < z.shape[0]
         values, vectors = torch.linalg.eigh(precise.T @ precise if flat else precise @ precise.T)
-        counts = values > _NEGLIGIBLE * values[-1]
-        self.spectrum, vectors = values[counts], vectors[:, counts]
+        counts = values >= max(_NEGLIGIBLE * values[-1], 0)
+        counts[-1] = True
+        self.spectrum, vectors = values[counts].clamp_min(0), vectors[:, counts]
+        self.axes = (vectors if flat else precise.T @ (vectors / self.spectrum.clamp_min(_tiny(values)).sqrt())).float()
         self.scores = (precise @ vectors if flat else vectors * self.spectrum.sqrt()).float()
 
     def coefficients(self, lam, rows=slice(None)):
@@ -173,29 +179,34 @@ class RidgePath:
         leverage = hat.gather(1, own)
         return hat.div_((1 - leverage).clamp_min(_tiny(hat))).scatter_(1, own, 0)
 
-    def top_coefficients(self, degrees_of_freedom, n_coefs, block_size=1024):
-        """The largest coefficients of each row under the penalty with a number of degrees of freedom.
+    def weights(self, lam):
+        """The matrix W, shape (n_features, n_samples), of the coefficients of new samples, ``z @ W``."""
+        return (self.axes / (self.spectrum + lam).float()) @ self.scores.T
+
+    def top_coefficients(self, lam, n_coefs):
+        """The largest coefficients of each row.
 
         Parameters
         ----------
-        degrees_of_freedom : float
-            See :func:`ridge_penalty`.
+        lam : float or 0-d tensor, > 0
+            Ridge penalty.
         n_coefs : int
             How many of each row.
-        block_size : int, default=1024
-            Rows computed at once.
 
         Returns
         -------
         columns : ndarray of shape (n_samples, n_coefs), int64
         coefs : ndarray of shape (n_samples, n_coefs), float32
         """
-        lam = ridge_penalty(self.spectrum, degrees_of_freedom)
+        n_samples = len(self.scores)
+        block = max(1, _BLOCK_VALUES // n_samples)
         tops = [
-            self.coefficients(lam, slice(start, start + block_size)).topk(n_coefs, dim=1)
-            for start in range(0, len(self.scores), block_size)
+            self.coefficients(lam, slice(start, start + block)).topk(n_coefs, dim=1)
+            for start in range(0, n_samples, block)
         ]
-        return tuple(torch.cat(parts).cpu().numpy() for parts in ([t.indices for t in tops], [t.values for t in tops]))
+        return tuple(
+            torch.cat(parts).cpu().numpy() for parts in ([top.indices for top in tops], [top.values for top in tops])
+        )
 
 
 def gram_spectrum(z):
