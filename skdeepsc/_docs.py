@@ -77,7 +77,7 @@ affinity : {"enhanced", "symmetric", "thresholded", "row_normalized", "top"} or 
     From C to the affinity, see :mod:`skdeepsc.affinity`. A callable gets C.
 affinity_params : dict or None, default=None
     Further arguments of that function.
-assign_labels : {"kmeans", "discretize", "cluster_qr"}, default="kmeans"
+assign_labels : {"kmeans", "discretize", "cluster_qr", "diffusion", "best"}, default="kmeans"
     Last step of spectral clustering, see :func:`~skdeepsc.segmentation.spectral_labels`.
 n_neighbors : int, default=1
     Neighbours in the latent space that label new rows, and with `subsample` the rest of the training set.

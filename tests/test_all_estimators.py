@@ -10,12 +10,13 @@ from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import skdeepsc
-from skdeepsc import PSSC, AutoEncoder, DSCNet
+from skdeepsc import PSSC, AutoEncoder, DSCNet, Scattering, SubspaceClustering
 
-ESTIMATORS = [AutoEncoder, DSCNet, PSSC]
+ESTIMATORS = [AutoEncoder, DSCNet, PSSC, Scattering, SubspaceClustering]
 
 
 @pytest.mark.filterwarnings("ignore::skdeepsc.segmentation.DegenerateAffinityWarning")
+@pytest.mark.filterwarnings("ignore:Scattering reads flat rows")
 @parametrize_with_checks([estimator() for estimator in ESTIMATORS], xfail_strict=True)
 def test_scikit_learn_check(estimator, check):
     check(estimator)
@@ -33,7 +34,9 @@ def test_parameters_are_documented_validated_and_cloned(estimator):
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_fitted_attributes_are_documented(estimator, images):
-    fitted = estimator(pretrain_epochs=1, **({} if estimator is AutoEncoder else {"n_clusters": 3})).fit(images[0])
+    quick = {"n_clusters": 3, "pretrain_epochs": 1, "views": ["scattering"]}
+    fitted = estimator(**{name: value for name, value in quick.items() if name in estimator().get_params()})
+    fitted.fit(images[0])
     for name in vars(fitted):
         if name.endswith("_") and not name.startswith("_"):
             assert f"    {name} : " in estimator.__doc__, name

@@ -82,7 +82,7 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
         "lr": [Interval(Real, 0, None, closed="neither")],
         "affinity": [StrOptions({"enhanced", "symmetric", "thresholded", "row_normalized", "top"}), callable],
         "affinity_params": [dict, None],
-        "assign_labels": [StrOptions({"discretize", "kmeans", "cluster_qr"})],
+        "assign_labels": [StrOptions({"discretize", "kmeans", "cluster_qr", "diffusion", "best"})],
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "subsample": [Interval(Integral, 2, None, closed="left"), None],
     }

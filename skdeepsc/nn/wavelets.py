@@ -161,16 +161,13 @@ def _morlet_wavelets(shape, j, n_angles):
 
 def _lowpass(size, margin, total, j, n_scales):
     """The low pass of one axis as a matrix: from every 2 ** `j`-th pixel of the continued image to the positions."""
-    step = 2**n_scales
+    step, sigma = 2**n_scales, _SIGMA * 2 ** (n_scales - 1)
     n_positions = -(-size // step)
     positions = margin + (size - n_positions * step) / 2 + step * (np.arange(n_positions) + 0.5)
-    frequencies = 2 * np.pi * np.fft.fftfreq(total)
-    phi = sum(np.exp(-0.5 * (_SIGMA * step / 2 * (frequencies + 2 * np.pi * shift)) ** 2) for shift in (-1, 0, 1))
-    phi = phi.reshape(2**j, -1).sum(0)
-    frequencies = 2 * np.pi * np.fft.fftfreq(total >> j)
-    lag = positions[:, None] / 2**j - np.arange(total >> j)
-    waves = np.cos(frequencies * lag[:, :, None])
-    return torch.from_numpy((waves @ phi / (total >> j)).astype(np.float32))
+    distance = positions[:, None] - np.arange(0, total, 2**j)
+    distance = (distance + total / 2) % total - total / 2
+    weights = 2**j / (math.sqrt(2 * math.pi) * sigma) * np.exp(-0.5 * (distance / sigma) ** 2)
+    return torch.from_numpy(weights.astype(np.float32))
 
 
 def _reflected(size, margin, total):

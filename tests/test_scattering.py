@@ -1,0 +1,169 @@
+"""Scattering against convolutions written out, its invariances, its energy, and the transformer around it."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skdeepsc import Scattering
+from skdeepsc.nn import ScatteringNetwork
+from skdeepsc.nn.wavelets import _morlet_wavelets
+
+
+def circular_convolution(image, kernel):
+    """Every shift of the image times one value of the kernel: the definition, slowly."""
+    shifts = np.ndindex(kernel.shape)
+    return sum(kernel[dy, dx] * np.roll(image, (dy, dx), axis=(0, 1)) for dy, dx in shifts)
+
+
+def slow_scattering(image, paths, n_scales, n_angles):
+    """The definition: reflect, convolve in space, keep every 2 ** j-th pixel, modulus; Gaussian averages at the end."""
+    step = 2**n_scales
+    margin = 3 * step // 2
+    height, width = image.shape
+    total = [-(-(size + 2 * margin) // step) * step for size in image.shape]
+    padding = [(margin, n - size - margin) for n, size in zip(total, image.shape, strict=True)]
+    image = np.pad(image, padding, mode="reflect")
+    output = []
+    for path in paths:
+        signal, resolution = image, 0
+        for j, angle in path:
+            # The wavelet on the grid of the signal: its spectrum repeats, so that frequencies fall upon each other.
+            spectrum = _morlet_wavelets(tuple(total), j, n_angles)[angle]
+            psi = np.fft.ifft2(spectrum)[:: 2**resolution, :: 2**resolution] * 4**resolution
+            signal = np.abs(circular_convolution(signal, psi)[:: 2 ** (j - resolution), :: 2 ** (j - resolution)])
+            resolution = j
+        averages = []
+        for axis, size in enumerate((height, width)):
+            positions = margin + (size - -(-size // step) * step) / 2 + step * (np.arange(-(-size // step)) + 0.5)
+            distance = positions[:, None] - np.arange(0, total[axis], 2**resolution)
+            distance = (distance + total[axis] / 2) % total[axis] - total[axis] / 2
+            sigma = 0.8 * step / 2
+            averages.append(2**resolution / np.sqrt(2 * np.pi) / sigma * np.exp(-0.5 * (distance / sigma) ** 2))
+        output.append(averages[0] @ signal @ averages[1].T)
+    return np.array(output)
+
+
+@pytest.mark.parametrize(("shape", "n_scales", "n_angles"), [((16, 16), 2, 3), ((9, 14), 2, 2), ((16, 8), 1, 4)])
+def test_network_is_the_direct_convolution(shape, n_scales, n_angles):
+    image = np.random.RandomState(0).uniform(size=shape)
+    network = ScatteringNetwork(shape, n_scales, n_angles)
+    fast = network(torch.tensor(image[None], dtype=torch.float32))[0].numpy()
+    slow = slow_scattering(image, network.paths, n_scales, n_angles)
+    assert fast.shape == slow.shape == (len(network.paths), *network.grid_shape)
+    np.testing.assert_allclose(fast, slow, atol=2e-5 * slow.max())
+
+
+def test_filters_have_zero_mean_and_keep_the_energy():
+    """Littlewood-Paley: the squared spectra of all filters add up to at most 1, and to much in the band they cover."""
+    shape = (64, 64)
+    psi = np.concatenate([_morlet_wavelets(shape, j, 6) for j in range(3)])
+    np.testing.assert_allclose(psi[:, 0, 0], 0, atol=1e-12)
+    y, x = np.meshgrid(*[2 * np.pi * np.fft.fftfreq(64)] * 2, indexing="ij")
+    phi = np.exp(-0.5 * 3.2**2 * (y**2 + x**2))
+    mirrored = np.roll(psi[:, ::-1, ::-1], 1, axis=(1, 2))
+    energy = phi**2 + (psi**2 + mirrored**2).sum(0) / 2
+    assert energy.max() < 1 + 1e-9
+    assert energy[np.hypot(x, y) < 2.8].min() > 0.45
+
+
+def test_output_keeps_most_of_the_energy_of_a_smooth_image():
+    y, x = np.mgrid[:32, :32]
+    wave = np.cos(2 * np.pi * (x + y) / 12)
+    coefficients = ScatteringNetwork((32, 32))(torch.tensor(wave[None], dtype=torch.float32))
+    energy = coefficients.square().sum(1).mean().item()
+    assert 0.4 * np.mean(wave**2) < energy < 1.1 * np.mean(wave**2)
+
+
+def test_waves_answer_in_the_channel_of_their_angle_and_scale():
+    y, x = np.mgrid[:32, :32]
+    network = ScatteringNetwork((32, 32), n_angles=4, order=1)
+    for j, angle in ((0, 0), (1, 1), (1, 2), (2, 3)):
+        theta, xi = np.pi * angle / 4, 0.75 * np.pi / 2**j
+        wave = np.cos(xi * (np.cos(theta) * x + np.sin(theta) * y))
+        strength = network(torch.tensor(wave[None], dtype=torch.float32))[0].mean((1, 2))
+        assert network.paths[strength.argmax()] == ((j, angle),)
+
+
+def test_small_shifts_change_scattering_less_than_pixels():
+    image = np.zeros((1, 32, 32), dtype=np.float32)
+    image[0, 8:24, 12:18] = np.random.RandomState(0).uniform(size=(16, 6))
+    shifted = np.roll(image, 1, axis=2)
+    pixels = np.linalg.norm(shifted - image) / np.linalg.norm(image)
+    scattering = Scattering(normalize=False)
+    before, after = scattering.fit_transform(image.repeat(2, 0))[0], scattering.transform(shifted)[0]
+    assert np.linalg.norm(after - before) / np.linalg.norm(before) < 0.25 * pixels
+
+
+def test_normalization_is_the_formula():
+    images = load_digits().images[:40]
+    raw = Scattering(normalize=False).fit_transform(images).reshape(40, 126, 16).astype(float)
+    parts = []
+    for part in (raw[:, :18], raw[:, 18:]):
+        norm = np.sqrt((part**2).sum(1, keepdims=True))
+        parts.append(part / (norm + 0.1 * norm.mean()))
+    expected = np.concatenate(parts, axis=1)
+    expected -= expected.mean(0)
+    expected /= expected.std(0).mean(1)[:, None]
+    Z = Scattering().fit_transform(images)
+    np.testing.assert_allclose(Z, expected.reshape(40, -1), atol=1e-4)
+
+
+def test_fit_transform_is_transform_and_blocks_change_nothing():
+    images = load_digits().images[:30]
+    Z = Scattering().fit_transform(images)
+    np.testing.assert_allclose(Scattering(block_size=7).fit(images).transform(images), Z, atol=1e-5)
+    scattering = Scattering().fit(images)
+    one = np.concatenate([scattering.transform(image[None]) for image in images])
+    np.testing.assert_allclose(one, scattering.transform(images), atol=1e-6)
+
+
+def test_normalized_features_ignore_contrast():
+    images = load_digits().images[:30]
+    scattering = Scattering().fit(images)
+    np.testing.assert_allclose(Scattering().fit_transform(0.1 * images), scattering.transform(images), atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(5, 7), (1, 12), (40, 25), (2, 9, 9)])
+@pytest.mark.parametrize("image_size", [None, 16])
+def test_any_size(shape, image_size):
+    images = np.random.RandomState(0).uniform(size=(6, *shape))
+    scattering = Scattering(image_size=image_size, n_scales=2, n_angles=3)
+    Z = scattering.fit_transform(images)
+    assert Z.dtype == np.float32
+    assert np.isfinite(Z).all()
+    assert Z.shape == (6, np.prod(scattering.output_shape_))
+    assert scattering.output_shape_[0] == len(scattering.paths_) * (shape[0] if len(shape) == 3 else 1)
+    assert len(scattering.get_feature_names_out()) == Z.shape[1]
+
+
+def test_channels_are_scattered_one_by_one():
+    images = np.random.RandomState(0).uniform(size=(4, 2, 16, 16))
+    both = Scattering(normalize=False, image_size=None).fit_transform(images).reshape(4, 2, -1)
+    for channel in (0, 1):
+        alone = Scattering(normalize=False, image_size=None).fit_transform(images[:, channel])
+        np.testing.assert_allclose(both[:, channel], alone, atol=1e-6)
+
+
+def test_constant_images_give_no_noise():
+    Z = Scattering().fit_transform(np.full((5, 8, 8), 200, dtype=np.uint8))
+    assert np.abs(Z).max() < 1e-2
+
+
+def test_flat_rows_are_images_only_when_told():
+    digits = load_digits()
+    Z = make_pipeline(Scattering(image_shape=(8, 8)), StandardScaler()).fit_transform(digits.data[:20])
+    assert Z.shape == (20, 2016)
+    with pytest.warns(UserWarning, match="image_shape"):
+        Scattering().fit(digits.data[:20])
+    with pytest.raises(ValueError, match="'order' parameter of Scattering must be an? int among"):
+        Scattering(order=3).fit(digits.images)
+
+
+def test_order_one_is_the_first_part_of_order_two():
+    images = load_digits().images[:5]
+    first = Scattering(order=1, normalize=False).fit_transform(images)
+    both = Scattering(order=2, normalize=False).fit_transform(images)
+    np.testing.assert_allclose(first, both[:, : first.shape[1]], atol=1e-5)
