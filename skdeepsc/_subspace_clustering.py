@@ -1,4 +1,4 @@
-"""One rule without knobs and without labels: candidates of several views and dimensions, the normalised cut decides."""
+"""One rule without knobs and without labels: candidates of several views and dimensions, and how to choose."""
 
 from dataclasses import dataclass, field
 from numbers import Integral
@@ -18,12 +18,10 @@ from ._random import draw_rows, draw_seeds
 from .affinity import affinity_from_top
 from .deep import AutoEncoder
 from .nn import RidgePath, Scattering, ridge_penalty
-from .segmentation import candidate_labels, normalized_cut, refine_labels, warn_if_degenerate
+from .segmentation import candidate_labels, edge_information, normalized_cut, warn_if_degenerate
 from .training.run import Progress
 
 _NAMED_VIEWS = ("autoencoder", "scattering", "pixels")
-# Labellings that are refined on each graph: those of the view, found in any of its graphs, with the lowest cuts there.
-_N_REFINED = 10
 # Effective degrees of freedom, n_clusters * subspace_dim, are at most this share of the number of rows.
 _MOST_FREEDOM = 0.7
 # Rows outside of the subsample that are labelled at once.
@@ -45,12 +43,11 @@ class SubspaceClustering(
     2. each row keeps its few largest positive coefficients, divided by their sum: the affinity is
        :math:`(T + T^T) / 2`;
     3. its leading eigenvectors give several labellings (k-means, also after random walks; QR; discretisation);
-    4. the labellings of all q are compared by their normalised cut in each graph of the view; from the best ones,
-       single samples are moved as long as the cut falls.
+    4. each labelling is scored in the graphs of all q of its view by the mutual information between the clusters at
+       the two ends of an edge (:func:`~skdeepsc.segmentation.edge_information`).
 
-    The labelling from which the lowest normalised cut of all views and dimensions can be reached is the answer, as it
-    was before that search, which fits what a sparse graph has by chance. Cuts can be compared because all graphs have
-    the same number of coefficients a row, which sum to 1. One view is selected; views are not mixed.
+    The labelling with the most information of all views and dimensions is the answer. Scores can be compared because all
+    graphs have the same number of coefficients a row, which sum to 1. One view is selected; views are not mixed.
 
     Parameters
     ----------
@@ -91,9 +88,9 @@ class SubspaceClustering(
         Cluster of each training sample.
     candidates_ : dict of ndarray
         All labellings that were compared, the best first, as columns for a data frame: ``view``, ``subspace_dim`` of
-        the graph, ``labelling``, ``labelling_dim`` (the q whose graph it comes from), ``normalized_cut`` (divided by
-        the number of clusters, so that it lies in [0, 1]), ``refined_cut`` (the same after the search, which decides;
-        infinite where it was not tried).
+        the graph, ``labelling``, ``labelling_dim`` (the q whose graph it comes from), ``edge_information`` (divided by
+        the logarithm of `n_clusters`, so that it lies in [0, 1]; it decides), ``normalized_cut`` (divided by
+        `n_clusters`; clusters without samples count as cut).
     view_ : str
         The winning view.
     subspace_dim_ : float
@@ -118,9 +115,8 @@ class SubspaceClustering(
     Notes
     -----
     The rule is this package's own. Zero-diagonal ridge self-expression: Ji, Salzmann, Li, "Efficient dense subspace
-    clustering", WACV 2014, doi:10.1109/WACV.2014.6836065. Normalised cut: Shi, Malik, IEEE TPAMI 22, 2000,
-    doi:10.1109/34.868688. New rows are expressed by the training rows with the same ridge, and their largest
-    coefficients vote.
+    clustering", WACV 2014, doi:10.1109/WACV.2014.6836065. New rows are expressed by the training rows with the same
+    ridge, and their largest coefficients vote.
 
     Examples
     --------
@@ -321,7 +317,7 @@ class SubspaceClustering(
             for graph, labellings in zip(graphs, proposed, strict=True)
             for name, labels in labellings.items()
         ]
-        found = run(delayed(_compare)(graph, pool, self.n_clusters) for graph in graphs)
+        found = run(delayed(_scored)(graph, pool, self.n_clusters) for graph in graphs)
         return sorted((candidate for group in found for candidate in group), key=_rank)
 
     def _graph(self, view, dim, path):
@@ -381,22 +377,23 @@ class _Candidate:
     labelling: str
     labelling_dim: float
     labels: np.ndarray
+    information: float
     cut: float
-    refined_cut: float = np.inf
 
 
-def _compare(graph, pool, n_clusters):
-    """All labellings of a view in one of its graphs, and how low a cut local search reaches from the best of them."""
-    found = [_Candidate(graph, name, dim, labels, _mean_cut(graph, labels, n_clusters)) for name, dim, labels in pool]
-    for candidate in sorted(found, key=lambda candidate: candidate.cut)[:_N_REFINED]:
-        candidate.refined_cut = _mean_cut(graph, refine_labels(graph.affinity, candidate.labels), n_clusters)
-    return found
+def _scored(graph, pool, n_clusters):
+    """All labellings of a view in one of its graphs."""
+    candidates = []
+    for name, dim, labels in pool:
+        information = edge_information(graph.affinity, labels) / np.log(max(n_clusters, 2))
+        n_missing = n_clusters - len(np.unique(labels))
+        cut = (normalized_cut(graph.affinity, labels) + n_missing) / n_clusters
+        candidates.append(_Candidate(graph, name, dim, labels, information, cut))
+    return candidates
 
 
-def _mean_cut(graph, labels, n_clusters):
-    """Normalised cut for each cluster that was asked for; one without any sample counts as entirely cut."""
-    n_missing = n_clusters - len(np.unique(labels))
-    return (normalized_cut(graph.affinity, labels) + n_missing) / n_clusters
+def _rank(candidate):
+    return -candidate.information, candidate.cut
 
 
 def _table(candidates):
@@ -407,14 +404,10 @@ def _table(candidates):
         "subspace_dim": [candidate.graph.dim for candidate in ordered],
         "labelling": [candidate.labelling for candidate in ordered],
         "labelling_dim": [candidate.labelling_dim for candidate in ordered],
+        "edge_information": [candidate.information for candidate in ordered],
         "normalized_cut": [candidate.cut for candidate in ordered],
-        "refined_cut": [candidate.refined_cut for candidate in ordered],
     }
     return {name: np.array(values) for name, values in columns.items()}
-
-
-def _rank(candidate):
-    return candidate.refined_cut, candidate.cut
 
 
 def _votes(coef, membership, n_coefs):
@@ -432,5 +425,8 @@ def _unit_rows(features):
 
 
 def _cloned(view):
-    name, transformer = view
+    try:
+        name, transformer = view
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"views must be names or (name, transformer) pairs; got {view!r}.") from error
     return name, clone(transformer)

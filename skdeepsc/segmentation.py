@@ -2,6 +2,7 @@
 
 import warnings
 from contextlib import suppress
+from itertools import product
 
 import numpy as np
 from scipy import sparse
@@ -19,9 +20,9 @@ from ._compat import cluster_qr, discretize
 __all__ = [
     "DegenerateAffinityWarning",
     "candidate_labels",
+    "edge_information",
     "match_labels",
     "normalized_cut",
-    "refine_labels",
     "spectral_embedding",
     "spectral_labels",
 ]
@@ -30,6 +31,9 @@ __all__ = [
 _DENSE_LIMIT = 3000
 # Eigenvectors of a random walk, for each cluster.
 _DIFFUSION_VECTORS = 6
+# Steps of the random walks, and starts of each k-means, among which candidates are found.
+_DIFFUSION_STEPS = (8, 16, 32)
+_N_STARTS = 8
 
 
 class DegenerateAffinityWarning(UserWarning):
@@ -52,7 +56,7 @@ def spectral_labels(affinity, n_clusters, *, assign_labels="kmeans", random_stat
         works on rows of unit length (Ng, Jordan, Weiss, NIPS 2001), which is steadier: the lengths of the rows follow
         the degrees of the samples and say nothing about clusters. ``"diffusion"``: k-means on unit rows of
         ``6 * n_clusters + 1`` eigenvectors, each times its eigenvalue to the 8th power, eight steps of a random walk.
-        ``"best"``: the one of :func:`candidate_labels` with the lowest normalised cut after :func:`refine_labels`.
+        ``"best"``: the one of :func:`candidate_labels` with the most :func:`edge_information`.
     random_state : int, RandomState instance or None, default=None
         Randomness of the assignment.
 
@@ -79,9 +83,8 @@ def spectral_labels(affinity, n_clusters, *, assign_labels="kmeans", random_stat
     _warn_if_degenerate(graph, n_parts, n_clusters)
     generator = check_random_state(random_state)
     if assign_labels == "best":
-        candidates = _candidates(graph, part, n_clusters, generator)
-        refined = [_refined(graph, labels) for labels in candidates.values()]
-        labels = min(refined, key=lambda labels: _cut(graph, labels))
+        candidates = _candidates(graph, part, n_clusters, generator).values()
+        labels = max(candidates, key=lambda labels: _edge_information(graph, labels))
     else:
         n_vectors = _DIFFUSION_VECTORS * n_clusters + 1 if assign_labels == "diffusion" else n_clusters
         values, vectors = _eigenpairs(graph, part, n_vectors, generator)
@@ -146,8 +149,44 @@ def normalized_cut(affinity, labels):
     return _cut(_as_graph(affinity), np.unique(labels, return_inverse=True)[1])
 
 
+def edge_information(affinity, labels):
+    r"""Mutual information between the clusters at the two ends of an edge; the larger, the better.
+
+    With :math:`e_{kl}` the share of the whole affinity that lies between the clusters k and l, and
+    :math:`a_k = \sum_l e_{kl}`,
+
+    .. math:: I = \sum_{kl} e_{kl} \log \frac{e_{kl}}{a_k a_l},
+
+    which is, up to constants, the log-likelihood of the degree-corrected stochastic block model for a given number of
+    clusters (Karrer, Newman, Phys. Rev. E 83, 2011, doi:10.1103/PhysRevE.83.016107). It asks of a labelling that few
+    edges leave its clusters, as :func:`normalized_cut` does, and that knowing the clusters tells much about the edges:
+    cutting a few samples off a cluster hardly adds to it, separating two large clusters does. Comparable between
+    labellings of one affinity, and between affinities of equal density such as
+    :func:`skdeepsc.affinity.top_affinity` gives.
+
+    Parameters
+    ----------
+    affinity : ndarray or sparse array of shape (n_samples, n_samples)
+        Symmetric, non-negative. The diagonal is ignored.
+    labels : array-like of shape (n_samples,)
+
+    Returns
+    -------
+    information : float
+        In nats, between 0 and the logarithm of the number of clusters; 0 without any affinity.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepsc.segmentation import edge_information
+    >>> round(edge_information(np.kron(np.eye(2), np.ones((3, 3))), [0, 0, 0, 1, 1, 1]), 4)
+    0.6931
+    """
+    return _edge_information(_as_graph(affinity), np.unique(labels, return_inverse=True)[1])
+
+
 def candidate_labels(affinity, n_clusters, *, random_state=None):
-    """Several labellings of one affinity from a single eigen-decomposition, for the normalised cut to choose from.
+    """Several labellings of one affinity from a single eigen-decomposition, to choose from.
 
     Parameters
     ----------
@@ -161,37 +200,12 @@ def candidate_labels(affinity, n_clusters, *, random_state=None):
     Returns
     -------
     candidates : dict of str to ndarray of shape (n_samples,), int
-        k-means on unit rows of the embedding from three starts (``"kmeans-1"`` to ``"kmeans-3"``), ``"cluster_qr"``,
-        ``"discretize"``, and k-means after random walks of 4, 8 and 16 steps (``"diffusion-4"``, ...), see
-        :func:`spectral_labels`. Assignments that fail on a degenerate embedding are left out.
+        k-means, from eight starts, on unit rows of the embedding (``"kmeans-1"`` to ``"kmeans-8"``) and after random
+        walks of 8, 16 and 32 steps (``"diffusion-8-1"``, ...), see :func:`spectral_labels`; ``"cluster_qr"`` and
+        ``"discretize"``. Assignments that fail on a degenerate embedding are left out.
     """
     graph = _as_graph(affinity)
     return _candidates(graph, _components(graph)[1], n_clusters, check_random_state(random_state))
-
-
-def refine_labels(affinity, labels, *, max_iter=100):
-    """Lower the normalised cut of a labelling by moving samples to other clusters, as long as it falls.
-
-    In every round the change of the cut is computed exactly for every sample and cluster; the samples that gain move,
-    the half of them with the larger gains if the cut does not fall by that, and so on. No cluster is ever emptied.
-    (Local search on the objective, as the weighted kernel k-means of Dhillon, Guan, Kulis, IEEE TPAMI 29, 2007,
-    doi:10.1109/TPAMI.2007.1115.)
-
-    Parameters
-    ----------
-    affinity : ndarray or sparse array of shape (n_samples, n_samples)
-        Symmetric, non-negative. The diagonal is ignored.
-    labels : array-like of shape (n_samples,)
-        Where to start.
-    max_iter : int, default=100
-        Rounds at most.
-
-    Returns
-    -------
-    refined : ndarray of shape (n_samples,), int
-        Labels from 0; its :func:`normalized_cut` is at most that of `labels`.
-    """
-    return _refined(_as_graph(affinity), np.unique(labels, return_inverse=True)[1], max_iter)
 
 
 def match_labels(labels, reference):
@@ -252,13 +266,13 @@ def _candidates(graph, part, n_clusters, generator):
     if n_clusters in (1, n_samples):
         return {"only": np.arange(n_samples) % n_clusters}
     values, vectors = _eigenpairs(graph, part, _DIFFUSION_VECTORS * n_clusters + 1, generator)
-    embeddings = {f"kmeans-{start}": _unit(vectors[:, :n_clusters]) for start in (1, 2, 3)}
-    embeddings |= {f"diffusion-{steps}": _diffused(values, vectors, steps) for steps in (4, 8, 16)}
+    embeddings = {"kmeans": _unit(vectors[:, :n_clusters])}
+    embeddings |= {f"diffusion-{steps}": _diffused(values, vectors, steps) for steps in _DIFFUSION_STEPS}
     candidates = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # Fewer distinct rows than clusters.
-        for name, rows in embeddings.items():
-            candidates[name] = k_means(rows, n_clusters, n_init=1, random_state=generator)[1]
+        for (name, rows), start in product(embeddings.items(), range(1, _N_STARTS + 1)):
+            candidates[f"{name}-{start}"] = k_means(rows, n_clusters, n_init=1, random_state=generator)[1]
     for name in ("cluster_qr", "discretize"):
         with suppress(np.linalg.LinAlgError):
             candidates[name] = _assign(values, vectors, n_clusters, name, generator)
@@ -276,62 +290,27 @@ def _diffused(values, vectors, n_steps):
 
 
 def _cut(graph, labels):
-    inside, volume = _volumes(graph, labels)
-    return float(np.clip(1 - _ratio(inside, volume), 0, 1).sum())
+    between = _between(graph, labels)
+    inside, volume = between.diagonal(), between.sum(1)
+    kept = np.divide(inside, volume, out=np.zeros_like(volume), where=volume > 0)
+    return float(np.clip(1 - kept, 0, 1).sum())
 
 
-def _volumes(graph, labels):
-    """Affinity inside each cluster and from it to all samples, both without the diagonal."""
-    links = _links(graph, labels, labels.max(initial=0) + 1)
-    loops = graph.diagonal()
-    own = np.bincount(labels, weights=links[np.arange(len(labels)), labels] - loops)
-    return own, np.bincount(labels, weights=links.sum(1) - loops)
+def _edge_information(graph, labels):
+    shares = _between(graph, labels)
+    shares /= shares.sum() or 1
+    ends = shares.sum(1)
+    linked = shares > 0
+    return float((shares[linked] * np.log(shares[linked] / np.outer(ends, ends)[linked])).sum())
 
 
-def _links(graph, labels, n_clusters):
-    """Affinity of each sample to each cluster, shape (n_samples, n_clusters)."""
-    membership = sparse.csr_array(
-        (np.ones(len(labels)), (np.arange(len(labels)), labels)), shape=(len(labels), n_clusters)
-    )
-    links = graph @ membership
-    return links.toarray() if sparse.issparse(links) else links
-
-
-def _ratio(inside, volume):
-    return np.divide(inside, volume, out=np.zeros(np.broadcast_shapes(inside.shape, volume.shape)), where=volume > 0)
-
-
-def _refined(graph, labels, max_iter=100):
-    cut, loops = _cut(graph, labels), graph.diagonal()
-    degrees = _degrees(graph) - loops
-    for _ in range(max_iter):
-        target, gain = _best_moves(graph, labels, degrees, loops)
-        movers = np.argsort(-gain, kind="stable")[: np.sum(gain > 1e-9)]
-        while len(movers):
-            moved = labels.copy()
-            moved[movers] = target[movers]
-            new_cut = _cut(graph, moved)
-            if new_cut < cut - 1e-12 and len(np.unique(moved)) == labels.max() + 1:
-                break
-            movers = movers[: len(movers) // 2]
-        else:
-            break
-        labels, cut = moved, new_cut
-    return labels
-
-
-def _best_moves(graph, labels, degrees, loops):
-    """For each sample the cluster to move to, and by how much the normalised cut falls if it alone moves."""
-    n_samples, every = len(labels), np.arange(len(labels))
-    inside, volume = _volumes(graph, labels)
-    links = _links(graph, labels, len(volume))
-    own = links[every, labels] - loops
-    left = _ratio(inside[labels] - 2 * own, volume[labels] - degrees) - _ratio(inside, volume)[labels]
-    joined = _ratio(inside + 2 * links, volume + degrees[:, None]) - _ratio(inside, volume)
-    joined[every, labels] = -np.inf
-    target = joined.argmax(axis=1)
-    gain = left + joined[every, target] if len(volume) > 1 else np.zeros(n_samples)
-    return target, gain
+def _between(graph, labels):
+    """Affinity from each cluster to each, without the diagonal of the graph."""
+    membership = sparse.csr_array((np.ones(len(labels)), (np.arange(len(labels)), labels)))
+    between = membership.T @ (graph @ membership)
+    between = between.toarray() if sparse.issparse(between) else between
+    between[np.diag_indices_from(between)] -= np.bincount(labels, weights=graph.diagonal())
+    return np.maximum(between, 0)
 
 
 def _spread(vectors):

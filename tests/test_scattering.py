@@ -158,7 +158,7 @@ def test_flat_rows_are_images_only_when_told():
     assert Z.shape == (20, 2016)
     with pytest.warns(UserWarning, match="image_shape"):
         Scattering().fit(digits.data[:20])
-    with pytest.raises(ValueError, match="'order' parameter of Scattering must be an? int among"):
+    with pytest.raises(ValueError, match=r"'order' parameter of Scattering must be an? int among"):
         Scattering(order=3).fit(digits.images)
 
 

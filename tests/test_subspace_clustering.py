@@ -1,0 +1,229 @@
+"""The rule: what it selects and says, new rows, its borders, and that nothing but the arguments changes its result."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+from sklearn.metrics import adjusted_rand_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from skorch.callbacks import EpochScoring
+
+from skdeepsc import AutoEncoder, Scattering, SubspaceClustering
+from skdeepsc.datasets import make_union_of_subspaces
+from skdeepsc.inspection import CandidatesDisplay
+from skdeepsc.metrics import clustering_accuracy_score
+from skdeepsc.segmentation import DegenerateAffinityWarning, normalized_cut
+
+FIXED = ["scattering", "pixels"]
+
+
+@pytest.fixture(scope="module")
+def digits():
+    data = load_digits(n_class=5)
+    return data.images[:400], data.target[:400]
+
+
+@pytest.fixture(scope="module")
+def fitted(digits):
+    return SubspaceClustering(5, views=FIXED, random_state=0).fit(digits[0])
+
+
+def test_digits_are_found(digits, fitted):
+    assert clustering_accuracy_score(digits[1], fitted.labels_) > 0.97
+
+
+def test_union_of_subspaces_is_found():
+    X, y = make_union_of_subspaces(n_subspaces=4, subspace_dim=4, n_features=30, n_samples=240, random_state=0)
+    clustering = SubspaceClustering(4, random_state=0).fit(X)
+    assert list(clustering.views_) == ["pixels"]
+    assert clustering_accuracy_score(y, clustering.labels_) > 0.97
+
+
+def test_the_table_says_why(fitted):
+    table = fitted.candidates_
+    assert len({len(column) for column in table.values()}) == 1
+    assert (np.diff(table["refined_cut"][np.isfinite(table["refined_cut"])]) >= 0).all()
+    assert (table["refined_cut"] <= table["normalized_cut"] + 1e-12)[np.isfinite(table["refined_cut"])].all()
+    assert set(table["view"]) == set(FIXED)
+    assert set(table["subspace_dim"]) == set(table["labelling_dim"]) == {1, 2, 4, 8, 16}
+    assert (fitted.view_, fitted.subspace_dim_) == (table["view"][0], table["subspace_dim"][0])
+    cut = normalized_cut(fitted.affinity_matrix_, fitted.labels_) / 5
+    assert table["normalized_cut"][0] == pytest.approx(cut)
+
+
+def test_affinity_is_the_definition(digits, fitted):
+    """C = H / (1 - diag H) by the inverse; the five largest of each row by sorting."""
+    Z = fitted.embedding_.astype(float)
+    Z -= Z.mean(0)
+    Z /= np.linalg.norm(Z, axis=1, keepdims=True)
+    spectrum = np.clip(np.linalg.eigvalsh(Z @ Z.T), 0, None)
+    low, high = 1e-9, 1e9
+    for _ in range(200):
+        lam = np.sqrt(low * high)
+        low, high = (lam, high) if (spectrum / (spectrum + lam)).sum() > 5 * fitted.subspace_dim_ else (low, lam)
+    hat = Z @ np.linalg.solve(Z.T @ Z + lam * np.eye(Z.shape[1]), Z.T)
+    coef = hat / (1 - np.diag(hat))[:, None]
+    np.fill_diagonal(coef, 0)
+    top = np.where(coef >= np.sort(coef, axis=1)[:, -5:-4], np.clip(coef, 0, None), 0)
+    top /= top.sum(1, keepdims=True)
+    np.testing.assert_allclose(fitted.affinity_matrix_.toarray(), (top + top.T) / 2, atol=1e-4)
+
+
+def test_new_rows_are_labelled_one_by_one(digits, fitted):
+    images = load_digits(n_class=5).images[400:500]
+    proba = fitted.predict_proba(images)
+    assert proba.shape == (100, 5)
+    np.testing.assert_allclose(proba.sum(1), 1, atol=1e-6)
+    np.testing.assert_array_equal(proba.argmax(1), fitted.predict(images))
+    one_by_one = np.concatenate([fitted.predict_proba(image[None]) for image in images])
+    np.testing.assert_allclose(one_by_one, proba, atol=1e-5)
+    truth = load_digits(n_class=5).target[400:500]
+    both = np.concatenate([digits[1], truth])
+    assert clustering_accuracy_score(both, np.concatenate([fitted.labels_, fitted.predict(images)])) > 0.95
+
+
+def test_votes_are_the_ridge_solution(digits, fitted):
+    """The coefficients of a new row z solve min |z - c Z|^2 + lam |c|^2, and its five largest vote."""
+    images = load_digits(n_class=5).images[400:410]
+    mean = fitted.embedding_.mean(0)
+    Z, new = fitted.embedding_ - mean, fitted.transform(images) - mean
+    Z, new = (rows.astype(float) / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (Z, new))
+    spectrum = np.linalg.eigvalsh(Z @ Z.T)
+    low, high = 1e-9, 1e9
+    for _ in range(200):
+        lam = np.sqrt(low * high)
+        low, high = (lam, high) if (spectrum / (spectrum + lam)).sum() > 5 * fitted.subspace_dim_ else (low, lam)
+    coef = np.linalg.solve(Z @ Z.T + lam * np.eye(len(Z)), Z @ new.T).T
+    proba = np.zeros((10, 5))
+    for row, share in zip(coef, proba, strict=True):
+        for j in np.argsort(-row)[:5]:
+            share[fitted.labels_[j]] += max(row[j], 0)
+    np.testing.assert_allclose(fitted.predict_proba(images), proba / proba.sum(1, keepdims=True), atol=1e-3)
+
+
+def test_same_seed_same_labels_and_any_order_agrees(digits, fitted):
+    images = digits[0]
+    again = clone(fitted).fit(images)
+    np.testing.assert_array_equal(again.labels_, fitted.labels_)
+    order = np.random.RandomState(1).permutation(len(images))
+    shuffled = clone(fitted).fit(images[order])
+    assert adjusted_rand_score(shuffled.labels_, fitted.labels_[order]) > 0.95
+
+
+def test_jobs_and_input_types_change_nothing(digits, fitted):
+    images = digits[0]
+    for X, params in (
+        (images, {"n_jobs": 2}),
+        (torch.tensor(images), {}),
+        (images.reshape(len(images), -1), {"image_shape": (8, 8)}),
+        (images.astype(np.uint8), {}),
+    ):
+        labels = clone(fitted).set_params(**params).fit_predict(X)
+        assert adjusted_rand_score(labels, fitted.labels_) == 1
+
+
+def test_subsample_labels_the_rest_by_predict(digits):
+    images, target = digits
+    clustering = SubspaceClustering(5, views=FIXED, subsample=200, random_state=0).fit(images)
+    assert clustering.affinity_matrix_.shape == (200, 200)
+    assert len(clustering.labels_) == len(images)
+    rest = np.setdiff1d(np.arange(len(images)), clustering.sample_indices_)
+    np.testing.assert_array_equal(clustering.labels_[rest], clustering.predict(images[rest]))
+    assert clustering_accuracy_score(target, clustering.labels_) > 0.9
+
+
+def test_a_view_can_be_any_transformer(digits):
+    images, target = digits
+    views = ["pixels", ("pca", make_pipeline(StandardScaler(), PCA(20))), ("images", Scattering(order=1))]
+    clustering = SubspaceClustering(5, views=views, random_state=0).fit(images)
+    assert list(clustering.views_) == ["pixels", "pca", "images"]
+    assert not hasattr(views[2][1], "paths_")
+    assert clustering_accuracy_score(target, clustering.labels_) > 0.9
+    assert clustering.transform(images[:3]).shape == (3, clustering.embedding_.shape[1])
+    assert len(clustering.get_feature_names_out()) == clustering.embedding_.shape[1]
+    flat = SubspaceClustering(5, views=[("rows", PCA(20))], random_state=0).fit(images.reshape(len(images), -1))
+    assert flat.view_ == "rows"
+
+
+def test_the_autoencoder_is_a_view_with_callbacks(digits):
+    seen = EpochScoring(lambda net, X, y: 0.0, name="seen", use_caching=False)
+    clustering = SubspaceClustering(5, views=["autoencoder"], callbacks=[seen], random_state=0).fit(digits[0][:100])
+    assert isinstance(clustering.views_["autoencoder"], AutoEncoder)
+    assert "seen" in clustering.views_["autoencoder"].history_[0]
+
+
+def test_pickle(digits, fitted):
+    restored = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(restored.predict(digits[0][:20]), fitted.predict(digits[0][:20]))
+
+
+@pytest.mark.parametrize("n_samples", [2, 3, 7, 30])
+def test_few_samples(n_samples):
+    images = load_digits().images[:n_samples]
+    for n_clusters in {1, 2, n_samples - 1, n_samples}:
+        if n_clusters >= 1:
+            with np.testing.suppress_warnings() as suppress:
+                suppress.filter(DegenerateAffinityWarning)
+                clustering = SubspaceClustering(n_clusters, views=FIXED, random_state=0).fit(images)
+            assert clustering.labels_.shape == (n_samples,)
+            assert clustering.labels_.max() < n_clusters
+            np.testing.assert_allclose(clustering.predict_proba(images).sum(1), 1, atol=1e-6)
+    with pytest.raises(ValueError, match=f"n_clusters={n_samples + 1} must not be larger .* n_samples = {n_samples}"):
+        SubspaceClustering(n_samples + 1, views=FIXED).fit(images)
+
+
+def test_one_cluster_is_one_label(digits):
+    assert set(SubspaceClustering(1, views=FIXED).fit_predict(digits[0][:50])) == {0}
+
+
+def test_duplicated_rows_share_a_label(digits):
+    images = digits[0][:60]
+    labels = SubspaceClustering(5, views=FIXED, random_state=0).fit_predict(np.concatenate([images, images]))
+    assert adjusted_rand_score(labels[:60], labels[60:]) == 1
+
+
+def test_constant_images_are_refused_by_a_warning_not_by_an_error():
+    images = np.full((20, 8, 8), 7.0)
+    with pytest.warns(DegenerateAffinityWarning, match="no affinity to any other"):
+        clustering = SubspaceClustering(3, views=["pixels"], random_state=0).fit(images)
+    assert clustering.labels_.shape == (20,)
+    assert np.isfinite(clustering.predict_proba(images)).all()
+
+
+def test_separate_components_are_kept_apart():
+    """Fifteen far groups of rows: the graph falls apart, and every part has its own label."""
+    generator = np.random.RandomState(0)
+    directions = np.linalg.qr(generator.normal(size=(40, 40)))[0][:15]
+    X = np.repeat(directions, 12, axis=0) + 0.02 * generator.normal(size=(180, 40))
+    labels = SubspaceClustering(15, random_state=0).fit_predict(X)
+    assert adjusted_rand_score(labels, np.repeat(np.arange(15), 12)) == 1
+
+
+def test_errors_say_what_to_do(digits):
+    images = digits[0][:40]
+    for params, message in (
+        ({"views": ["wavelets"]}, r"views by name are 'autoencoder', 'scattering', 'pixels'; got 'wavelets'"),
+        ({"views": []}, "views must have names, each once"),
+        ({"views": ["pixels", "pixels"]}, "views must have names, each once"),
+        ({"subspace_dims": (0, 1)}, "subspace_dims must hold positive numbers"),
+        ({"subspace_dims": ()}, "subspace_dims must hold positive numbers"),
+        ({"views": [("bad", FunctionTransformer(lambda X: X * np.nan))]}, "output of the view 'bad' contains NaN"),
+        ({"views": [3]}, "views must be names or"),
+        ({"n_coefs": 0}, "'n_coefs' parameter of SubspaceClustering"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            SubspaceClustering(3, **params).fit(images)
+    with pytest.raises(ValueError, match="autoencoder='conv' needs images|image_shape"):
+        SubspaceClustering(3, views=[("ae", AutoEncoder(autoencoder="conv"))]).fit(images.reshape(40, -1))
+
+
+def test_the_picture_shows_every_view(fitted):
+    display = CandidatesDisplay.from_estimator(fitted)
+    legend = {text.get_text() for text in display.axes_[0].get_legend().get_texts()}
+    assert legend == {*FIXED, "chosen"}
+    assert len(display.axes_) == 2
