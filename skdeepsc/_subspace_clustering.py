@@ -46,8 +46,8 @@ class SubspaceClustering(
     4. each labelling is scored in the graphs of all q of its view by the mutual information between the clusters at
        the two ends of an edge (:func:`~skdeepsc.segmentation.edge_information`).
 
-    The labelling with the most information of all views and dimensions is the answer. Scores can be compared because all
-    graphs have the same number of coefficients a row, which sum to 1. One view is selected; views are not mixed.
+    The labelling with the most information of all views and dimensions is the answer. Scores can be compared because
+    all graphs have the same number of coefficients a row, which sum to 1. One view is selected; views are not mixed.
 
     Parameters
     ----------

@@ -3,6 +3,7 @@ import pytest
 from scipy import sparse
 
 from skdeepsc.affinity import (
+    affinity_from_top,
     compute_affinity,
     enhanced_affinity,
     row_normalized_affinity,
@@ -113,6 +114,14 @@ def test_top_keeps_the_largest_positive_of_each_row(coef):
         best = [j for j in np.argsort(-row)[:4] if row[j] > 0]
         wanted[i, best] = row[best] / row[best].sum()
     np.testing.assert_allclose(top.toarray(), (wanted + wanted.T) / 2)
+
+
+def test_affinity_from_top_is_top_affinity(coef):
+    np.fill_diagonal(coef, -np.inf)
+    columns = np.argsort(-coef, axis=1)[:, :3]
+    np.fill_diagonal(coef, 0)
+    affinity = affinity_from_top(columns, np.take_along_axis(coef, columns, axis=1))
+    np.testing.assert_allclose(affinity.toarray(), top_affinity(coef, n_coefs=3).toarray(), atol=1e-7)
 
 
 def test_row_normalized_rows_end_at_one(coef):

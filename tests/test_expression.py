@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from skdeepsc.nn import RidgeExpression, TrainedExpression, gram_spectrum, ridge_coefficients, ridge_penalty
+from skdeepsc.nn import (
+    RidgeExpression,
+    RidgePath,
+    TrainedExpression,
+    gram_spectrum,
+    ridge_coefficients,
+    ridge_penalty,
+)
 
 
 def slow_ridge(z, lam):
@@ -80,3 +87,39 @@ def test_trained_diagonal_is_forced_to_zero():
     assert coef.diagonal().abs().sum() == 0
     coef.sum().backward()
     assert expression.coef.grad.diagonal().abs().sum() == 0
+
+
+@pytest.mark.parametrize("shape", [(30, 5), (20, 50), (12, 12)])
+def test_path_has_the_ridge_solution_for_every_penalty(shape):
+    z = torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    path = RidgePath(z)
+    for lam in (0.1, 10.0):
+        expected = ridge_coefficients(z, lam)
+        np.testing.assert_allclose(path.coefficients(lam), expected, atol=2e-4)
+        np.testing.assert_allclose(path.coefficients(lam, slice(3, 8)), expected[3:8], atol=2e-4)
+
+
+@pytest.mark.parametrize("shape", [(30, 5), (20, 50)])
+def test_path_expresses_new_samples(shape):
+    generator = torch.Generator().manual_seed(0)
+    z, new = (torch.randn(n, shape[1], dtype=torch.float64, generator=generator) for n in (shape[0], 3))
+    expected = torch.linalg.solve(z @ z.T + 0.5 * torch.eye(len(z), dtype=z.dtype), z @ new.T).T
+    np.testing.assert_allclose(new.float() @ RidgePath(z).weights(0.5), expected, atol=2e-5)
+
+
+def test_top_coefficients_are_the_largest_of_each_row(monkeypatch):
+    z = torch.randn(25, 6, generator=torch.Generator().manual_seed(0))
+    path = RidgePath(z)
+    expected = -np.sort(-path.coefficients(0.5).numpy(), axis=1)[:, :4]
+    for block_values in (2**23, 70):  # All rows at once, and two at a time.
+        monkeypatch.setattr("skdeepsc.nn.expression._BLOCK_VALUES", block_values)
+        columns, coefs = path.top_coefficients(0.5, 4)
+        np.testing.assert_allclose(coefs, expected, atol=1e-6)
+        np.testing.assert_allclose(np.take_along_axis(path.coefficients(0.5).numpy(), columns, axis=1), coefs, atol=1e-6)
+
+
+def test_path_of_constant_features_is_zero():
+    path = RidgePath(torch.zeros(5, 3))
+    assert path.spectrum.tolist() == [0]
+    assert path.coefficients(1.0).abs().max() == 0
+    assert path.weights(1.0).abs().max() == 0

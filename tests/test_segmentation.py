@@ -9,6 +9,8 @@ import skdeepsc.segmentation as segmentation
 from skdeepsc.affinity import enhanced_affinity
 from skdeepsc.segmentation import (
     DegenerateAffinityWarning,
+    candidate_labels,
+    edge_information,
     match_labels,
     normalized_cut,
     spectral_embedding,
@@ -32,7 +34,7 @@ def same_partition(a, b):
     return len(set(zip(a, b, strict=True))) == len(set(a)) == len(set(b))
 
 
-@pytest.mark.parametrize("assign_labels", ["discretize", "kmeans", "cluster_qr"])
+@pytest.mark.parametrize("assign_labels", ["discretize", "kmeans", "cluster_qr", "diffusion", "best"])
 @pytest.mark.parametrize("leak", [0.0, 0.02], ids=["separate", "leaking"])
 @pytest.mark.parametrize("container", [np.asarray, sparse.csr_array, sparse.csr_matrix])
 def test_blocks_are_found(assign_labels, leak, container):
@@ -150,6 +152,55 @@ def test_normalized_cut_is_the_loop(container):
 
 def test_normalized_cut_counts_an_isolated_cluster_as_cut():
     assert normalized_cut(block_diag(np.ones((2, 2)), 0), [0, 0, 1]) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+def test_edge_information_is_the_loop(container):
+    generator = np.random.RandomState(0)
+    affinity = generator.uniform(size=(12, 12)) * (generator.uniform(size=(12, 12)) < 0.5)
+    affinity = affinity + affinity.T
+    labels = generator.randint(3, size=12)
+    shares = affinity - np.diag(np.diag(affinity))
+    shares /= shares.sum()
+    expected = 0.0
+    for k in range(3):
+        for other in range(3):
+            share = shares[np.ix_(labels == k, labels == other)].sum()
+            expected += share * np.log(share / (shares[labels == k].sum() * shares[labels == other].sum()))
+    assert edge_information(container(affinity), labels) == pytest.approx(expected)
+    assert edge_information(container(affinity), 7 - labels) == pytest.approx(expected)
+
+
+def test_edge_information_of_the_extremes():
+    assert edge_information(*blocks(6, 6, 6)) == pytest.approx(np.log(3))
+    assert edge_information(np.ones((8, 8)) - np.eye(8), np.zeros(8)) == pytest.approx(0)
+    assert edge_information(np.zeros((4, 4)), [0, 0, 1, 1]) == 0
+
+
+def test_edge_information_prefers_classes_to_fragments():
+    """Three classes, one of which has a small part of its own: the normalised cut would cut that off."""
+    affinity = block_diag(*(np.ones((size, size)) for size in (40, 40, 34, 6)))
+    affinity[:80, :80] += 0.02
+    affinity[80:, 80:] += 0.02
+    classes, fragment = np.repeat([0, 1, 2], 40), np.repeat([0, 1, 2], [80, 34, 6])
+    assert edge_information(affinity, classes) > edge_information(affinity, fragment)
+    assert normalized_cut(affinity, classes) < normalized_cut(affinity, fragment)
+
+
+def test_candidates_are_labellings_and_best_has_the_most_information():
+    affinity, _ = blocks(20, 15, 10, leak=0.3)
+    candidates = candidate_labels(affinity, 3, random_state=0)
+    assert {"kmeans-1", "diffusion-8-1", "cluster_qr", "discretize"} <= set(candidates)
+    assert all(labels.shape == (45,) for labels in candidates.values())
+    best = spectral_labels(affinity, 3, assign_labels="best", random_state=0)
+    most = max(edge_information(affinity, labels) for labels in candidates.values())
+    assert edge_information(affinity, best) == pytest.approx(most)
+
+
+def test_candidates_of_one_cluster_and_of_as_many_as_samples():
+    affinity, _ = blocks(3, 2)
+    assert set(candidate_labels(affinity, 1)["only"]) == {0}
+    assert sorted(candidate_labels(affinity, 5)["only"]) == list(range(5))
 
 
 def test_matching_is_the_best_of_all_renamings():

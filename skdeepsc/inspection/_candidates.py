@@ -8,10 +8,11 @@ from ._axes import pyplot
 
 
 class CandidatesDisplay:
-    """The candidates' normalised cuts, and the affinity of the best.
+    """What every view and dimension reached, and the affinity of the best.
 
-    On the left one line a view: the lowest cut that was reached for each dimension; dots are single labellings, before
-    the search from them. The ring marks the answer. On the right the affinity that belongs to it, ordered by clusters.
+    Two panels with one line a view, of the best labelling for each dimension: the edge information, which decides, and
+    the normalised cut. Dots are the other labellings; the ring marks the answer. The third panel is the affinity that
+    belongs to it, ordered by clusters.
 
     Parameters
     ----------
@@ -23,7 +24,7 @@ class CandidatesDisplay:
 
     Attributes
     ----------
-    axes_ : ndarray of two matplotlib Axes
+    axes_ : ndarray of three matplotlib Axes
     figure_ : matplotlib Figure
     """
 
@@ -39,7 +40,7 @@ class CandidatesDisplay:
         Parameters
         ----------
         estimator : fitted SubspaceClustering
-        axes : sequence of two matplotlib Axes or None, default=None
+        axes : sequence of three matplotlib Axes or None, default=None
             Where to draw; ``None`` makes a figure.
 
         Returns
@@ -53,29 +54,25 @@ class CandidatesDisplay:
     def plot(self, *, axes=None):
         """Draw; see :meth:`from_estimator`."""
         if axes is None:
-            _, axes = pyplot().subplots(1, 2, figsize=(10, 4.4), layout="constrained")
+            _, axes = pyplot().subplots(1, 3, figsize=(14, 4.2), layout="constrained")
         self.axes_ = np.asarray(axes)
         self.figure_ = self.axes_[0].figure
-        self._plot_cuts(self.axes_[0])
-        AffinityDisplay(self.affinity, self.labels).plot(ax=self.axes_[1])
+        self._plot_scores(self.axes_[0], "edge_information", "edge information / log(number of clusters)")
+        self._plot_scores(self.axes_[1], "normalized_cut", "normalised cut / number of clusters")
+        self.axes_[0].legend()
+        AffinityDisplay(self.affinity, self.labels).plot(ax=self.axes_[2])
         return self
 
-    def _plot_cuts(self, ax):
-        view, dim, cut, refined = (
-            self.candidates[name] for name in ("view", "subspace_dim", "normalized_cut", "refined_cut")
-        )
+    def _plot_scores(self, ax, score, label):
+        view, dim, value = (self.candidates[name] for name in ("view", "subspace_dim", score))
         for name in dict.fromkeys(view):
-            dims = np.unique(dim[view == name])
-            lowest = [refined[(view == name) & (dim == q)].min() for q in dims]
-            (line,) = ax.plot(dims, lowest, marker="o", label=name)
-            tried = (view == name) & np.isfinite(refined)
-            ax.plot(dim[tried], cut[tried], ".", color=line.get_color(), alpha=0.4)
-        ax.plot(dim[0], refined[0], "o", markersize=14, fillstyle="none", color="black", label="chosen")
+            # Candidates are in order: the first of each view and dimension is its best.
+            of_view = np.flatnonzero(view == name)
+            dims, first = np.unique(dim[of_view], return_index=True)
+            (line,) = ax.plot(dims, value[of_view][first], marker="o", label=name)
+            ax.plot(dim[of_view], value[of_view], ".", color=line.get_color(), alpha=0.15)
+        ax.plot(dim[0], value[0], "o", markersize=14, fillstyle="none", color="black", label="chosen")
         ax.set_xscale("log", base=2)
         ax.set_xticks(np.unique(dim), labels=[f"{q:g}" for q in np.unique(dim)])
         ax.minorticks_off()
-        if (refined[np.isfinite(refined)] > 0).all() and (cut > 0).all():
-            ax.set_yscale("log")
-        ax.set(xlabel="expected dimension of a subspace", ylabel="normalised cut / number of clusters")
-        ax.set_title("Candidates")
-        ax.legend()
+        ax.set(xlabel="expected dimension of a subspace", ylabel=label)

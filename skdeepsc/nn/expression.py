@@ -165,7 +165,7 @@ class RidgePath:
         precise = z if z.device.type == "mps" else z.double()
         flat = z.shape[1] < z.shape[0]
         values, vectors = torch.linalg.eigh(precise.T @ precise if flat else precise @ precise.T)
-        counts = values >= max(_NEGLIGIBLE * values[-1], 0)
+        counts = values > max(_NEGLIGIBLE * values[-1], 0)
         counts[-1] = True
         self.spectrum, vectors = values[counts].clamp_min(0), vectors[:, counts]
         self.axes = (vectors if flat else precise.T @ (vectors / self.spectrum.clamp_min(_tiny(values)).sqrt())).float()
