@@ -115,7 +115,9 @@ def test_top_coefficients_are_the_largest_of_each_row(monkeypatch):
         monkeypatch.setattr("skdeepsc.nn.expression._BLOCK_VALUES", block_values)
         columns, coefs = path.top_coefficients(0.5, 4)
         np.testing.assert_allclose(coefs, expected, atol=1e-6)
-        np.testing.assert_allclose(np.take_along_axis(path.coefficients(0.5).numpy(), columns, axis=1), coefs, atol=1e-6)
+        np.testing.assert_allclose(
+            np.take_along_axis(path.coefficients(0.5).numpy(), columns, axis=1), coefs, atol=1e-6
+        )
 
 
 def test_path_of_constant_features_is_zero():
