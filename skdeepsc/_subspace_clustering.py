@@ -1,15 +1,19 @@
 """One rule without knobs and without labels: candidates of several views and dimensions, and how to choose."""
 
+import warnings
 from dataclasses import dataclass, field
 from numbers import Integral
 
 import numpy as np
 import torch
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import check_array, get_tags
 from sklearn.utils.validation import check_is_fitted
+from threadpoolctl import threadpool_limits
 
 from ._compat import CallbackSupportMixin, HasMethods, Interval, StrOptions, fit_context
 from ._device import resolve_device, to_device
@@ -18,12 +22,14 @@ from ._random import draw_rows, draw_seeds
 from .affinity import affinity_from_top
 from .deep import AutoEncoder
 from .nn import RidgePath, Scattering, ridge_penalty
-from .segmentation import candidate_labels, edge_information, normalized_cut, warn_if_degenerate
+from .segmentation import find_candidates, score_labels, warn_if_degenerate
 from .training.run import Progress
 
 _NAMED_VIEWS = ("autoencoder", "scattering", "pixels")
 # Effective degrees of freedom, n_clusters * subspace_dim, are at most this share of the number of rows.
 _MOST_FREEDOM = 0.7
+# Centred rows that are shorter than this share of the longest row before centring are rounding errors of float32.
+_ROUNDING = 1e-6
 # Rows outside of the subsample that are labelled at once.
 _BLOCK_ROWS = 4096
 
@@ -56,11 +62,13 @@ class SubspaceClustering(
     views : "auto" or list of str and (str, transformer) tuples, default="auto"
         The views. ``"autoencoder"``: codes of a convolutional :class:`~skdeepsc.AutoEncoder`; ``"scattering"``:
         :class:`~skdeepsc.Scattering`, a fixed network; ``"pixels"``: the rows as they are; or a name and any
-        transformer, which is cloned and gets flat rows, or images of shape (n, channels, height, width) if its
-        tags say that it takes three-dimensional arrays. ``"auto"``: the three for images, ``"pixels"`` for flat rows.
+        transformer, which is cloned and gets flat float32 rows, or float32 images of shape (n, channels, height, width)
+        if its tags (those of the first step of a pipeline) say that it takes three-dimensional arrays; a random state
+        that it leaves open is set from `random_state`. ``"auto"``: the three for images, ``"pixels"`` for flat rows.
     subspace_dims : sequence of float, default=(1, 2, 4, 8, 16)
-        Expected dimensions q of a subspace to try; those with ``q * n_clusters > 0.7 n_samples`` are left out, but for
-        the smallest.
+        Expected dimensions q of a subspace to try. Those with ``q * n_clusters > 0.7 n_samples`` are left out; if that
+        leaves none, the smallest is taken with 0.7 n_samples degrees of freedom. Those that need the same penalty as a
+        smaller one, because the features have fewer dimensions, are left out, too.
     n_coefs : int, default=5
         Coefficients kept in each row. Few keep clusters apart; many hold elongated clusters together.
     subsample : int or None, default=5000
@@ -71,7 +79,7 @@ class SubspaceClustering(
         arrays of shape (n, h, w) or (n, c, h, w) are images, flat rows stay flat. Never guessed.
     n_jobs : int or None, default=None
         Dimensions of a view that are tried at once, in threads, as in :class:`joblib.Parallel`. The result does not
-        depend on it.
+        depend on it. Without it, linear algebra and k-means use all cores by themselves.
     callbacks : list of skorch callbacks or None, default=None
         For the training of the view ``"autoencoder"``.
     memory : str, joblib.Memory or None, default=None
@@ -85,7 +93,7 @@ class SubspaceClustering(
     Attributes
     ----------
     labels_ : ndarray of shape (n_samples,), int64
-        Cluster of each training sample.
+        Cluster of each training sample, consecutive from 0.
     candidates_ : dict of ndarray
         All labellings that were compared, the best first, as columns for a data frame: ``view``, ``subspace_dim`` of
         the graph, ``labelling``, ``labelling_dim`` (the q whose graph it comes from), ``edge_information`` (divided by
@@ -173,6 +181,7 @@ class SubspaceClustering(
         samples = as_samples(self, X, image_shape=self.image_shape, reset=True)
         self.image_shape_ = samples.shape[1:]
         self.device_ = str(resolve_device(self.device))
+        dims = self._dims()
         row_seed, view_seed, label_seed = draw_seeds(self.random_state, 3)
         self.sample_indices_ = draw_rows(len(samples), self._n_rows(len(samples)), row_seed)
         rows = samples[self.sample_indices_] if len(self.sample_indices_) < len(samples) else samples
@@ -182,12 +191,12 @@ class SubspaceClustering(
         candidates, best = [], None
         for view in self.views_:
             task = progress.task(view)
-            features, path = self._express(view, rows)
-            found = self._search(view, path, label_seed)
+            features, mean, floor, path = self._express(view, rows)
+            found = self._search(view, path, dims, label_seed)
             candidates += found
             if best is None or _rank(found[0]) < _rank(best):
                 best = found[0]
-                self._keep(best, features, path)
+                self._keep(best, features, mean, floor, path)
             progress.done(task)
 
         task = progress.task("label")
@@ -268,7 +277,7 @@ class SubspaceClustering(
         views = self.views
         if views == "auto":
             views = _NAMED_VIEWS if len(self.image_shape_) == 3 else ("pixels",)
-        named = [(view, self._named_view(view, seed)) if isinstance(view, str) else _cloned(view) for view in views]
+        named = [self._named_view(view, seed) if isinstance(view, str) else _cloned(view, seed) for view in views]
         names = [name for name, _ in named]
         if not names or len(set(names)) < len(names):
             raise ValueError(f"views must have names, each once; got {names}.")
@@ -276,62 +285,84 @@ class SubspaceClustering(
 
     def _named_view(self, name, seed):
         if name == "autoencoder":
-            return AutoEncoder(callbacks=self.callbacks, memory=self.memory, device=self.device, random_state=seed)
+            return name, AutoEncoder(
+                callbacks=self.callbacks, memory=self.memory, device=self.device, random_state=seed
+            )
         if name == "scattering":
-            return Scattering(device=self.device)
+            return name, Scattering(device=self.device)
         if name == "pixels":
-            return FunctionTransformer()
+            return name, FunctionTransformer()
         raise ValueError(f"views by name are {', '.join(map(repr, _NAMED_VIEWS))}; got {name!r}.")
 
     def _express(self, view, rows):
-        """Features of the rows that are clustered, and their self-expression for all penalties."""
+        """Features of the rows that are clustered, what centres them, and their self-expression for all penalties."""
         features = self._features(view, rows, fit=True)
-        mean = features.mean(axis=0)
-        return features, RidgePath(torch.from_numpy(_unit_rows(features - mean)).to(self.device_))
+        mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
+        floor = _ROUNDING * np.linalg.norm(features, axis=1).max()
+        z = torch.from_numpy(_directions(features, mean, floor))
+        return features, mean, floor, RidgePath(z.to(self.device_))
 
     def _features(self, view, samples, fit=False):
+        """Checked output of a view; a user's transformer gets a copy."""
         transformer = self.views_[view]
-        flat = not get_tags(transformer).input_tags.three_d_array
-        samples = samples.reshape(len(samples), -1) if flat else samples
+        samples = samples if _takes_images(transformer) else samples.reshape(len(samples), -1)
+        if not isinstance(transformer, AutoEncoder | Scattering):
+            samples = samples.astype(np.float32)
         features = transformer.fit_transform(samples) if fit else transformer.transform(samples)
+        if np.ndim(features) != 2 or len(features) != len(samples):
+            raise ValueError(
+                f"The view {view!r} must turn {len(samples)} samples into an array of shape ({len(samples)}, "
+                f"n_features); got shape {np.shape(features)}."
+            )
         return check_array(features, dtype=np.float32, input_name=f"The output of the view {view!r}")
 
     # The rule
 
-    def _search(self, view, path, seed):
-        """Candidates of one view, lowest cut first."""
-        n_rows = len(path.scores)
-        dims = sorted(float(dim) for dim in self.subspace_dims)
-        if not dims or dims[0] <= 0:
-            raise ValueError(f"subspace_dims must hold positive numbers; got {self.subspace_dims!r}.")
-        dims = [dim for dim in dims if dim * self.n_clusters <= _MOST_FREEDOM * n_rows] or dims[:1]
-        run = Parallel(n_jobs=self.n_jobs, prefer="threads")
-        graphs = run(delayed(self._graph)(view, dim, path) for dim in dims)
-        seeds = draw_seeds(seed, len(dims))
-        proposed = run(
-            delayed(candidate_labels)(graph.affinity, self.n_clusters, random_state=seed)
-            for graph, seed in zip(graphs, seeds, strict=True)
+    def _dims(self):
+        dims = check_array(
+            self.subspace_dims, dtype=float, ensure_2d=False, ensure_min_samples=0, input_name="subspace_dims"
         )
-        pool = [
-            (name, graph.dim, labels)
-            for graph, labellings in zip(graphs, proposed, strict=True)
-            for name, labels in labellings.items()
-        ]
-        found = run(delayed(_scored)(graph, pool, self.n_clusters) for graph in graphs)
+        if dims.ndim != 1 or dims.size == 0 or dims.min() <= 0:
+            raise ValueError(f"subspace_dims must hold positive numbers; got {self.subspace_dims!r}.")
+        return np.unique(dims).tolist()
+
+    def _search(self, view, path, dims, seed):
+        """Candidates of one view, the best first."""
+        most = _MOST_FREEDOM * len(path.scores)
+        lams = {}
+        for dim in [dim for dim in dims if dim * self.n_clusters <= most] or dims[:1]:
+            lams.setdefault(float(ridge_penalty(path.spectrum, min(dim * self.n_clusters, most))), dim)
+        n_threads = effective_n_jobs(self.n_jobs)
+        run = Parallel(n_jobs=n_threads, prefer="threads")
+        seeds = draw_seeds(seed, len(lams))
+        # Settings of the process that threads must not change: k-means sets the number of BLAS threads, too.
+        with warnings.catch_warnings(), threadpool_limits(1 if n_threads > 1 else None, user_api="blas"):
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            graphs = run(delayed(self._graph)(view, dim, lam, path) for lam, dim in lams.items())
+            proposed = run(
+                delayed(find_candidates)(graph.affinity, self.n_clusters, seed)
+                for graph, seed in zip(graphs, seeds, strict=True)
+            )
+            pool = [
+                (name, graph.dim, labels)
+                for graph, labellings in zip(graphs, proposed, strict=True)
+                for name, labels in labellings.items()
+            ]
+            found = run(delayed(_scored)(graph, pool, self.n_clusters) for graph in graphs)
         return sorted((candidate for group in found for candidate in group), key=_rank)
 
-    def _graph(self, view, dim, path):
-        n_rows = len(path.scores)
-        lam = float(ridge_penalty(path.spectrum, min(dim * self.n_clusters, _MOST_FREEDOM * n_rows)))
-        top = path.top_coefficients(lam, min(self.n_coefs, n_rows - 1))
+    def _graph(self, view, dim, lam, path):
+        top = path.top_coefficients(lam, min(self.n_coefs, len(path.scores) - 1))
         return _Graph(view, dim, lam, affinity_from_top(*top))
 
-    def _keep(self, best, features, path):
+    def _keep(self, best, features, mean, floor, path):
         """Set what follows from the best candidate so far."""
         self.view_, self.subspace_dim_ = best.graph.view, best.graph.dim
-        self.affinity_matrix_, self._row_labels = best.graph.affinity, best.labels
-        self.embedding_, self._mean = features, features.mean(axis=0)
+        self.affinity_matrix_ = best.graph.affinity
+        self._row_labels = np.unique(best.labels, return_inverse=True)[1]
+        self.embedding_, self._mean, self._floor = features, mean, floor
         self._weights = path.weights(best.graph.lam).cpu().numpy()
+        self._vote_params = self.n_clusters, self.n_coefs
 
     # New rows
 
@@ -347,15 +378,16 @@ class SubspaceClustering(
     def _shares(self, samples, rows=None):
         """Shares of the clusters for the given rows of the samples, block by block."""
         n_rows = len(samples) if rows is None else len(rows)
-        membership = np.eye(self._row_labels.max() + 1, dtype=np.float32)[self._row_labels]
+        n_clusters, n_coefs = self._vote_params
+        membership = np.eye(n_clusters, dtype=np.float32)[self._row_labels]
         membership = torch.from_numpy(membership).to(self.device_)
         weights = to_device(self._weights, self.device_)
         shares = np.empty((n_rows, membership.shape[1]), dtype=np.float32)
         for start in range(0, n_rows, _BLOCK_ROWS):
             block = slice(start, min(start + _BLOCK_ROWS, n_rows))
             features = self._features(self.view_, samples[block if rows is None else rows[block]])
-            z = torch.from_numpy(_unit_rows(features - self._mean)).to(self.device_)
-            shares[block] = _votes(z @ weights, membership, self.n_coefs).cpu().numpy()
+            z = torch.from_numpy(_directions(features, self._mean, self._floor)).to(self.device_)
+            shares[block] = _votes(z @ weights, membership, n_coefs).cpu().numpy()
         return shares
 
 
@@ -383,11 +415,11 @@ class _Candidate:
 
 def _scored(graph, pool, n_clusters):
     """All labellings of a view in one of its graphs."""
+    scores = score_labels(graph.affinity, [labels for _, _, labels in pool])
     candidates = []
-    for name, dim, labels in pool:
-        information = edge_information(graph.affinity, labels) / np.log(max(n_clusters, 2))
+    for (name, dim, labels), (information, cut) in zip(pool, scores, strict=True):
         n_missing = n_clusters - len(np.unique(labels))
-        cut = (normalized_cut(graph.affinity, labels) + n_missing) / n_clusters
+        information, cut = information / np.log(max(n_clusters, 2)), (cut + n_missing) / n_clusters
         candidates.append(_Candidate(graph, name, dim, labels, information, cut))
     return candidates
 
@@ -418,15 +450,33 @@ def _votes(coef, membership, n_coefs):
     return torch.where(total > 0, votes / total, membership.mean(0))
 
 
-def _unit_rows(features):
-    """Rows scaled to unit length, float32; rows of zeros stay."""
-    norms = np.linalg.norm(features, axis=1, keepdims=True)
-    return np.divide(features, norms, out=np.zeros_like(features), where=norms > 0)
+def _directions(features, mean, floor):
+    """Centred rows scaled to unit length, float32; rows no longer than `floor` are rounding errors and become zeros."""
+    centred = features - mean
+    norms = np.linalg.norm(centred, axis=1, keepdims=True)
+    return np.divide(centred, norms, out=np.zeros_like(centred), where=norms > floor)
 
 
-def _cloned(view):
+def _takes_images(transformer):
+    """Whether a transformer, or the first step of a pipeline, says that it takes three-dimensional arrays."""
+    while isinstance(transformer, Pipeline):
+        transformer = transformer.steps[0][1]
+    return hasattr(transformer, "fit") and get_tags(transformer).input_tags.three_d_array
+
+
+def _cloned(view, seed):
+    """A name and an unfitted copy of a user's transformer, in which every open random state is set."""
     try:
         name, transformer = view
     except (TypeError, ValueError) as error:
         raise ValueError(f"views must be names or (name, transformer) pairs; got {view!r}.") from error
-    return name, clone(transformer)
+    if not isinstance(name, str) or not all(hasattr(transformer, method) for method in ("fit_transform", "transform")):
+        raise ValueError(
+            f"views must be names or (name, transformer) pairs, with fit_transform and transform; got {view!r}."
+        )
+    transformer = clone(transformer)
+    params = transformer.get_params() if hasattr(transformer, "get_params") else {}
+    open_states = [key for key, value in params.items() if key.endswith("random_state") and value is None]
+    if open_states:
+        transformer.set_params(**dict(zip(open_states, draw_seeds(seed, len(open_states)), strict=True)))
+    return name, transformer

@@ -83,8 +83,8 @@ def spectral_labels(affinity, n_clusters, *, assign_labels="kmeans", random_stat
     _warn_if_degenerate(graph, n_parts, n_clusters)
     generator = check_random_state(random_state)
     if assign_labels == "best":
-        candidates = _candidates(graph, part, n_clusters, generator).values()
-        labels = max(candidates, key=lambda labels: _edge_information(graph, labels))
+        candidates = candidate_labels(graph, n_clusters, random_state=generator).values()
+        labels = max(candidates, key=lambda labels: edge_information(graph, labels))
     else:
         n_vectors = _DIFFUSION_VECTORS * n_clusters + 1 if assign_labels == "diffusion" else n_clusters
         values, vectors = _eigenpairs(graph, part, n_vectors, generator)
@@ -146,7 +146,7 @@ def normalized_cut(affinity, labels):
     >>> normalized_cut(np.kron(np.eye(2), np.ones((3, 3))), [0, 0, 0, 1, 1, 1])
     0.0
     """
-    return _cut(_as_graph(affinity), np.unique(labels, return_inverse=True)[1])
+    return score_labels(affinity, [labels])[0][1]
 
 
 def edge_information(affinity, labels):
@@ -182,7 +182,7 @@ def edge_information(affinity, labels):
     >>> round(edge_information(np.kron(np.eye(2), np.ones((3, 3))), [0, 0, 0, 1, 1, 1]), 4)
     0.6931
     """
-    return _edge_information(_as_graph(affinity), np.unique(labels, return_inverse=True)[1])
+    return score_labels(affinity, [labels])[0][0]
 
 
 def candidate_labels(affinity, n_clusters, *, random_state=None):
@@ -204,8 +204,23 @@ def candidate_labels(affinity, n_clusters, *, random_state=None):
         walks of 8, 16 and 32 steps (``"diffusion-8-1"``, ...), see :func:`spectral_labels`; ``"cluster_qr"`` and
         ``"discretize"``. Assignments that fail on a degenerate embedding are left out.
     """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # Fewer distinct rows than clusters.
+        return find_candidates(affinity, n_clusters, random_state)
+
+
+def find_candidates(affinity, n_clusters, random_state):
+    """:func:`candidate_labels` without a filter for k-means's warnings, which threads cannot set."""
     graph = _as_graph(affinity)
     return _candidates(graph, _components(graph)[1], n_clusters, check_random_state(random_state))
+
+
+def score_labels(affinity, labellings):
+    """Edge information and normalised cut of several labellings of one affinity, a list of pairs."""
+    graph = _as_graph(affinity)
+    compact = (np.unique(labels, return_inverse=True)[1] for labels in labellings)
+    between = [_between(graph, labels) for labels in compact]
+    return [(_edge_information(table), _cut(table)) for table in between]
 
 
 def match_labels(labels, reference):
@@ -269,10 +284,8 @@ def _candidates(graph, part, n_clusters, generator):
     embeddings = {"kmeans": _unit(vectors[:, :n_clusters])}
     embeddings |= {f"diffusion-{steps}": _diffused(values, vectors, steps) for steps in _DIFFUSION_STEPS}
     candidates = {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # Fewer distinct rows than clusters.
-        for (name, rows), start in product(embeddings.items(), range(1, _N_STARTS + 1)):
-            candidates[f"{name}-{start}"] = k_means(rows, n_clusters, n_init=1, random_state=generator)[1]
+    for (name, rows), start in product(embeddings.items(), range(1, _N_STARTS + 1)):
+        candidates[f"{name}-{start}"] = k_means(rows, n_clusters, n_init=1, random_state=generator)[1]
     for name in ("cluster_qr", "discretize"):
         with suppress(np.linalg.LinAlgError):
             candidates[name] = _assign(values, vectors, n_clusters, name, generator)
@@ -289,16 +302,14 @@ def _diffused(values, vectors, n_steps):
     return _unit(vectors * np.maximum(values, 0) ** n_steps)
 
 
-def _cut(graph, labels):
-    between = _between(graph, labels)
+def _cut(between):
     inside, volume = between.diagonal(), between.sum(1)
     kept = np.divide(inside, volume, out=np.zeros_like(volume), where=volume > 0)
     return float(np.clip(1 - kept, 0, 1).sum())
 
 
-def _edge_information(graph, labels):
-    shares = _between(graph, labels)
-    shares /= shares.sum() or 1
+def _edge_information(between):
+    shares = between / (between.sum() or 1)
     ends = shares.sum(1)
     linked = shares > 0
     return float((shares[linked] * np.log(shares[linked] / np.outer(ends, ends)[linked])).sum())
@@ -342,12 +353,14 @@ def _eigenpairs(graph, part, n_components, generator):
         owners.extend([rows] * len(block_values))
     values = np.concatenate(values)
     best = np.argsort(-values, kind="stable")[: max(n_components, np.sum(values > 1 - 1e-9))]
-    vectors = np.zeros((n_samples, len(best)))
-    for position, column in enumerate(best):
-        vectors[owners[column], position] = columns[column]
+    # More of the eigenvalue 1 than wanted: random combinations, so that each part has its share in the first ones.
+    rotation = np.eye(len(best))
     if len(best) > n_components:
-        vectors = vectors @ np.linalg.qr(generator.normal(size=(len(best), len(best))))[0]
-    return values[best][:n_components], vectors[:, :n_components]
+        rotation = np.linalg.qr(generator.normal(size=(len(best), n_components)))[0]
+    vectors = np.zeros((n_samples, rotation.shape[1]))
+    for column, share in zip(best, rotation, strict=True):
+        vectors[owners[column]] += np.outer(columns[column], share)
+    return values[best][:n_components], vectors
 
 
 def _connected_eigenpairs(graph, n_components, generator):

@@ -1,6 +1,7 @@
 """The rule: what it selects and says, new rows, its borders, and that nothing but the arguments changes its result."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.random_projection import GaussianRandomProjection
 from skorch.callbacks import Callback
+from threadpoolctl import threadpool_info
 
 from skdeepsc import AutoEncoder, Scattering, SubspaceClustering
 from skdeepsc.datasets import make_union_of_subspaces
@@ -156,6 +159,60 @@ def test_a_view_can_be_any_transformer(digits):
     assert flat.view_ == "rows"
 
 
+def test_a_pipeline_that_starts_with_images_gets_images(digits):
+    views = [("reduced", make_pipeline(Scattering(order=1), PCA(10)))]
+    clustering = SubspaceClustering(5, views=views, random_state=0).fit(digits[0][:100])
+    assert clustering.views_["reduced"].steps[0][1].image_shape_ == (1, 8, 8)
+
+
+def test_open_random_states_of_views_are_set(digits):
+    views = [("random", make_pipeline(StandardScaler(), GaussianRandomProjection(8)))]
+    state = np.random.get_state()[1].copy()
+    first, second = (SubspaceClustering(5, views=views, random_state=0).fit(digits[0]) for _ in range(2))
+    np.testing.assert_array_equal(first.labels_, second.labels_)
+    np.testing.assert_array_equal(np.random.get_state()[1], state)
+
+
+def test_views_cannot_change_the_users_array(digits):
+    def halve(X):
+        X *= 0.5
+        return X
+
+    X = digits[0][:60].astype(np.float32)
+    before = X.copy()
+    clustering = SubspaceClustering(5, views=[("half", FunctionTransformer(halve)), "pixels"], random_state=0).fit(X)
+    np.testing.assert_array_equal(X, before)
+    assert not np.shares_memory(clustering.transform(X), X)
+    assert not np.shares_memory(clustering.embedding_, X)
+
+
+def test_threads_leave_the_process_as_it_was(digits):
+    before = list(warnings.filters), threadpool_info()
+    threaded = SubspaceClustering(5, views=["pixels"], n_jobs=4, random_state=0).fit(digits[0][:150])
+    assert (list(warnings.filters), threadpool_info()) == before
+    serial = SubspaceClustering(5, views=["pixels"], random_state=0).fit(digits[0][:150])
+    np.testing.assert_array_equal(threaded.labels_, serial.labels_)
+    for name, column in serial.candidates_.items():
+        np.testing.assert_array_equal(threaded.candidates_[name], column)
+
+
+def test_read_only_mapped_bytes(digits, tmp_path):
+    np.save(tmp_path / "images.npy", digits[0].astype(np.uint8))
+    mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
+    clustering = SubspaceClustering(5, views=FIXED, subsample=200, random_state=0).fit(mapped)
+    assert clustering.labels_.shape == (len(mapped),)
+
+
+def test_more_coefficients_than_rows(digits):
+    assert len(SubspaceClustering(2, views=["pixels"], n_coefs=50).fit(digits[0][:20]).predict(digits[0][:3])) == 3
+
+
+def test_later_parameters_do_not_change_predictions(digits, fitted):
+    proba = fitted.predict_proba(digits[0][:20])
+    changed = pickle.loads(pickle.dumps(fitted)).set_params(n_coefs=50, n_clusters=2)
+    np.testing.assert_array_equal(changed.predict_proba(digits[0][:20]), proba)
+
+
 def test_the_autoencoder_is_a_view_with_callbacks(digits):
     class Counter(Callback):
         epochs = 0
@@ -198,13 +255,14 @@ def test_duplicated_rows_share_a_label(digits):
     assert adjusted_rand_score(labels[:60], labels[60:]) == 1
 
 
-def test_constant_images_are_refused_by_a_warning_not_by_an_error():
-    images = np.full((20, 8, 8), 7.0)
+@pytest.mark.parametrize("value", [7.0, 0.1, 200.3])
+def test_constant_images_are_refused_by_a_warning_not_by_an_error(value):
+    images = np.full((50, 8, 8), value)
     clustering = SubspaceClustering(3, views=["pixels"], random_state=0)
     with pytest.warns(DegenerateAffinityWarning) as caught:
         clustering.fit(images)
     assert any("no affinity to any other" in str(warning.message) for warning in caught)
-    assert clustering.labels_.shape == (20,)
+    assert clustering.labels_.shape == (50,)
     assert np.isfinite(clustering.predict_proba(images)).all()
 
 
@@ -227,6 +285,9 @@ def test_errors_say_what_to_do(digits):
         ({"subspace_dims": ()}, "subspace_dims must hold positive numbers"),
         ({"views": [("bad", FunctionTransformer(lambda X: X * np.nan))]}, "output of the view 'bad' contains NaN"),
         ({"views": [3]}, "views must be names or"),
+        ({"views": [("a", "pixels")]}, "views must be names or .* with fit_transform and transform"),
+        ({"views": [("short", FunctionTransformer(lambda X: X[:9]))]}, "view 'short' must turn 40 samples into"),
+        ({"subspace_dims": (1, np.nan)}, "NaN"),
         ({"n_coefs": 0}, "'n_coefs' parameter of SubspaceClustering"),
     ):
         with pytest.raises(ValueError, match=message):

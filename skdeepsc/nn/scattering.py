@@ -48,7 +48,7 @@ class Scattering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         ``(height, width)`` or ``(channels, height, width)``, under which flat rows are viewed as images. Flat rows
         without it are read as one-dimensional signals, with a warning.
     block_size : int, default=16
-        Images transformed at once; bounds the memory (about 0.7 MB an image of 32 x 32) and changes nothing else.
+        Images transformed at once; bounds the memory (about 1.5 MB an image of 32 x 32) and changes nothing else.
     device : str, default="auto"
         Where to compute: ``"cpu"``, ``"cuda"``, ...; ``"auto"`` takes CUDA if there is any.
 
@@ -217,7 +217,8 @@ class Scattering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
             if block.shape[2:] != self._size:
                 block = interpolate(block, self._size, mode="bilinear", antialias=True)
             with torch.inference_mode():
-                yield self.network_(block.flatten(0, 1)).reshape(len(block), -1)
+                coefficients = self.network_(block.flatten(0, 1)).reshape(len(block), -1)
+            yield coefficients
 
     def _collect(self, blocks, n_samples):
         Z, start = np.empty((n_samples, self._n_features_out), dtype=np.float32), 0
@@ -235,7 +236,7 @@ class Scattering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         self.norms_ = np.maximum(norms / len(samples), _ROUNDING * largest or 1).astype(np.float32)
         total, squares = 0.0, 0.0
         for block in blocks():
-            block = self._without_contrast(block).double()
+            block = self._without_contrast(block).cpu().double()
             total, squares = total + block.sum(0), squares + block.square().sum(0)
         mean = total / len(samples)
         deviation = (squares / len(samples) - mean.square()).clamp_min(0).sqrt()
@@ -244,7 +245,7 @@ class Scattering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
         self.mean_, self.scale_ = (stat.flatten().float().cpu().numpy() for stat in (mean, scale))
 
     def _normalized(self, block):
-        mean, scale = (torch.from_numpy(stat).to(block.device) for stat in (self.mean_, self.scale_))
+        mean, scale = (to_device(stat, block.device) for stat in (self.mean_, self.scale_))
         return (self._without_contrast(block) - mean) / scale
 
     def _without_contrast(self, block):
