@@ -97,8 +97,8 @@ class SubspaceClustering(
     candidates_ : dict of ndarray
         All labellings that were compared, the best first, as columns for a data frame: ``view``, ``subspace_dim`` of
         the graph, ``labelling``, ``labelling_dim`` (the q whose graph it comes from), ``edge_information`` (divided by
-        the logarithm of `n_clusters`, so that it lies in [0, 1]; it decides), ``normalized_cut`` (divided by
-        `n_clusters`; clusters without samples count as cut).
+        the logarithm of `n_clusters` and times the share of rows with any positive coefficient, so that it lies in
+        [0, 1]; it decides), ``normalized_cut`` (divided by `n_clusters`; clusters without samples count as cut).
     view_ : str
         The winning view.
     subspace_dim_ : float
@@ -416,10 +416,11 @@ class _Candidate:
 def _scored(graph, pool, n_clusters):
     """All labellings of a view in one of its graphs."""
     scores = score_labels(graph.affinity, [labels for _, _, labels in pool])
+    expressed = graph.affinity.sum() / graph.affinity.shape[0]  # Rows that have coefficients sum to 1.
     candidates = []
     for (name, dim, labels), (information, cut) in zip(pool, scores, strict=True):
         n_missing = n_clusters - len(np.unique(labels))
-        information, cut = information / np.log(max(n_clusters, 2)), (cut + n_missing) / n_clusters
+        information, cut = expressed * information / np.log(max(n_clusters, 2)), (cut + n_missing) / n_clusters
         candidates.append(_Candidate(graph, name, dim, labels, information, cut))
     return candidates
 

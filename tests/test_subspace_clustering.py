@@ -196,6 +196,17 @@ def test_threads_leave_the_process_as_it_was(digits):
         np.testing.assert_array_equal(threaded.candidates_[name], column)
 
 
+@pytest.mark.filterwarnings("ignore::skdeepsc.segmentation.DegenerateAffinityWarning")
+def test_graphs_that_leave_rows_alone_do_not_win_by_that():
+    noise = np.random.RandomState(0).uniform(size=(40, 500))
+    clustering = SubspaceClustering(3, random_state=0).fit(noise)
+    alone = np.mean(clustering.affinity_matrix_.sum(axis=1) == 0)
+    assert alone < 0.2
+    expressed = clustering.affinity_matrix_.sum() / 40
+    information = expressed * edge_information(clustering.affinity_matrix_, clustering.labels_) / np.log(3)
+    assert clustering.candidates_["edge_information"][0] == pytest.approx(information)
+
+
 def test_read_only_mapped_bytes(digits, tmp_path):
     np.save(tmp_path / "images.npy", digits[0].astype(np.uint8))
     mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
