@@ -65,6 +65,17 @@ def as_samples(estimator, X, *, image_shape=None, reset):
     return X.reshape(len(X), *wanted)
 
 
+def n_rows_to_cluster(n_samples, n_clusters, subsample):
+    """How many rows are clustered, `subsample` or all, if there are enough for the clusters."""
+    n_rows = min(subsample or n_samples, n_samples)
+    if n_clusters > n_rows:
+        raise ValueError(
+            f"n_clusters={n_clusters} must not be larger than the number of samples to cluster: "
+            f"n_samples = {n_samples}, subsample={subsample}."
+        )
+    return n_rows
+
+
 def with_channels(shape):
     """``(channels, height, width)`` of an image shape that may lack the channels."""
     return (1, *shape) if len(shape) == 2 else tuple(shape)

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from ._compat import CallbackSupportMixin, HasMethods, Interval, StrOptions, fit_context
 from ._device import resolve_device, to_device
-from ._input import as_samples
+from ._input import as_samples, n_rows_to_cluster
 from ._random import draw_rows, draw_seeds
 from .affinity import affinity_from_top
 from .deep import AutoEncoder
@@ -183,8 +183,9 @@ class SubspaceClustering(
         self.device_ = str(resolve_device(self.device))
         dims = self._dims()
         row_seed, view_seed, label_seed = draw_seeds(self.random_state, 3)
-        self.sample_indices_ = draw_rows(len(samples), self._n_rows(len(samples)), row_seed)
-        rows = samples[self.sample_indices_] if len(self.sample_indices_) < len(samples) else samples
+        n_rows = n_rows_to_cluster(len(samples), self.n_clusters, self.subsample)
+        self.sample_indices_ = draw_rows(len(samples), n_rows, row_seed)
+        rows = samples[self.sample_indices_] if n_rows < len(samples) else samples
 
         self.views_ = self._transformers(view_seed)
         progress = Progress(self, len(self.views_) + 1, samples)
@@ -260,15 +261,6 @@ class SubspaceClustering(
     @property
     def _n_features_out(self):
         return self.embedding_.shape[1]
-
-    def _n_rows(self, n_samples):
-        n_rows = min(self.subsample or n_samples, n_samples)
-        if self.n_clusters > n_rows:
-            raise ValueError(
-                f"n_clusters={self.n_clusters} must not be larger than the number of samples to cluster: "
-                f"n_samples = {n_samples}, subsample={self.subsample}."
-            )
-        return n_rows
 
     # The views
 

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._compat import Interval, StrOptions, fit_context
 from .._device import to_device
-from .._input import as_samples
+from .._input import as_samples, n_rows_to_cluster
 from .._memory import check_fits
 from .._random import draw_rows, draw_seeds, seeded
 from ..affinity import compute_affinity
@@ -235,12 +235,7 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
 
     def _n_rows(self, n_samples):
         """How many rows are clustered, if there are enough and the memory is."""
-        n_rows = min(self.subsample or n_samples, n_samples)
-        if self.n_clusters > n_rows:
-            raise ValueError(
-                f"n_clusters={self.n_clusters} must not be larger than the number of samples to cluster: "
-                f"n_samples = {n_samples}, subsample={self.subsample}."
-            )
+        n_rows = n_rows_to_cluster(n_samples, self.n_clusters, self.subsample)
         check_fits(n_rows, self._bytes_per_pair()[self.solver], self.device_)
         return n_rows
 
