@@ -83,8 +83,9 @@ def spectral_labels(affinity, n_clusters, *, assign_labels="kmeans", random_stat
     _warn_if_degenerate(graph, n_parts, n_clusters)
     generator = check_random_state(random_state)
     if assign_labels == "best":
-        candidates = candidate_labels(graph, n_clusters, random_state=generator).values()
-        labels = max(candidates, key=lambda labels: edge_information(graph, labels))
+        candidates = list(candidate_labels(graph, n_clusters, random_state=generator).values())
+        information = [information for information, _ in score_labels(graph, candidates)]
+        labels = candidates[np.argmax(information)]
     else:
         n_vectors = _DIFFUSION_VECTORS * n_clusters + 1 if assign_labels == "diffusion" else n_clusters
         values, vectors = _eigenpairs(graph, part, n_vectors, generator)
