@@ -14,3 +14,25 @@ def coefficient_norm(coef, norm="l2"):
     cost : 0-d tensor
     """
     return coef.square().sum() if norm == "l2" else coef.abs().sum()
+
+
+def segmentation_norm(coef, segments):
+    r"""Self-expression across clusters, :math:`\|C\|_Q` of S2ConvSCN, Eq. (5): a sum over all entries.
+
+    .. math:: \|C\|_Q = \sum_{ij} |c_{ij}| \frac{\|q_i - q_j\|_2^2}{2}
+              = \sum_{ij} |c_{ij}| \, [q_i \ne q_j]
+
+    with the one-hot rows q of the segmentation. It is half the cost :math:`\sum_{ij} a_{ij} \|q_i - q_j\|_2^2` of
+    spectral clustering, Eq. (4), for :math:`A = (|C| + |C|^T) / 2`.
+
+    Parameters
+    ----------
+    coef : tensor of shape (n_samples, n_samples)
+    segments : tensor of shape (n_samples,), int64
+        Cluster of each sample.
+
+    Returns
+    -------
+    cost : 0-d tensor
+    """
+    return coef.abs().masked_fill(segments[:, None] == segments, 0).sum()

@@ -1,4 +1,4 @@
-"""Costs that supervise the network by what it has found itself: pseudo-graphs and pseudo-labels (PSSC)."""
+"""Costs that supervise the network by what it has found itself: pseudo-graphs and pseudo-labels (PSSC, S2ConvSCN)."""
 
 import torch
 from torch.nn import functional as F
@@ -77,3 +77,46 @@ def confident_cross_entropy(logits, threshold=0.8):
     confident = (probability >= threshold).to(logits.dtype)
     cost = F.cross_entropy(logits, label, reduction="none")
     return (confident * cost).sum() / confident.sum().clamp_min(1)
+
+
+def bounded_logistic_loss(logits, labels):
+    r"""First term of Eq. (6) of S2ConvSCN as printed, as a sum over the samples.
+
+    .. math:: \sum_j \ln(1 + e^{-\tilde y_j^T q_j}), \qquad \tilde y = \mathrm{softmax}(y)
+
+    The paper calls it "effectively a cross-entropy". It falls with the probability of the label, but lies between
+    ln(1 + 1/e) and ln 2 for each sample, and its gradient vanishes for samples that are wrong with confidence.
+
+    Parameters
+    ----------
+    logits : tensor of shape (n_samples, n_clusters)
+        y.
+    labels : tensor of shape (n_samples,), int64
+        The clusters, of which q are the one-hot rows.
+
+    Returns
+    -------
+    cost : 0-d tensor
+    """
+    return F.softplus(-logits.softmax(1).gather(1, labels[:, None])).sum()
+
+
+def center_loss(logits, labels):
+    r"""Second term of Eq. (6) of S2ConvSCN, :math:`\sum_j \|y_j - \mu_{\pi(y_j)}\|_2^2`, a sum over the samples.
+
+    The centres :math:`\mu` are the means of the clusters. That they move with y changes no gradient, since the
+    differences in a cluster sum to 0.
+
+    Parameters
+    ----------
+    logits : tensor of shape (n_samples, n_clusters)
+        y.
+    labels : tensor of shape (n_samples,), int64
+
+    Returns
+    -------
+    cost : 0-d tensor
+    """
+    members = F.one_hot(labels, int(logits.shape[1])).to(logits.dtype)
+    centers = (members.T @ logits) / members.sum(0).clamp_min(1)[:, None]
+    return (logits - centers.detach()[labels]).square().sum()
