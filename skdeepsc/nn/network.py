@@ -22,16 +22,30 @@ class SubspaceNetwork(nn.Module):
         From codes to C, see :mod:`skdeepsc.nn.expression`.
     classifier : Module or None
         From codes to logits (n_samples, n_clusters).
+    projector : Module or None
+        From codes to the features that are contrasted, (n_samples, n_projected).
+    augment : callable or None
+        From scaled images to random views of them, of the same shape.
     input_scale : float, default=1.0
         Samples are divided by it before anything else.
+
+    Attributes
+    ----------
+    segments : tensor of shape (n_samples,), int64, or None
+        Cluster of each training sample, while a spectral clustering supervises the training.
     """
 
-    def __init__(self, encoder, decoder, expression=None, classifier=None, *, input_scale=1.0):
+    def __init__(
+        self, encoder, decoder, expression=None, classifier=None, *, projector=None, augment=None, input_scale=1.0
+    ):
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
         self.expression = expression
         self.classifier = classifier
+        self.projector = projector
+        self.augment = augment
+        self.register_buffer("segments", None, persistent=False)
         self.register_buffer("input_scale", torch.tensor(float(input_scale)))
 
     def forward(self, x, index=None):
@@ -60,6 +74,12 @@ class Outputs:
         Images decoded from ``z``, without self-expression.
     logits : tensor of shape (n_samples, n_clusters)
         Output of the classifier before the softmax.
+    h : tensor of shape (n_samples, n_projected)
+        Output of the projector.
+    segments : tensor of shape (n_samples,), int64
+        Present clusters of the samples.
+    view : Outputs
+        Of the augmented images; without an augmentation, these same outputs.
     """
 
     def __init__(self, network, x, index=None):
@@ -94,3 +114,20 @@ class Outputs:
     @cached_property
     def logits(self):
         return self._network.classifier(self.z)
+
+    @cached_property
+    def h(self):
+        return self._network.projector(self.z)
+
+    @cached_property
+    def segments(self):
+        segments = self._network.segments
+        return segments if self.index is None else segments[self.index]
+
+    @cached_property
+    def view(self):
+        if self._network.augment is None:
+            return self
+        view = Outputs(self._network, None, self.index)
+        view.x = self._network.augment(self.x)
+        return view

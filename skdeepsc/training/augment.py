@@ -1,0 +1,150 @@
+"""Random changes of samples that should not change their cluster: batched, on the device, by torch's generator."""
+
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+class RandomAugmentation(nn.Module):
+    """A random view of each sample of a batch.
+
+    Images are warped by one small affine map each, flipped, changed in contrast and brightness, erased in part, and
+    noise is added; flat rows know noise and masking only. A setting of 0 leaves its step out.
+
+    Parameters
+    ----------
+    shift : float, default=0.0
+        Largest shift along each axis, as a share of the image's side.
+    rotation : float, default=0.0
+        Largest rotation in degrees, either way.
+    scale : float, default=0.0
+        Largest relative change of size: factors in [1 - scale, 1 + scale].
+    shear : float, default=0.0
+        Largest shear, as the tangent of its angle.
+    flip : bool, default=False
+        Mirror half of the images left to right.
+    contrast : float, default=0.0
+        Largest relative change of contrast: factors in [1 - contrast, 1 + contrast].
+    brightness : float, default=0.0
+        Largest value that is added to a whole image, in units of the input scale.
+    noise : float, default=0.0
+        Standard deviation of Gaussian noise on each value, in units of the input scale.
+    erasing : float, default=0.0
+        Largest side of a rectangle that is set to the image's mean, as a share of the image's side.
+    masking : float, default=0.0
+        Share of the features of a flat row (of the pixels of an image) that are set to 0.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skdeepsc.training import RandomAugmentation
+    >>> RandomAugmentation(shift=0.1, flip=True)(torch.zeros(5, 1, 8, 8)).shape
+    torch.Size([5, 1, 8, 8])
+    """
+
+    def __init__(
+        self,
+        *,
+        shift=0.0,
+        rotation=0.0,
+        scale=0.0,
+        shear=0.0,
+        flip=False,
+        contrast=0.0,
+        brightness=0.0,
+        noise=0.0,
+        erasing=0.0,
+        masking=0.0,
+    ):
+        super().__init__()
+        self.shift, self.rotation, self.scale, self.shear, self.flip = shift, rotation, scale, shear, flip
+        self.contrast, self.brightness = contrast, brightness
+        self.noise, self.erasing, self.masking = noise, erasing, masking
+
+    def forward(self, x):
+        """Views of `x`, float32 of shape (n_samples, channels, height, width) or (n_samples, n_features)."""
+        if x.ndim == 4:
+            if self.shift or self.rotation or self.scale or self.shear or self.flip:
+                x = self._warped(x)
+            if self.contrast:
+                mean = x.mean((1, 2, 3), keepdim=True)
+                x = mean + (x - mean) * (1 + self.contrast * _signed(x, 1, 1, 1))
+            if self.brightness:
+                x = x + self.brightness * _signed(x, 1, 1, 1)
+            if self.erasing:
+                x = self._erased(x)
+        if self.masking:
+            x = x * (torch.rand_like(x) >= self.masking)
+        return x + self.noise * torch.randn_like(x) if self.noise else x
+
+    def _warped(self, x):
+        """Images under a rotation, shear, scaling and shift each, continued by their border."""
+        angle = math.radians(self.rotation) * _signed(x)
+        cos, sin = angle.cos(), angle.sin()
+        size = 1 + self.scale * _signed(x)
+        mirror = torch.where(torch.rand_like(size) < 0.5, -1.0, 1.0) if self.flip else torch.ones_like(size)
+        shear = self.shear * _signed(x)
+        shift = 2 * self.shift * _signed(x, 2)
+        maps = torch.stack(
+            [
+                torch.stack([mirror * cos, shear - sin, shift[:, 0]], 1),
+                torch.stack([mirror * sin, cos, shift[:, 1]], 1),
+            ],
+            1,
+        ) / size[:, None, None].clamp_min(0.1)
+        grid = F.affine_grid(maps, x.shape, align_corners=False)
+        return F.grid_sample(x, grid, padding_mode="border", align_corners=False)
+
+    def _erased(self, x):
+        """Images with a rectangle of random size and place set to the image's mean."""
+        inside = torch.ones_like(x[:, :1], dtype=torch.bool)
+        for length, as_axis in ((x.shape[2], (-1, 1)), (x.shape[3], (1, -1))):
+            side = self.erasing * length * torch.rand_like(x[:, :1, :1, :1])
+            start = (length - side) * torch.rand_like(side)
+            place = torch.arange(length, device=x.device).view(as_axis)
+            inside = inside & (place >= start) & (place < start + side)
+        return torch.where(inside, x.mean((1, 2, 3), keepdim=True), x)
+
+
+def _signed(x, *shape):
+    """Uniform random numbers in [-1, 1], `shape` of them for each sample."""
+    return 2 * torch.rand(len(x), *shape, device=x.device) - 1
+
+
+# Changes that leave the class of such samples alone.
+POLICIES = {
+    "digits": {"shift": 0.06, "rotation": 10.0, "scale": 0.1, "shear": 0.1, "contrast": 0.2},
+    "faces": {"shift": 0.06, "rotation": 5.0, "scale": 0.05, "flip": True, "contrast": 0.2, "brightness": 0.1},
+    "objects": {"shift": 0.06, "scale": 0.1, "flip": True, "contrast": 0.2, "erasing": 0.3},
+    "rows": {"noise": 0.05, "masking": 0.1},
+}
+IMAGE_POLICIES = ("digits", "faces", "objects")
+
+
+def as_augmentation(augment, image_shape):
+    """A callable from a policy's name, a dict of settings, a callable, or None.
+
+    Parameters
+    ----------
+    augment : str, dict, callable or None
+        See :data:`POLICIES` and :class:`RandomAugmentation`.
+    image_shape : tuple of int
+        Shape of a sample: ``(channels, height, width)``, or ``(n_features,)`` for flat rows.
+
+    Raises
+    ------
+    ValueError
+        If flat rows are to be changed as only images can be.
+    """
+    if augment is None or callable(augment):
+        return augment
+    settings = POLICIES[augment] if isinstance(augment, str) else augment
+    only_images = sorted(name for name, value in settings.items() if value and name not in ("noise", "masking"))
+    if len(image_shape) == 1 and only_images:
+        raise ValueError(
+            f"augment={augment!r} changes images ({', '.join(only_images)}), but X has flat rows of {image_shape[0]} "
+            "features: give image_shape, or augment='rows'."
+        )
+    return RandomAugmentation(**settings)
