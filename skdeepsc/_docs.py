@@ -15,11 +15,11 @@ autoencoder : {None, "conv", "dense"}, torch Module or callable, default=None
     ``None``: convolutional for images, dense for flat rows. A module must have the sub-modules `encoder` and
     `decoder`; it is copied and starts from its own weights. A callable gets the shape of a sample and returns such a
     module.
-channels : tuple of int, default=(15,)
+channels : tuple of int, default={channels}
     Filters of each convolutional layer; every layer halves height and width.
-kernel_sizes : tuple of int, default=(3,)
+kernel_sizes : tuple of int, default={kernel_sizes}
     Odd filter sizes of the convolutional layers; one for all or one for each.
-hidden_sizes : tuple of int, default=(64, 32)
+hidden_sizes : tuple of int, default={hidden_sizes}
     Widths of the dense encoder's layers; the last is the length of the code. The papers' network for large data is
     ``(500, 500, 2000, n_clusters)``.
 pretrain_epochs : int or "auto", default="auto"
@@ -27,7 +27,7 @@ pretrain_epochs : int or "auto", default="auto"
     user's) weights.
 pretrain_lr : float, default=1e-3
     Adam's step size in pre-training.
-pretrain_batch_size : int or "all", default=50
+pretrain_batch_size : int or "all", default={pretrain_batch_size}
     Samples in a batch of pre-training.
 callbacks : list of skorch callbacks or None, default=None
     Called in every phase; ``net.phase.name`` tells which. EarlyStopping ends the phase it stops.
@@ -77,8 +77,9 @@ affinity : {"enhanced", "symmetric", "thresholded", "row_normalized", "top"} or 
     From C to the affinity, see :mod:`skdeepsc.affinity`. A callable gets C.
 affinity_params : dict or None, default=None
     Further arguments of that function.
-assign_labels : {"kmeans", "discretize", "cluster_qr", "diffusion", "best"}, default="kmeans"
-    Last step of spectral clustering, see :func:`~skdeepsc.segmentation.spectral_labels`.
+assign_labels : {"auto", "kmeans", "discretize", "cluster_qr", "diffusion", "best"}, default="auto"
+    Last step of spectral clustering, see :func:`~skdeepsc.segmentation.spectral_labels`. ``"auto"``: "best" for
+    ``affinity="top"``, a graph of the few edges that its choice needs, else "kmeans".
 n_neighbors : int, default=1
     Neighbours in the latent space that label new rows, and with `subsample` the rest of the training set.
 subsample : int or None, default=None

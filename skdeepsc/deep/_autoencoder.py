@@ -15,9 +15,8 @@ from .._device import resolve_device, to_device
 from .._docs import shared_parameters
 from .._input import as_samples, input_divisor
 from .._random import draw_seeds
-from ..nn import SubspaceNetwork
 from ..training.callbacks import EpochTasks
-from ..training.run import Progress, content_key, pretrain
+from ..training.run import Progress, Reconstruction, content_key, pretrain
 
 # Optimiser steps of `pretrain_epochs="auto"`, and the most epochs it takes.
 _AUTO_STEPS, _AUTO_EPOCHS = 1500, 200
@@ -102,8 +101,12 @@ class BaseAutoEncoding(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Tr
     def _batch_rows(self, n_samples):
         return n_samples if self.pretrain_batch_size == "all" else min(self.pretrain_batch_size, n_samples)
 
+    def _pretraining(self):
+        """What pre-training minimises."""
+        return Reconstruction()
+
     def _pretrain(self, samples, seed, progress):
-        """The pre-trained auto-encoder, from the cache if `memory` has it, and its history."""
+        """The pre-trained network, from the cache if `memory` has it, and its history."""
         epochs = self._pretrain_epochs(len(samples))
         context = progress.task("pretrain", epochs)
         # What a user's callback does to the training is not known, so that its result is not kept.
@@ -120,6 +123,7 @@ class BaseAutoEncoding(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Tr
                     "hidden_sizes": tuple(self.hidden_sizes),
                 },
                 self.input_scale_,
+                self._pretraining(),
                 epochs,
                 self.pretrain_lr,
                 self._batch_rows(len(samples)),
@@ -132,14 +136,14 @@ class BaseAutoEncoding(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Tr
             )
         except PicklingError as error:
             raise ValueError(
-                "memory= cannot tell one lambda or local function from another: give autoencoder a module, or a "
-                "function that can be imported."
+                "memory= cannot tell one lambda or local function from another: give a module, or a function that can "
+                "be imported."
             ) from error
-        autoencoder, history = result.get()
+        network, history = result.get()
         if len(history) < epochs:
             result.clear()
         progress.done(context)
-        return autoencoder, history
+        return network.to(self.device_), history
 
     def _encode(self, samples):
         """Codes of checked samples, block by block, float32."""
@@ -200,9 +204,7 @@ class AutoEncoder(BaseAutoEncoding):
         """
         samples = self._read(X)
         progress = Progress(self, 1, samples)
-        autoencoder, self.history_ = self._pretrain(samples, *draw_seeds(self.random_state, 1), progress)
-        self.network_ = SubspaceNetwork(autoencoder.encoder, autoencoder.decoder, input_scale=self.input_scale_)
-        self.network_.to(self.device_)
+        self.network_, self.history_ = self._pretrain(samples, *draw_seeds(self.random_state, 1), progress)
         self.n_iter_ = len(self.history_)
         self._n_latent = self._encode(samples[:1]).shape[1]
         progress.end()

@@ -1,6 +1,7 @@
 """What the deep subspace clusterers share: the recipe of `fit`, the two ways to C, neighbours for new rows."""
 
 import math
+import warnings
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 
@@ -16,8 +17,8 @@ from .._input import as_samples, n_rows_to_cluster
 from .._memory import check_fits
 from .._random import draw_rows, draw_seeds, seeded
 from ..affinity import compute_affinity
-from ..nn import RidgeExpression, SubspaceNetwork, TrainedExpression
-from ..segmentation import spectral_labels
+from ..nn import RidgeExpression, TrainedExpression
+from ..segmentation import DegenerateAffinityWarning, spectral_labels
 from ..training import Phase
 from ..training.callbacks import EpochTasks
 from ..training.run import Progress, run_phase
@@ -63,7 +64,7 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
     lr: float = 1e-4
     affinity: object = "top"
     affinity_params: dict | None = None
-    assign_labels: str = "kmeans"
+    assign_labels: str = "auto"
     n_neighbors: int = 1
     subsample: int | None = None
 
@@ -82,7 +83,7 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
         "lr": [Interval(Real, 0, None, closed="neither")],
         "affinity": [StrOptions({"enhanced", "symmetric", "thresholded", "row_normalized", "top"}), callable],
         "affinity_params": [dict, None],
-        "assign_labels": [StrOptions({"discretize", "kmeans", "cluster_qr", "diffusion", "best"})],
+        "assign_labels": [StrOptions({"auto", "discretize", "kmeans", "cluster_qr", "diffusion", "best"})],
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "subsample": [Interval(Integral, 2, None, closed="left"), None],
     }
@@ -111,21 +112,22 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
         samples = self._read(X)
         pretrain_seed, train_seed, row_seed, label_seed = draw_seeds(self.random_state, 4)
         rows = draw_rows(len(samples), self._n_rows(len(samples)), row_seed)
+        self.sample_indices_, self._label_seed = rows, label_seed
+        self._affinity, self._affinity_spec = None, (self.affinity, self.affinity_params or {}, self.n_clusters)
         phases = [phase for phase in self._phases(len(rows)) if phase.epochs]
-        progress = Progress(self, len(phases) + 2, samples)
-        autoencoder, self.history_ = self._pretrain(samples, pretrain_seed, progress)
+        progress = Progress(self, len(phases) + self._n_pretrainings() + 1, samples)
+        self.network_, self.history_ = self._pretrain(samples, pretrain_seed, progress)
 
         tensor = to_device(samples[rows] if len(rows) < len(samples) else samples, self.device_)
         with seeded(train_seed, self.device_):
-            self.network_ = self._build(autoencoder, tensor)
+            self._build(tensor)
             self.n_iter_ = 0
             for phase in phases:
                 if not progress.stopped:
                     self._run(phase, tensor, progress)
         task = progress.task("segment")
-        self.sample_indices_, self._label_seed = rows, label_seed
         self._express(tensor)
-        self.labels_ = self._spread(self._segment(self.affinity_matrix_, self.assign_labels), samples)
+        self.labels_ = self._spread(self._row_labels(), samples)
         progress.done(task)
         progress.end()
         return self
@@ -142,7 +144,7 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
         labels : ndarray of shape (n_samples,), int64
         """
         check_is_fitted(self)
-        return self._nearest(as_samples(self, X, reset=False), self.labels_[self.sample_indices_])
+        return self._assign(as_samples(self, X, reset=False), self.labels_[self.sample_indices_])
 
     def recluster(self, X, *, affinity=None, affinity_params=None, assign_labels=None):
         """Labels of the training samples under another affinity of the same coefficients, without training again.
@@ -168,21 +170,25 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
         samples = as_samples(self, X, reset=False)
         if len(samples) != len(self.labels_):
             raise ValueError(f"X must be the {len(self.labels_)} samples that were fitted; got {len(samples)}.")
+        own, _, n_clusters = self._affinity_spec
         if affinity is None and affinity_params is None:
             matrix = self.affinity_matrix_
         else:
-            name, _, n_clusters = self._affinity_spec
-            matrix = compute_affinity(self.coef_, affinity or name, n_clusters=n_clusters, **(affinity_params or {}))
-        return self._spread(self._segment(matrix, assign_labels or self.assign_labels), samples)
+            matrix = compute_affinity(self.coef_, affinity or own, n_clusters=n_clusters, **(affinity_params or {}))
+        row_labels = self._segment(matrix, affinity or own, assign_labels or self.assign_labels)
+        return self._spread(row_labels, samples)
 
     @property
     def affinity_matrix_(self):
         """The affinity that was clustered."""
         check_is_fitted(self)
         if self._affinity is None:
-            name, params, n_clusters = self._affinity_spec
-            self._affinity = compute_affinity(self.coef_, name, n_clusters=n_clusters, **params)
+            self._affinity = self._affinity_of(self.coef_)
         return self._affinity
+
+    def _affinity_of(self, coef):
+        name, params, n_clusters = self._affinity_spec
+        return compute_affinity(coef, name, n_clusters=n_clusters, **params)
 
     def __getstate__(self):
         return {**super().__getstate__(), "_affinity": None} if hasattr(self, "coef_") else super().__getstate__()
@@ -208,6 +214,9 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
         raise NotImplementedError
 
     # The algorithm
+
+    def _n_pretrainings(self):
+        return 1
 
     def _phases(self, n_rows):
         expression = ("coef", "expression")
@@ -239,15 +248,14 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
         check_fits(n_rows, self._bytes_per_pair()[self.solver], self.device_)
         return n_rows
 
-    def _build(self, autoencoder, tensor):
-        """The network of the joint phase around the pre-trained auto-encoder."""
-        network = SubspaceNetwork(autoencoder.encoder, autoencoder.decoder, input_scale=self.input_scale_)
-        z = self._codes(network.to(self.device_), tensor)
+    def _build(self, tensor):
+        """Add self-expression and heads to the pre-trained network."""
+        z = self._codes(self.network_, tensor)
         self._n_latent = z.shape[1]
-        network.expression = self._expression(z)
+        self.network_.expression = self._expression(z)
         for name, head in self._heads(self._n_latent).items():
-            setattr(network, name, head)
-        return network.to(self.device_)
+            setattr(self.network_, name, head)
+        self.network_.to(self.device_)
 
     def _expression(self, z):
         normalization = self.latent_normalization
@@ -258,7 +266,7 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
             return self._ridge(**scaling)
         init = self.coef_init
         if init == "ridge":
-            init = self._ridge(**scaling).to(z.device)(_precise(z)).float()
+            init = self._ridge(**scaling).to(z.device)(precise(z)).float()
         zero_diagonal = self._needs_zero_diagonal() if self.zero_diagonal == "auto" else self.zero_diagonal
         return TrainedExpression(len(z), init, zero_diagonal=zero_diagonal, **scaling)
 
@@ -281,17 +289,28 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
         z = self._codes(self.network_, tensor)
         expression, self.network_.expression = self.network_.expression, None
         with torch.inference_mode():
-            self.coef_ = expression(_precise(z)).float().cpu().numpy()
+            self.coef_ = expression(precise(z)).float().cpu().numpy()
             _, mean, norms = expression.normalize(z)
         self.embedding_ = z.cpu().numpy()
         self._latent_mean = None if mean is None else mean.cpu().numpy()
         self._unit_latent = norms is not None
-        self._affinity, self._affinity_spec = None, (self.affinity, self.affinity_params or {}, self.n_clusters)
 
-    def _segment(self, affinity, assign_labels):
-        """Labels of the clustered rows."""
+    def _row_labels(self):
+        """Final labels of the clustered rows."""
+        return self._segment(self.affinity_matrix_, self._affinity_spec[0], self.assign_labels)
+
+    def _passing_labels(self, coef):
+        """Labels of the clustered rows under coefficients that are not the final ones, and need no warning."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DegenerateAffinityWarning)
+            return self._segment(self._affinity_of(coef), self._affinity_spec[0], self.assign_labels)
+
+    def _segment(self, matrix, affinity, assign_labels):
+        """Labels of the clustered rows under an affinity matrix, which is of the kind `affinity`."""
+        if assign_labels == "auto":
+            assign_labels = "best" if affinity == "top" else "kmeans"
         n_clusters = self._affinity_spec[-1]
-        return spectral_labels(affinity, n_clusters, assign_labels=assign_labels, random_state=self._label_seed)
+        return spectral_labels(matrix, n_clusters, assign_labels=assign_labels, random_state=self._label_seed)
 
     def _codes(self, network, tensor):
         """Codes of samples that are on the device, as a tensor without a graph."""
@@ -307,14 +326,17 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
         labels = np.empty(len(samples), dtype=np.int64)
         labels[rows] = row_labels
         rest = np.setdiff1d(np.arange(len(samples)), rows, assume_unique=True)
-        labels[rest] = self._nearest(samples[rest], row_labels)
+        labels[rest] = self._assign(samples[rest], row_labels)
         return labels
 
-    def _nearest(self, samples, row_labels):
-        """Labels of samples from those of the clustered rows next to them in the latent space."""
+    def _assign(self, samples, row_labels):
+        """Labels of samples that were not clustered, from those of the rows that were."""
+        return self._neighbors(row_labels).predict(self._expressed_features(self._encode(samples)))
+
+    def _neighbors(self, row_labels):
+        """Classifier by the clustered rows next to a sample in the latent space."""
         neighbors = KNeighborsClassifier(min(self.n_neighbors, len(row_labels)), algorithm="brute")
-        neighbors.fit(self._expressed_features(self.embedding_), row_labels)
-        return neighbors.predict(self._expressed_features(self._encode(samples)))
+        return neighbors.fit(self._expressed_features(self.embedding_), row_labels)
 
     def _expressed_features(self, z):
         """Codes under the normalisation in which the training samples express each other."""
@@ -324,6 +346,6 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
         return z
 
 
-def _precise(z):
+def precise(z):
     """`z` in float64, where the device has it."""
     return z if z.device.type == "mps" else z.double()

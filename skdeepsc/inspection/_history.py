@@ -5,7 +5,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._axes import pyplot
 
-_NO_COSTS = {"phase", "epoch", "seconds", "train_loss", "train_batch_size"}
+_NO_COSTS = {"phase", "epoch", "seconds", "train_loss", "train_batch_size", "segmentation_seconds", "label_changes"}
 
 
 class HistoryDisplay:

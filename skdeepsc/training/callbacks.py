@@ -1,5 +1,7 @@
 """What happens between epochs: skorch callbacks of the package's own."""
 
+import time
+
 from skorch.callbacks import Callback
 
 
@@ -23,15 +25,48 @@ class EpochTerms(Callback):
 
 
 class RedrawIfDead(Callback):
-    """Give up on an auto-encoder whose reconstruction cost is not below `limit` in epoch `after`."""
+    """Give up on an auto-encoder that `is_dead` after some epochs of minimising its reconstruction error."""
 
-    def __init__(self, limit, after):
-        self.limit = limit
+    def __init__(self, is_dead, after):
+        self.is_dead = is_dead
         self.after = after
 
     def on_epoch_end(self, net, **kwargs):
-        if len(net.history) == self.after and net.history[-1, "reconstruction"] > self.limit > 0:
+        if len(net.history) == self.after and "reconstruction" in net.term_names_ and self.is_dead(net.module_):
             raise DeadAutoEncoder
+
+
+class Resegment(Callback):
+    """Give the network the clusters of the samples before a phase, and new ones every few epochs of it.
+
+    Each epoch's history gets ``segmentation_seconds`` and ``label_changes``, the share of samples that changed cluster.
+    The last epoch of a phase is left to what follows.
+
+    Parameters
+    ----------
+    segment : callable
+        ``segment(network, samples)`` sets ``network.segments`` and returns the share of changes.
+    every : int or None, default=None
+        Epochs between two segmentations; ``None``: only before the phase, if the network has no segments yet.
+    """
+
+    def __init__(self, segment, every=None):
+        self.segment = segment
+        self.every = every
+
+    def on_train_begin(self, net, X=None, **kwargs):
+        if net.module_.segments is None:
+            self.segment(net.module_, X)
+
+    def on_epoch_end(self, net, dataset_train=None, **kwargs):
+        epoch = len(net.history)
+        if not self.every:
+            return
+        begin, changes = time.perf_counter(), 0.0
+        if epoch % self.every == 0 and epoch < net.phase.epochs:
+            changes = self.segment(net.module_, dataset_train)
+        net.history.record("segmentation_seconds", time.perf_counter() - begin)
+        net.history.record("label_changes", changes)
 
 
 class EpochTasks(Callback):

@@ -3,6 +3,7 @@
 import math
 import warnings
 from copy import deepcopy
+from dataclasses import dataclass
 
 import torch
 from sklearn.exceptions import ConvergenceWarning
@@ -138,8 +139,23 @@ def content_key(autoencoder):
     return repr(autoencoder), {name: value.cpu().numpy() for name, value in autoencoder.state_dict().items()}
 
 
-def pretrain(samples, autoencoder, key, architecture, input_scale, epochs, lr, batch_size, seed, device, report):
-    """Train an auto-encoder alone; what it returns depends on nothing but the arguments, so that it can be cached.
+@dataclass(frozen=True)
+class Reconstruction:
+    """What pre-training minimises: the error of the decoded codes. Other objectives bring their own heads and costs."""
+
+    def heads(self, n_latent):
+        """Parts of the network beside encoder and decoder, by name."""
+        return {}
+
+    def costs(self, out):
+        """Named costs of a batch."""
+        return {"reconstruction": squared_error(out.x, out.x_auto)}
+
+
+def pretrain(
+    samples, autoencoder, key, architecture, input_scale, objective, epochs, lr, batch_size, seed, device, report
+):
+    """Train a network without self-expression; it depends on nothing but the arguments, so that it can be cached.
 
     The initialisation is drawn again, at most four times, if after half of the training, 300 steps at most, the
     reconstruction is hardly better than the mean image's: ReLU auto-encoders with few channels can be born dead.
@@ -154,6 +170,8 @@ def pretrain(samples, autoencoder, key, architecture, input_scale, epochs, lr, b
     architecture : dict
         Further arguments of :func:`build_autoencoder`.
     input_scale : float
+    objective : Reconstruction or the like
+        Heads and costs; without a cost "reconstruction" no initialisation is drawn again.
     epochs, lr, batch_size
         Of the phase.
     seed : int
@@ -163,41 +181,61 @@ def pretrain(samples, autoencoder, key, architecture, input_scale, epochs, lr, b
 
     Returns
     -------
-    autoencoder : Module
+    network : SubspaceNetwork
         On the CPU.
     history : list of dict
     """
     tensor = to_device(samples, device)
     n_steps = math.ceil(len(samples) / batch_size)
-    limit = 0.9 * _mean_image_error(tensor, input_scale) if n_steps * epochs >= _SHORT_STEPS else math.inf
+    is_dead = _DeathTest(tensor, input_scale) if n_steps * epochs >= _SHORT_STEPS else _never
     trial = min(math.ceil(_TRIAL_STEPS / n_steps), math.ceil(epochs / 2))
     for draw in range(_MAX_DRAWS):
         with seeded(seed + draw, device):
             built = build_autoencoder(autoencoder=autoencoder, **architecture)
             network = SubspaceNetwork(built.encoder, built.decoder, input_scale=input_scale).to(device)
+            with torch.no_grad():
+                n_latent = network.eval()(tensor[:2]).z.shape[1]
+            for name, head in objective.heads(n_latent).items():
+                setattr(network, name, head)
             last = draw == _MAX_DRAWS - 1 or isinstance(autoencoder, torch.nn.Module)
             phase = Phase(
                 name="pretrain",
-                costs=lambda out: {"reconstruction": squared_error(out.x, out.x_auto)},
+                costs=objective.costs,
                 epochs=epochs,
                 lr=lr,
-                parts=("encoder", "decoder"),
                 batch_size=batch_size,
-                callbacks=() if last else (RedrawIfDead(limit, after=trial),),
+                callbacks=() if last else (RedrawIfDead(is_dead, after=trial),),
             )
             try:
-                history = run_phase(phase, network, tensor, device=device, **report)
+                history = run_phase(phase, network.to(device), tensor, device=device, **report)
                 break
             except DeadAutoEncoder:
                 continue
-    if history and history[-1]["reconstruction"] > limit > 0:
+    if history and "reconstruction" in history[-1] and is_dead(network):
         warnings.warn(
             "The auto-encoder rebuilds its input hardly better than the mean image would. Use more channels, a larger "
             "pretrain_epochs or another pretrain_lr.",
             ConvergenceWarning,
             stacklevel=2,
         )
-    return built.cpu(), history
+    return network.cpu(), history
+
+
+class _DeathTest:
+    """Whether a network rebuilds the samples hardly better than the mean image would."""
+
+    def __init__(self, tensor, input_scale):
+        self.tensor = tensor
+        self.limit = 0.9 * _mean_image_error(tensor, input_scale)
+
+    def __call__(self, network):
+        with torch.inference_mode():
+            outputs = (network(block) for block in self.tensor.split(4096))
+            return sum(squared_error(out.x, out.x_auto).item() for out in outputs) > self.limit > 0
+
+
+def _never(network):
+    return False
 
 
 def _mean_image_error(tensor, input_scale):
