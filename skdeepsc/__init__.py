@@ -8,7 +8,9 @@ __version__ = "0.1.0"
 _HOMES = {
     "AutoEncoder": "deep",
     "DSCNet": "deep",
+    "DSCSC": "deep",
     "PSSC": "deep",
+    "S2ConvSCN": "deep",
     "Scattering": "nn",
     "SubspaceClustering": "_subspace_clustering",
     "paper_settings": "deep",

@@ -1,0 +1,185 @@
+"""S2ConvSCN: self-supervised convolutional subspace clustering (Zhang, Li, You, Qi, Zhang, Guo, Lin, CVPR 2019)."""
+
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.utils.validation import check_is_fitted
+from torch import nn
+from torch.nn import functional as F
+
+from .._compat import Interval, StrOptions
+from .._device import to_device
+from .._docs import shared_parameters
+from .._input import as_samples
+from ..losses import bounded_logistic_loss, center_loss, coefficient_norm, segmentation_norm, squared_error
+from ..segmentation import match_labels
+from ..training import Phase
+from ..training.callbacks import Resegment
+from ._base import BaseDeepSubspaceClustering, precise, weighted
+
+# Adam's step size while the classifier alone learns the first segmentation.
+_CLASSIFIER_LR = 1e-3
+_DSCNET_TERMS = ("reconstruction", "coef", "expression")
+
+
+@shared_parameters
+@dataclass(repr=False, eq=False, kw_only=True)
+class S2ConvSCN(BaseDeepSubspaceClustering):
+    gamma_coef: float = 1.0
+    gamma_expression: float = 1.0
+    gamma_segmentation: float = 0.1
+    gamma_class: float = 0.1
+    gamma_center: float = 0.1
+    norm: str = "l2"
+    class_loss: str = "cross_entropy"
+    weighting: str = "relative"
+    classifier_sizes: tuple | str = "auto"
+    dscnet_epochs: int = 0
+    classifier_epochs: int = 100
+    segment_every: int = 5
+    predict_by: str = "classifier"
+
+    _parameter_constraints = {
+        **BaseDeepSubspaceClustering._parameter_constraints,
+        "gamma_coef": [Interval(Real, 0, None, closed="left")],
+        "gamma_expression": [Interval(Real, 0, None, closed="left")],
+        "gamma_segmentation": [Interval(Real, 0, None, closed="left")],
+        "gamma_class": [Interval(Real, 0, None, closed="left")],
+        "gamma_center": [Interval(Real, 0, None, closed="left")],
+        "norm": [StrOptions({"l2", "l1"})],
+        "class_loss": [StrOptions({"cross_entropy", "bounded_logistic"})],
+        "weighting": [StrOptions({"relative", "absolute"})],
+        "classifier_sizes": [StrOptions({"auto"}), tuple, list],
+        "dscnet_epochs": [Interval(Integral, 0, None, closed="left")],
+        "classifier_epochs": [Interval(Integral, 0, None, closed="left")],
+        "segment_every": [Interval(Integral, 1, None, closed="left")],
+        "predict_by": [StrOptions({"classifier", "neighbors"})],
+    }
+
+    # Fig. 1
+
+    def _heads(self, n_latent):
+        if not self.gamma_class:
+            return {}
+        hidden = self.classifier_sizes
+        if hidden == "auto":
+            hidden = (max(1, len(self.sample_indices_) // 2), self.n_clusters)
+        layers = [layer for sizes in pairwise((n_latent, *hidden)) for layer in (nn.Linear(*sizes), nn.ReLU())]
+        return {"classifier": nn.Sequential(*layers, nn.Linear((n_latent, *hidden)[-1], self.n_clusters))}
+
+    def _needs_zero_diagonal(self):
+        return self.norm == "l1"
+
+    # Eq. (7)
+
+    def _costs(self, out):
+        weights = self.cost_weights_
+        return {
+            "reconstruction": (1, lambda: squared_error(out.x, out.x_hat)),
+            "coef": (self.gamma_coef, lambda: coefficient_norm(out.coef, self.norm)),
+            "expression": (self.gamma_expression, lambda: squared_error(out.z, out.z_hat)),
+            "segmentation": (weights["segmentation"], lambda: segmentation_norm(out.coef, out.segments)),
+            "class": (weights["class"], lambda: self._class_cost(out)),
+        }
+
+    def _class_cost(self, out):  # Eq. (6)
+        if self.class_loss == "bounded_logistic":
+            labelled = bounded_logistic_loss(out.logits, out.segments)
+        else:
+            labelled = F.cross_entropy(out.logits, out.segments, reduction="sum")
+        centered = self.gamma_center * center_loss(out.logits, out.segments) if self.gamma_center else 0
+        return (labelled + centered) / len(out.logits)
+
+    # Algorithm 1
+
+    def _phases(self, n_rows):
+        self.cost_weights_ = {"segmentation": self.gamma_segmentation, "class": self.gamma_class}
+        express, joint = super()._phases(n_rows)
+        dscnet = Phase(
+            "dscnet", lambda out: weighted(self._costs(out), only=_DSCNET_TERMS), self.dscnet_epochs, self.lr
+        )
+        if not (self.gamma_segmentation or self.gamma_class):
+            return [express, dscnet, joint]
+        classify = Phase(
+            "classify",
+            lambda out: {"class": self._class_cost(out)},
+            self.classifier_epochs if self.gamma_class and joint.epochs else 0,
+            _CLASSIFIER_LR,
+            parts=("classifier",),
+            callbacks=(Resegment(self._resegment),),
+        )
+        joint = replace(joint, callbacks=(Resegment(self._resegment, self.segment_every),))
+        return [express, dscnet, classify, joint]
+
+    def _resegment(self, network, samples):
+        """Cluster the samples under the present C by the final step's own functions."""
+        with torch.no_grad():
+            coef = network(samples).coef.cpu().numpy()
+        labels = self._passing_labels(coef)
+        before = network.segments
+        if before is not None:
+            labels = match_labels(labels, before.cpu().numpy())
+        network.segments = torch.from_numpy(labels).to(samples.device)
+        if before is None:
+            self._set_weights(network, samples)
+            return 1.0
+        return (before != network.segments).float().mean().item()
+
+    def _set_weights(self, network, samples):
+        """Turn relative weights into absolute ones, once."""
+        if self.weighting == "absolute":
+            return
+        with torch.no_grad():
+            out = network(samples)
+            total = sum(cost.item() for cost in weighted(self._costs(out), only=_DSCNET_TERMS).values())
+            for name, (gamma, cost) in self._costs(out).items():
+                if name in self.cost_weights_ and gamma:
+                    self.cost_weights_[name] = gamma * total / (cost().item() or 1.0)
+
+    # New rows
+
+    def _row_labels(self):
+        """Spectral labels under the names of the classifier's classes."""
+        labels = super()._row_labels()
+        segments, self.network_.segments = self.network_.segments, None
+        self._classes = None
+        if self.gamma_class and segments is not None:
+            matched = match_labels(labels, segments.cpu().numpy())
+            self._classes, labels = np.unique(matched, return_inverse=True)
+        return labels
+
+    def _assign(self, samples, row_labels):
+        if self._classes is None or self.predict_by == "neighbors":
+            return super()._assign(samples, row_labels)
+        return self._proba(samples).argmax(axis=1)
+
+    def predict_proba(self, X):
+        """Probabilities of the clusters for new samples.
+
+        Those of the classifier, or the shares of the clusters among the nearest samples; see `predict_by`.
+
+        Parameters
+        ----------
+        X : array-like or tensor of shape (n_samples, n_features) or (n_samples, ...)
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_found)
+            A column for each cluster in `labels_`; rows sum to 1.
+        """
+        check_is_fitted(self)
+        samples = as_samples(self, X, reset=False)
+        if self._classes is None or self.predict_by == "neighbors":
+            row_labels = self.labels_[self.sample_indices_]
+            return self._neighbors(row_labels).predict_proba(self._expressed_features(self._encode(samples)))
+        return self._proba(samples)
+
+    def _proba(self, samples):
+        z = to_device(self._encode(samples), self.device_)
+        with torch.inference_mode():
+            logits = deepcopy(self.network_.classifier).to(precise(z))(precise(z))
+        return logits[:, self._classes].softmax(1).cpu().numpy()
