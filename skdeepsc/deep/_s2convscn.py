@@ -29,6 +29,103 @@ _DSCNET_TERMS = ("reconstruction", "coef", "expression")
 @shared_parameters
 @dataclass(repr=False, eq=False, kw_only=True)
 class S2ConvSCN(BaseDeepSubspaceClustering):
+    r"""Self-supervised convolutional subspace clustering network.
+
+    DSC-Net whose own spectral clustering supervises it, in two places: C should not connect samples of different
+    clusters, and a classifier should tell the clusters from the codes. Eq. (7):
+
+    .. math:: \min_{\Theta, C} \|X - \hat X\|_F^2 + \gamma_{coef} \|C\|_p + \gamma_{expression} \|Z - CZ\|_F^2
+              + \gamma_{segmentation} \|C\|_Q + \gamma_{class} L_4
+
+    .. math:: \|C\|_Q = \sum_{ij} |c_{ij}| \tfrac{1}{2} \|q_i - q_j\|_2^2, \qquad
+              L_4 = \frac{1}{N} \sum_j \ell(y_j, q_j) + \tau \|y_j - \mu_{\pi(y_j)}\|_2^2
+
+    with the clusters as one-hot rows q, and the classifier's outputs y, whose means over the clusters are
+    :math:`\mu`. Every `segment_every` epochs the clusters are found anew from the present C, by the functions that give
+    the final labels, and are renamed to agree with the previous ones (Hungarian method).
+
+    Parameters
+    ----------
+    n_clusters : int, default=8
+        Number of clusters.
+    gamma_coef : float, default={gamma_coef}
+        Weight of the norm of C (the paper's :math:`\gamma_1`).
+    gamma_expression : float, default={gamma_expression}
+        Weight of the self-expression (half the paper's :math:`\gamma_2`, as its term has a factor 1/2).
+    gamma_segmentation : float, default={gamma_segmentation}
+        Weight of :math:`\|C\|_Q`, :math:`\gamma_3`; see `weighting`. 0 leaves the term out.
+    gamma_class : float, default={gamma_class}
+        Weight of the classification, :math:`\gamma_4`; see `weighting`. 0: there is no classifier.
+    gamma_center : float, default={gamma_center}
+        Weight of the centre loss within the classification, :math:`\tau`.
+    norm : {"l2", "l1"}, default="l2"
+        Norm of C: ``"l2"`` is :math:`\|C\|_F^2`, ``"l1"`` is :math:`\|C\|_1` with diag(C) = 0.
+    class_loss : {"cross_entropy", "bounded_logistic"}, default="cross_entropy"
+        The loss :math:`\ell`: cross-entropy, or Eq. (6) as it is printed,
+        :func:`~skdeepsc.losses.bounded_logistic_loss`, by which the classifier hardly learns.
+    weighting : {"relative", "absolute"}, default="relative"
+        ``"relative"``: `gamma_segmentation` and `gamma_class` are what their terms are worth at the first
+        segmentation, as shares of the sum of the three terms of DSC-Net; the weights that follow stay as they are and
+        are kept in `cost_weights_`. ``"absolute"``: they are the weights themselves, whose effect depends on the scale
+        of the images.
+    classifier_sizes : "auto" or tuple of int, default="auto"
+        Widths of the classifier's hidden layers. ``"auto"``: half the number of clustered samples, then `n_clusters`.
+    dscnet_epochs : int, default={dscnet_epochs}
+        Joint epochs without supervision before the first segmentation, the paper's DSC-Net stage.
+    classifier_epochs : int, default={classifier_epochs}
+        Epochs in which the classifier alone learns the first segmentation, at a step size of 0.001.
+    segment_every : int, default={segment_every}
+        Epochs between two segmentations, :math:`T_0`.
+    predict_by : {"classifier", "neighbors"}, default="classifier"
+        What labels new rows: the classifier, which need not agree with `labels_` on rows that were fitted, or the
+        nearest clustered samples in the latent space. Without a trained classifier it is always the latter.
+    {expression_parameters}
+    {autoencoder_parameters}
+
+    Attributes
+    ----------
+    cost_weights_ : dict of str to float
+        The weights of ``"segmentation"`` and ``"class"`` in force.
+    {fitted_attributes}
+    {data_attributes}
+
+    See Also
+    --------
+    DSCNet : The same without supervision.
+    skdeepsc.paper_settings : The settings of the paper for its data sets.
+
+    Notes
+    -----
+    What the paper leaves open, and what is done here:
+
+    - Labels are those of the last spectral clustering, Algorithm 1's output, not the classifier's.
+    - Eq. (2) has a factor 1/(2N) that the DSC-Net code, whose weights the paper takes over, has not: sums here.
+    - Eq. (6) is called a cross-entropy but is bounded. On ORL the classifier then agrees with a quarter of the
+      labels, with cross-entropy with 96 of 100.
+    - The printed weights were set "inversely proportional to the value of each cost", by hand; the relative
+      weights do that. Printed ones on images in 0-1 drive C to 0.
+    - The constants of the centre loss and the numbers of epochs of each stage are not published. Centres are the means
+      of the present clusters. Optimisers start anew with each stage.
+    - C is by default the ridge solution on centred features of unit length, on which the segmentation term acts
+      through the encoder; with ``solver="trained"`` it acts on C itself, as in the paper.
+
+    The history has, beside the costs, ``segmentation_seconds`` and ``label_changes`` (share of samples) of each epoch.
+
+    References
+    ----------
+    J. Zhang, C.-G. Li, C. You, X. Qi, H. Zhang, J. Guo, Z. Lin, "Self-supervised convolutional subspace clustering
+    network", CVPR 2019, arXiv:1905.00149.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skdeepsc import S2ConvSCN
+    >>> images, digits = load_digits(n_class=3, return_X_y=True)
+    >>> clustering = S2ConvSCN(n_clusters=3, image_shape=(8, 8), random_state=0).fit(images[:200])
+    >>> clustering.predict_proba(images[200:205]).shape
+    (5, 3)
+    """
+
     gamma_coef: float = 1.0
     gamma_expression: float = 1.0
     gamma_segmentation: float = 0.1
@@ -39,7 +136,7 @@ class S2ConvSCN(BaseDeepSubspaceClustering):
     weighting: str = "relative"
     classifier_sizes: tuple | str = "auto"
     dscnet_epochs: int = 0
-    classifier_epochs: int = 100
+    classifier_epochs: int = 300
     segment_every: int = 5
     predict_by: str = "classifier"
 
