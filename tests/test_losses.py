@@ -4,14 +4,20 @@ import numpy as np
 import pytest
 import torch
 
+from skdeepsc.affinity import symmetric_affinity
 from skdeepsc.losses import (
+    bounded_logistic_loss,
+    center_loss,
     coefficient_norm,
     confident_cross_entropy,
     contrastive_graph_loss,
     laplacian_cost,
+    nearest_samples,
     normalized_graph,
+    segmentation_norm,
     similarity_graph,
     squared_error,
+    structural_contrastive_loss,
 )
 
 
@@ -107,3 +113,121 @@ def test_confident_cross_entropy_without_confident_samples_is_zero():
     cost.backward()
     assert cost == 0
     assert logits.grad.abs().sum() == 0
+
+
+# S2ConvSCN
+
+
+def test_s2convscn_eq_4_is_eq_5(generator):
+    """Half the cost of spectral clustering is the norm of C across clusters."""
+    coef = torch.randn(9, 9, dtype=torch.float64, generator=generator)
+    segments = torch.tensor([0, 2, 1, 1, 0, 2, 2, 0, 1])
+    affinity, q = symmetric_affinity(coef.numpy()), np.eye(3)[segments]
+    pairs = [(i, j) for i in range(9) for j in range(9)]
+    eq_4 = sum(affinity[i, j] * np.square(q[i] - q[j]).sum() for i, j in pairs)
+    eq_5 = sum(abs(float(coef[i, j])) * np.square(q[i] - q[j]).sum() / 2 for i, j in pairs)
+    assert eq_4 / 2 == pytest.approx(eq_5)
+    assert segmentation_norm(coef, segments).item() == pytest.approx(eq_5)
+
+
+def test_segmentation_norm_is_zero_for_blocks_and_blind_to_names(generator):
+    coef = torch.randn(8, 8, generator=generator)
+    segments = torch.tensor([0, 0, 1, 1, 1, 2, 2, 2])
+    blocks = coef.masked_fill(segments[:, None] != segments, 0)
+    assert segmentation_norm(blocks, segments) == 0
+    assert segmentation_norm(coef, segments) > 0
+    for names in ([1, 2, 0], [2, 1, 0], [7, 3, 5]):
+        assert segmentation_norm(coef, torch.tensor(names)[segments]) == segmentation_norm(coef, segments)
+
+
+def test_eq_6_is_the_loop_as_printed(generator):
+    y = torch.randn(7, 3, dtype=torch.float64, generator=generator)
+    labels = torch.tensor([0, 2, 1, 1, 0, 2, 2])
+    q, first, second = torch.eye(3, dtype=torch.float64)[labels], 0.0, 0.0
+    for j in range(7):
+        first += torch.log(1 + torch.exp(-y[j].softmax(0) @ q[j]))
+        second += (y[j] - y[labels == labels[j]].mean(0)).square().sum()
+    torch.testing.assert_close(bounded_logistic_loss(y, labels), first)
+    torch.testing.assert_close(center_loss(y, labels), second)
+
+
+def test_bounded_logistic_loss_is_no_cross_entropy():
+    labels = torch.tensor([0])
+    right, wrong = (bounded_logistic_loss(torch.tensor([[s, -s]]), labels).item() for s in (50.0, -50.0))
+    assert right == pytest.approx(np.log(1 + np.exp(-1)))
+    assert wrong == pytest.approx(np.log(2))
+
+
+def test_detached_centers_change_no_gradient(generator):
+    labels = torch.tensor([0, 2, 1, 1, 0, 2, 2])
+    y = torch.randn(7, 3, dtype=torch.float64, generator=generator, requires_grad=True)
+    center_loss(y, labels).backward()
+    ours, y.grad = y.grad, None
+    centers = torch.stack([y[labels == k].mean(0) for k in range(3)])
+    (y - centers[labels]).square().sum().backward()
+    torch.testing.assert_close(ours, y.grad)
+
+
+# DSCSC
+
+
+def contrastive_loop(h, h_view, neighbors, temperature):
+    """Eqs (4), (5) and (8), pair by pair."""
+    h, h_view = h / h.norm(dim=1, keepdim=True), h_view / h_view.norm(dim=1, keepdim=True)
+    n, total = len(h), 0.0
+
+    def taken_for(i, x):
+        return torch.exp(h[i] @ x / temperature) / sum(torch.exp(h[k] @ x / temperature) for k in range(n))
+
+    for i in range(n):
+        total -= torch.log(taken_for(i, h_view[i]))
+        for j in range(n):
+            if j != i and j not in neighbors[i]:
+                total -= torch.log(1 - taken_for(i, h[j]))
+    return total
+
+
+@pytest.mark.parametrize("n_neighbors", [0, 1, 3, 8])
+def test_contrastive_loss_is_the_double_loop(generator, n_neighbors):
+    z, h, h_view = torch.randn(3, 9, 4, dtype=torch.float64, generator=generator)
+    neighbors = nearest_samples(z, n_neighbors)
+    found = structural_contrastive_loss(h, h_view, neighbors, temperature=0.3)
+    torch.testing.assert_close(found, contrastive_loop(h, h_view, neighbors.tolist(), 0.3))
+
+
+def test_eq_8_without_neighbors_is_eq_7(generator):
+    h, h_view = torch.randn(2, 9, 4, dtype=torch.float64, generator=generator)
+    none = torch.empty(9, 0, dtype=torch.int64)
+    eq_7 = contrastive_loop(h, h_view, [[]] * 9, 0.1)
+    torch.testing.assert_close(structural_contrastive_loss(h, h_view, none), eq_7)
+    torch.testing.assert_close(structural_contrastive_loss(h, h_view, None), eq_7)
+
+
+def test_contrastive_loss_falls_when_positives_approach_and_negatives_part(generator):
+    h, far = torch.randn(2, 6, 4, generator=generator)
+    approaching = [structural_contrastive_loss(h, torch.lerp(far, h, t)).item() for t in (0.0, 0.3, 0.6, 1.0)]
+    assert approaching == sorted(approaching, reverse=True)
+    shared = torch.ones(4)
+    parting = [structural_contrastive_loss(shared + t * h, shared + t * h).item() for t in (0.0, 0.1, 0.3, 1.0)]
+    assert parting == sorted(parting, reverse=True)
+    neighbors = torch.tensor([[1], [0], [3], [2], [5], [4]])
+    assert structural_contrastive_loss(h, far, neighbors) < structural_contrastive_loss(h, far)
+
+
+@pytest.mark.parametrize("temperature", [1e-3, 0.1, 10.0])
+def test_contrastive_loss_and_gradient_are_finite_where_samples_coincide(temperature):
+    h = torch.cat([torch.ones(3, 4), -torch.ones(3, 4), torch.zeros(1, 4)]).requires_grad_()
+    cost = structural_contrastive_loss(h, h.detach().roll(3, 0), temperature=temperature)
+    cost.backward()
+    assert torch.isfinite(cost)
+    assert torch.isfinite(h.grad).all()
+
+
+def test_nearest_samples_are_those_of_the_loop(generator):
+    z = torch.randn(8, 3, generator=generator, requires_grad=True)
+    found = nearest_samples(z, 3)
+    assert not found.requires_grad
+    for i in range(8):
+        distances = {j: float((z[i] - z[j]).norm().detach()) for j in range(8) if j != i}
+        assert found[i].tolist() == sorted(distances, key=distances.get)[:3]
+    assert nearest_samples(z, 99).shape == (8, 7)

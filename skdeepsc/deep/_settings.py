@@ -27,6 +27,18 @@ _PSSC = {
     "confidence": 0.8,
     "coef_init": 1e-5,
 }
+_S2CONVSCN = {**_DSCNET, "class_loss": "bounded_logistic", "weighting": "absolute"}
+_DSCSC = {
+    "solver": "trained",
+    "latent_normalization": "none",
+    "affinity": "symmetric",
+    "gamma_reconstruction": 0.25,
+    "gamma_contrast": 10.0,
+    "gamma_coef": 1.0,
+    "temperature": 0.1,
+    "augment": "search",
+    "lr": 1e-3,
+}
 
 
 def _algorithm_2(keep, subspace_dim, power, diagonal="zero"):
@@ -44,6 +56,38 @@ def _yaleb(n_subjects):
         "gamma_expression": 10 ** (n_subjects / 10 - 3),
         "max_epochs": 50 + 25 * n_subjects,
         "affinity_params": _algorithm_2(max(0.4 - (n_subjects - 1) // 10 * 0.1, 0.1), 10, 3.5),
+    }
+
+
+def _s2convscn(dscnet, gammas, scale, segment_every, max_epochs):
+    """The printed weights of the four terms, and the network and post-processing of DSC-Net."""
+    coef, expression, segmentation, classification = gammas
+    return {
+        **_SETTINGS["dscnet"][dscnet],
+        **_S2CONVSCN,
+        "gamma_coef": scale * 2 * coef,
+        "gamma_expression": expression,
+        "gamma_segmentation": scale * 2 * segmentation,
+        "gamma_class": scale * 2 * classification,
+        "segment_every": segment_every,
+        "dscnet_epochs": _SETTINGS["dscnet"][dscnet]["max_epochs"],
+        "max_epochs": max_epochs,
+    }
+
+
+def _s2convscn_yaleb(dscnet, n_subjects):
+    gammas = (1.0, 10 ** (n_subjects / 10 - 3), 16.0, 72.0)
+    return _s2convscn(dscnet, gammas, _ON_BYTES, 5, 10 + 40 * n_subjects)
+
+
+def _dscsc(network, n_clusters, n_projected):
+    alpha = 10 ** (n_clusters / 10 - 3)
+    return {
+        **_DSCSC,
+        **network,
+        "n_clusters": n_clusters,
+        "gamma_expression": alpha / 2,
+        "projector_sizes": (n_projected, n_projected),
     }
 
 
@@ -138,6 +182,20 @@ _SETTINGS = {
     },
 }
 _SETTINGS["pssc"]["mnist"] = _SETTINGS["pssc"]["usps"]
+_SETTINGS["s2convscn"] = {
+    "orl": _s2convscn("orl", (0.1, 0.01, 8.0, 1.2), _ON_BYTES, segment_every=5, max_epochs=940),
+    "yaleb": _s2convscn_yaleb("yaleb", 38),
+    "yaleb10": _s2convscn_yaleb("yaleb10", 10),
+    "coil20": _s2convscn("coil20", (1.0, 30.0, 8.0, 6.0), 1.0, segment_every=4, max_epochs=80),
+    "coil100": _s2convscn("coil100", (1.0, 30.0, 8.0, 7.0), 1.0, segment_every=16, max_epochs=110),
+}
+_SETTINGS["dscsc"] = {
+    "orl": _dscsc(_ORL_NET, 40, 64),
+    "umist": _dscsc({"channels": (15, 10, 5), "kernel_sizes": (3, 3, 3)}, 20, 64),
+    "yaleb": _dscsc(_YALE_NET, 38, 128),
+    "mnist1000": _dscsc({"channels": (20, 10, 5), "kernel_sizes": (5, 3, 3)}, 10, 64),
+    "coil20": _dscsc(_COIL20_NET, 20, 256),
+}
 
 
 def paper_settings(method, data):
@@ -149,11 +207,12 @@ def paper_settings(method, data):
 
     Parameters
     ----------
-    method : {"dscnet", "pssc"}
+    method : {"dscnet", "pssc", "s2convscn", "dscsc"}
         The method.
     data : str
-        Name of the data set: "orl", "yaleb" (38 subjects), "yaleb10", "coil20" or "coil100" for DSC-Net; "orl",
-        "mnist1000", "umist", "coil20", "coil40", "usps" or "mnist" for PSSC.
+        Name of the data set: "orl", "yaleb" (38 subjects), "yaleb10", "coil20" or "coil100" for DSC-Net and S2ConvSCN;
+        "orl", "mnist1000", "umist", "coil20", "coil40", "usps" or "mnist" for PSSC; "orl", "umist", "yaleb",
+        "mnist1000" or "coil20" for DSCSC.
 
     Returns
     -------
@@ -170,7 +229,10 @@ def paper_settings(method, data):
     DSC-Net: the released code; its auto-encoders were stopped by eye, pre-training is the package's own here. The
     diagonal of C is left out of Algorithm 2 (the code of both papers keeps it; for COIL-20 it sets it to 1). PSSC: the
     paper's networks (Table II) and the released code's epochs and constants of Algorithm 2; the weights gamma_1 to
-    gamma_3 were never published for any data set, so that the package's defaults stay in force.
+    gamma_3 were never published for any data set, so that the package's defaults stay in force. S2ConvSCN has no
+    released code: the printed weights and Eq. (6) as printed, for the images' scale in the DSC-Net code, whose epochs,
+    networks and post-processing come before and after; ``norm="l1"`` gives its other variant. DSCSC has none either:
+    the printed weights and networks, a plain affinity, and the search of a policy; its epochs and its k are not known.
 
     Examples
     --------
@@ -184,5 +246,6 @@ def paper_settings(method, data):
         known = ", ".join(sorted(_SETTINGS[method]))
         raise KeyError(f"No settings of {method} for {data!r}; the paper's data sets here are {known}.")
     settings = dict(_SETTINGS[method][data])
-    settings["affinity_params"] = dict(settings["affinity_params"])
+    if "affinity_params" in settings:
+        settings["affinity_params"] = dict(settings["affinity_params"])
     return settings
