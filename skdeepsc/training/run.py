@@ -17,8 +17,10 @@ from .phase import Phase
 from .trainer import Trainer
 
 # Draws of the initial weights before an auto-encoder that does not learn is accepted with a warning; the steps after
-# which that is judged; and the shortest training that is judged at all.
+# which that is judged; the shortest training that is judged at all.
 _MAX_DRAWS, _TRIAL_STEPS, _SHORT_STEPS = 5, 300, 100
+# Share of the mean image's error above which it is.
+_DEAD_ERROR = 0.9
 
 
 class Progress:
@@ -151,6 +153,18 @@ class Reconstruction:
         """Named costs of a batch."""
         return {"reconstruction": squared_error(out.x, out.x_auto)}
 
+    def is_dead(self, error, spread):
+        """Whether a network has learnt hardly anything.
+
+        Parameters
+        ----------
+        error : float
+            Squared error of the decoded codes, as a share of the mean image's.
+        spread : float
+            Variance of the codes as a share of their mean square, divided by the same of the samples.
+        """
+        return error > _DEAD_ERROR
+
 
 def pretrain(
     samples, autoencoder, key, architecture, input_scale, objective, epochs, lr, batch_size, seed, device, report
@@ -158,7 +172,8 @@ def pretrain(
     """Train a network without self-expression; it depends on nothing but the arguments, so that it can be cached.
 
     The initialisation is drawn again, at most four times, if after half of the training, 300 steps at most, the
-    reconstruction is hardly better than the mean image's: ReLU auto-encoders with few channels can be born dead.
+    network has learnt hardly anything by its objective's `is_dead`: ReLU auto-encoders with few channels can be born
+    dead.
 
     Parameters
     ----------
@@ -171,7 +186,7 @@ def pretrain(
         Further arguments of :func:`build_autoencoder`.
     input_scale : float
     objective : Reconstruction or the like
-        Heads and costs; without a cost "reconstruction" no initialisation is drawn again.
+        Heads, costs, and what a dead network is.
     epochs, lr, batch_size
         Of the phase.
     seed : int
@@ -187,7 +202,7 @@ def pretrain(
     """
     tensor = to_device(samples, device)
     n_steps = math.ceil(len(samples) / batch_size)
-    is_dead = _DeathTest(tensor, input_scale) if n_steps * epochs >= _SHORT_STEPS else _never
+    is_dead = _DeathTest(tensor, input_scale, objective) if n_steps * epochs >= _SHORT_STEPS else _never
     trial = min(math.ceil(_TRIAL_STEPS / n_steps), math.ceil(epochs / 2))
     for draw in range(_MAX_DRAWS):
         with seeded(seed + draw, device):
@@ -211,10 +226,11 @@ def pretrain(
                 break
             except DeadAutoEncoder:
                 continue
-    if history and "reconstruction" in history[-1] and is_dead(network):
+    if history and is_dead(network):
         warnings.warn(
-            "The auto-encoder rebuilds its input hardly better than the mean image would. Use more channels, a larger "
-            "pretrain_epochs or another pretrain_lr.",
+            "Pre-training has learnt hardly anything: the codes are nearly the same for all samples, or rebuild them "
+            "hardly better than the mean image would. Use more channels, a larger pretrain_epochs or another "
+            "pretrain_lr.",
             ConvergenceWarning,
             stacklevel=2,
         )
@@ -222,24 +238,42 @@ def pretrain(
 
 
 class _DeathTest:
-    """Whether a network rebuilds the samples hardly better than the mean image would."""
+    """Whether a network has learnt hardly anything, by its reconstructions and by its codes."""
 
-    def __init__(self, tensor, input_scale):
+    def __init__(self, tensor, input_scale, objective):
         self.tensor = tensor
-        self.limit = 0.9 * _mean_image_error(tensor, input_scale)
+        self.objective = objective
+        scaled = (block.to(torch.float32) / input_scale for block in tensor.split(4096))
+        self.variance, self.spread = _spread(block.flatten(1) for block in scaled)
 
     def __call__(self, network):
+        if self.variance == 0:  # The samples are all the same.
+            return False
+        errors = []
+
+        def codes():
+            for block in self.tensor.split(4096):
+                out = network(block)
+                errors.append(squared_error(out.x, out.x_auto).item())
+                yield out.z
+
         with torch.inference_mode():
-            outputs = (network(block) for block in self.tensor.split(4096))
-            return sum(squared_error(out.x, out.x_auto).item() for out in outputs) > self.limit > 0
+            _, spread = _spread(codes())
+        return self.objective.is_dead(sum(errors) / self.variance, spread / self.spread)
+
+
+def _spread(blocks):
+    """Summed squared deviation of rows from their mean, and the same as a share of their summed squares."""
+    n_rows, shift, total, deviations, squares = 0, None, 0, 0.0, 0.0
+    for block in blocks:
+        shift = block[0] if shift is None else shift
+        n_rows += len(block)
+        total = total + (block - shift).sum(0)
+        deviations += (block - shift).square().sum().item()
+        squares += block.square().sum().item()
+    variance = max(deviations - total.square().sum().item() / n_rows, 0.0)
+    return variance, variance / squares if squares else 0.0
 
 
 def _never(network):
     return False
-
-
-def _mean_image_error(tensor, input_scale):
-    """Squared error of rebuilding every sample by the mean of all, a sum."""
-    flat = tensor.flatten(1)
-    mean = flat.to(torch.float32).mean(0)
-    return sum((block.to(torch.float32) - mean).square().sum().item() for block in flat.split(4096)) / input_scale**2

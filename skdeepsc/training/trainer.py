@@ -54,6 +54,8 @@ class Trainer(NeuralNet):
     def get_loss(self, y_pred, y_true, X=None, training=False):
         """Sum of the phase's costs; each is recorded under its name, one that is not finite ends the fit."""
         terms = self.phase.costs(y_pred)
+        if not terms:
+            raise ValueError(f"Phase {self.phase.name!r} has nothing to learn: all weights are 0. Set its epochs to 0.")
         self.term_names_ = tuple(terms)
         total = sum(terms.values())
         values = torch.stack([value.detach() for value in terms.values()]).tolist()
