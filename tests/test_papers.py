@@ -4,17 +4,27 @@ import numpy as np
 import pytest
 import torch
 
-from skdeepsc import PSSC, DSCNet, paper_settings
+from skdeepsc import DSCSC, PSSC, DSCNet, S2ConvSCN, paper_settings
 from skdeepsc.deep._base import weighted
-from skdeepsc.losses import laplacian_cost, squared_error
+from skdeepsc.losses import (
+    bounded_logistic_loss,
+    center_loss,
+    laplacian_cost,
+    nearest_samples,
+    segmentation_norm,
+    squared_error,
+    structural_contrastive_loss,
+)
 from skdeepsc.nn import DenseAutoEncoder, SubspaceNetwork, TrainedExpression
 
-METHODS = {"dscnet": DSCNet, "pssc": PSSC}
+METHODS = {"dscnet": DSCNet, "pssc": PSSC, "s2convscn": S2ConvSCN, "dscsc": DSCSC}
 SETTINGS = [
     (method, data)
     for method, data_sets in {
         "dscnet": ["orl", "yaleb", "yaleb10", "coil20", "coil100"],
         "pssc": ["orl", "mnist1000", "umist", "coil20", "coil40", "usps", "mnist"],
+        "s2convscn": ["orl", "yaleb", "yaleb10", "coil20", "coil100"],
+        "dscsc": ["orl", "umist", "yaleb", "mnist1000", "coil20"],
     }.items()
     for data in data_sets
 ]
@@ -26,7 +36,15 @@ def out():
     torch.manual_seed(0)
     dense = DenseAutoEncoder((6,), (4,))
     expression = TrainedExpression(9, torch.randn(9, 9))
-    network = SubspaceNetwork(dense.encoder, dense.decoder, expression, torch.nn.Linear(4, 3))
+    network = SubspaceNetwork(
+        dense.encoder,
+        dense.decoder,
+        expression,
+        torch.nn.Linear(4, 3),
+        projector=torch.nn.Linear(4, 2),
+        augment=torch.neg,
+    )
+    network.segments = torch.tensor([0, 2, 1, 1, 0, 2, 2, 0, 1])
     return network(torch.randn(9, 6))
 
 
@@ -65,23 +83,140 @@ def test_pseudo_supervision_reaches_c_and_the_encoder(images):
     assert not np.allclose(plain.coef_, supervised.coef_, atol=1e-4)
 
 
+# S2ConvSCN
+
+
+def test_s2convscn_objective_is_eq_7(out):
+    method = S2ConvSCN(
+        gamma_coef=2.0, gamma_expression=3.0, gamma_segmentation=5.0, gamma_class=7.0, gamma_center=0.5,
+        class_loss="bounded_logistic", weighting="absolute",
+    )  # fmt: skip
+    method._phases(9)
+    costs = weighted(method._costs(out))
+    q, y = out.segments, out.logits
+    wanted = {
+        "reconstruction": ((out.x - out.x_hat) ** 2).sum(),
+        "coef": 2 * (out.coef**2).sum(),
+        "expression": 3 * ((out.z - out.coef @ out.z) ** 2).sum(),
+        "segmentation": 5 * segmentation_norm(out.coef, q),
+        "class": 7 / 9 * (bounded_logistic_loss(y, q) + 0.5 * center_loss(y, q)),
+    }
+    assert costs.keys() == wanted.keys()
+    for name, value in wanted.items():
+        torch.testing.assert_close(costs[name], value)
+    method.class_loss = "cross_entropy"
+    crossed = 7 / 9 * (torch.nn.functional.cross_entropy(y, q, reduction="sum") + 0.5 * center_loss(y, q))
+    torch.testing.assert_close(weighted(method._costs(out))["class"], crossed)
+
+
+@pytest.mark.parametrize("solver", ["ridge", "trained"])
+@pytest.mark.parametrize("norm", ["l2", "l1"])
+def test_s2convscn_without_supervision_is_dscnet_to_the_last_bit(images, solver, norm):
+    params = {"n_clusters": 3, "pretrain_epochs": 5, "max_epochs": 6, "solver": solver, "norm": norm, "random_state": 0}
+    dscnet = DSCNet(**params).fit(images[0])
+    plain = S2ConvSCN(**params, gamma_segmentation=0, gamma_class=0).fit(images[0])
+    np.testing.assert_array_equal(plain.coef_, dscnet.coef_)
+    np.testing.assert_array_equal(plain.labels_, dscnet.labels_)
+    np.testing.assert_array_equal(plain.predict(images[0]), dscnet.predict(images[0]))
+    for ours, theirs in zip(plain.network_.state_dict().values(), dscnet.network_.state_dict().values(), strict=True):
+        assert torch.equal(ours, theirs)
+    staged = S2ConvSCN(**{**params, "max_epochs": 2}, dscnet_epochs=4, gamma_segmentation=0, gamma_class=0)
+    assert [row["phase"] for row in staged.fit(images[0]).history_][-6:] == ["dscnet"] * 4 + ["finetune"] * 2
+
+
+@pytest.mark.parametrize("solver", ["ridge", "trained"])
+def test_segmentation_supervises_c_and_classes_the_encoder(images, solver):
+    params = {"n_clusters": 3, "pretrain_epochs": 5, "max_epochs": 6, "solver": solver, "random_state": 0}
+    plain = DSCNet(**params).fit(images[0])
+    by_segments = S2ConvSCN(**params, gamma_segmentation=10.0, gamma_class=0).fit(images[0])
+    by_classes = S2ConvSCN(**params, gamma_segmentation=0, gamma_class=10.0, classifier_epochs=5).fit(images[0])
+    assert not np.allclose(plain.coef_, by_segments.coef_, atol=1e-5)
+    assert not np.allclose(plain.embedding_, by_classes.embedding_, atol=1e-4)
+
+
+def test_segmentation_norm_falls_when_it_weighs(images):
+    def across(gamma):
+        method = S2ConvSCN(
+            3, pretrain_epochs=5, max_epochs=30, lr=1e-3, solver="trained", gamma_segmentation=gamma, gamma_class=0,
+            random_state=0,
+        ).fit(images[0])  # fmt: skip
+        coef = np.abs(method.coef_)
+        return coef[method.labels_[:, None] != method.labels_].sum() / coef.sum()
+
+    assert across(1.0) < 0.7 * across(1e-6)
+
+
+# DSCSC
+
+
+def test_dscsc_objective_is_eq_11(out):
+    method = DSCSC(
+        gamma_reconstruction=2.0, gamma_contrast=3.0, gamma_coef=5.0, gamma_expression=7.0, contrast_neighbors=2,
+        temperature=0.2,
+    )  # fmt: skip
+    costs = weighted(method._costs(out))
+    torch.testing.assert_close(out.view.x, -out.x)
+    neighbors = nearest_samples(out.z, 2)
+    decoder = out._network.decoder
+    wanted = {
+        "reconstruction": 2 * ((out.x - decoder(out.coef @ out.z)) ** 2).sum(),
+        "view": 2 * ((out.view.x - decoder(out.view.z)) ** 2).sum(),
+        "contrast": 3 * structural_contrastive_loss(out.h, out.view.h, neighbors, 0.2),
+        "coef": 5 * (out.coef**2).sum(),
+        "expression": 7 * ((out.z - out.coef @ out.z) ** 2).sum(),
+    }
+    assert costs.keys() == wanted.keys()
+    for name, value in wanted.items():
+        torch.testing.assert_close(costs[name], value)
+    first = method._stage_one().costs(out)  # Eq. (10)
+    assert list(first) == ["reconstruction", "view", "contrast"]
+    torch.testing.assert_close(first["reconstruction"], 2 * ((out.x - decoder(out.z)) ** 2).sum())
+
+
+def test_without_augmentation_a_positive_pair_is_the_same_point_twice(images):
+    fitted = DSCSC(3, pretrain_epochs=2, max_epochs=1, augment=None, random_state=0).fit(images[0])
+    out = fitted.network_(torch.from_numpy(images[0])[:, None])
+    assert out.view is out
+    assert out.view.h is out.h
+
+
+def test_ablations_of_dscsc_leave_their_parts_out(images):
+    params = {"n_clusters": 3, "pretrain_epochs": 2, "max_epochs": 1, "random_state": 0}
+    reconstruction_only = DSCSC(**params, gamma_contrast=0, augment=None).fit(images[0])
+    assert reconstruction_only.network_.projector is None
+    assert "contrast" not in reconstruction_only.history_[-1]
+    contrast_only = DSCSC(**params, gamma_reconstruction=0).fit(images[0])
+    assert {"contrast", "coef", "expression"} <= set(contrast_only.history_[-1])
+    assert "reconstruction" not in contrast_only.history_[-1]
+
+
 @pytest.mark.parametrize(("method", "data"), SETTINGS)
 def test_settings_of_the_papers_are_valid(method, data):
     settings = paper_settings(method, data)
     estimator = METHODS[method](**settings)
     estimator._validate_params()
-    settings["affinity_params"]["power"] = -1
-    assert paper_settings(method, data)["affinity_params"]["power"] > 0
+    if "affinity_params" in settings:
+        settings["affinity_params"]["power"] = -1
+        assert paper_settings(method, data)["affinity_params"]["power"] > 0
 
 
-def test_settings_of_a_paper_run_as_they_are(images):
-    settings = {**paper_settings("pssc", "mnist1000"), "n_clusters": 3, "max_epochs": 2, "pretrain_epochs": 2}
-    labels = PSSC(**settings, random_state=0).fit_predict(images[0])
-    assert set(labels) <= {0, 1, 2}
+@pytest.mark.filterwarnings("ignore::skdeepsc.segmentation.DegenerateAffinityWarning")
+@pytest.mark.parametrize(("method", "data"), [("pssc", "mnist1000"), ("s2convscn", "orl"), ("dscsc", "mnist1000")])
+def test_settings_of_a_paper_run_as_they_are(images, method, data):
+    settings = {**paper_settings(method, data), "n_clusters": 3, "max_epochs": 2, "pretrain_epochs": 2}
+    if method == "s2convscn":
+        settings["dscnet_epochs"] = 2
+    fitted = METHODS[method](**settings, random_state=0).fit(images[0])
+    assert set(fitted.labels_) <= {0, 1, 2}
+    if method == "s2convscn":
+        assert fitted.cost_weights_ == {
+            "segmentation": settings["gamma_segmentation"],
+            "class": settings["gamma_class"],
+        }
 
 
 def test_unknown_settings_list_the_known():
     with pytest.raises(KeyError, match="coil100, coil20, orl, yaleb, yaleb10"):
         paper_settings("dscnet", "mnist")
-    with pytest.raises(KeyError, match="dscnet, pssc"):
+    with pytest.raises(KeyError, match="dscnet, dscsc, pssc, s2convscn"):
         paper_settings("deepcluster", "orl")
