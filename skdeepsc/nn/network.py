@@ -130,4 +130,8 @@ class Outputs:
             return self
         view = Outputs(self._network, None, self.index)
         view.x = self._network.augment(self.x)
+        if view.x.shape != self.x.shape:
+            raise ValueError(
+                f"augment must keep the shape of the samples, {tuple(self.x.shape)}; it made {tuple(view.x.shape)} of it."
+            )
         return view

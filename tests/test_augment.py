@@ -1,0 +1,198 @@
+"""Random views of samples: seeded, of the same shape, each setting doing what it says and no more."""
+
+import numpy as np
+import pytest
+import torch
+
+from skdeepsc import DSCSC
+from skdeepsc._random import seeded
+from skdeepsc.training import RandomAugmentation
+from skdeepsc.training.augment import IMAGE_POLICIES, POLICIES, as_augmentation
+
+SETTINGS = {
+    "shift": 0.2,
+    "rotation": 30.0,
+    "scale": 0.3,
+    "shear": 0.3,
+    "flip": True,
+    "contrast": 0.5,
+    "brightness": 0.3,
+    "noise": 0.1,
+    "erasing": 0.5,
+    "masking": 0.3,
+}
+
+
+@pytest.fixture
+def x():
+    return torch.rand(40, 2, 9, 7, generator=torch.Generator().manual_seed(0))
+
+
+def view(x, seed=0, **settings):
+    with seeded(seed):
+        return RandomAugmentation(**settings)(x)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_each_setting_changes_images_and_nothing_else(x, name):
+    before = x.clone()
+    changed = view(x, **{name: SETTINGS[name]})
+    assert torch.equal(x, before)
+    assert changed.shape == x.shape
+    assert changed.dtype == x.dtype
+    assert torch.isfinite(changed).all()
+    assert not torch.allclose(changed, x, atol=1e-3)
+    assert torch.equal(view(x, **{name: SETTINGS[name]}), changed)
+    assert not torch.equal(view(x, seed=1, **{name: SETTINGS[name]}), changed)
+    torch.testing.assert_close(view(x, **{name: 0}), x)
+
+
+def test_images_are_changed_each_in_its_own_way(x):
+    alike = x[:1].expand(40, -1, -1, -1)
+    for name, value in SETTINGS.items():
+        assert len(torch.unique(view(alike, **{name: value}), dim=0)) > 1, name
+
+
+def test_flip_mirrors_half_of_the_images_left_to_right(x):
+    flipped = view(x, flip=True)
+    mirrored = torch.isclose(flipped, x.flip(-1), atol=1e-5).flatten(1).all(1)
+    kept = torch.isclose(flipped, x, atol=1e-5).flatten(1).all(1)
+    assert (mirrored ^ kept).all()
+    assert 10 < mirrored.sum() < 30
+
+
+def test_warps_move_a_spot_as_far_as_they_say():
+    spot = torch.zeros(200, 1, 33, 33)
+    spot[:, :, 16, 26] = 1.0
+
+    def places(**settings):
+        moved = view(spot, **settings)[:, 0]
+        weight = moved.sum((1, 2))
+        grid = torch.arange(33.0)
+        return (moved.sum(1) @ grid / weight - 16).numpy(), (moved.sum(2) @ grid / weight - 16).numpy()
+
+    right, down = places(shift=0.1)
+    np.testing.assert_array_less(np.abs(right - 10), 3.8)
+    np.testing.assert_array_less(np.abs(down), 3.8)
+    assert min(np.ptp(right), np.ptp(down)) > 5
+    right, down = places(rotation=45.0)
+    np.testing.assert_allclose(np.hypot(right, down), 10, atol=0.3)
+    angle = np.degrees(np.arctan2(down, right))
+    assert 35 < angle.max() < 46
+    assert -46 < angle.min() < -35
+    right, down = places(scale=0.2)
+    np.testing.assert_allclose(down, 0, atol=0.1)
+    assert 7.7 < right.min() < 9
+    assert 11 < right.max() < 12.3
+
+
+def test_contrast_keeps_the_mean_and_brightness_the_differences(x):
+    changed = view(x, contrast=0.5)
+    torch.testing.assert_close(changed.mean((1, 2, 3)), x.mean((1, 2, 3)))
+    factors = changed.std((1, 2, 3)) / x.std((1, 2, 3))
+    assert 0.5 <= factors.min() < 0.7
+    assert 1.3 < factors.max() <= 1.5
+    added = view(x, brightness=0.3) - x
+    assert added.flatten(1).std(1).max() < 1e-6
+    assert 0.2 < added.abs().max() <= 0.3
+
+
+def test_erasing_is_a_rectangle_of_the_mean_and_masking_is_zero(x):
+    erased = view(x, erasing=0.5)
+    gone = (erased == x.mean((1, 2, 3), keepdim=True)) & (erased != x)
+    assert torch.equal(gone[:, 0], gone[:, 1])
+    for mask in gone[:, 0]:
+        rows, columns = torch.nonzero(mask.any(1)).ravel(), torch.nonzero(mask.any(0)).ravel()
+        assert mask.sum() == len(rows) * len(columns)
+        assert len(rows) <= 5
+        assert len(columns) <= 4
+        if len(rows):
+            assert rows[-1] - rows[0] == len(rows) - 1
+    masked = view(x, masking=0.3)
+    assert torch.equal(masked[masked != 0], x[masked != 0])
+    assert (masked == 0).float().mean().item() == pytest.approx(0.3, abs=0.02)
+
+
+def test_noise_has_its_standard_deviation(x):
+    assert (view(x, noise=0.1) - x).std().item() == pytest.approx(0.1, abs=0.005)
+
+
+def test_flat_rows_know_noise_and_masking(x):
+    rows = x.flatten(1)
+    assert view(rows, noise=0.1, masking=0.3).shape == rows.shape
+    assert as_augmentation("rows", (126,))(rows).shape == rows.shape
+    for augment in ("digits", {"shift": 0.1, "noise": 0.1}):
+        with pytest.raises(ValueError, match=r"changes images \(.*shift.*\), but X has flat rows of 126 features"):
+            as_augmentation(augment, (126,))
+    assert as_augmentation({"shift": 0, "noise": 0.1}, (126,)).noise == 0.1
+
+
+def test_policies_are_settings(x):
+    for name, settings in POLICIES.items():
+        assert as_augmentation(name, (2, 9, 7))(x).shape == x.shape
+        assert set(settings) <= set(SETTINGS)
+    assert set(IMAGE_POLICIES) < set(POLICIES)
+    assert as_augmentation(torch.neg, (2, 9, 7)) is torch.neg
+    assert as_augmentation(None, (2, 9, 7)) is None
+
+
+# In the estimator
+
+QUICK = {"n_clusters": 3, "pretrain_epochs": 3, "max_epochs": 1, "random_state": 0}
+
+
+def test_augmentations_of_the_estimator(images):
+    X, _ = images
+    assert DSCSC(**QUICK).fit(X).augment_ == "digits"
+    assert DSCSC(**QUICK).fit(X.reshape(60, -1)).augment_ == "rows"
+    with pytest.raises(ValueError, match="'augment' parameter of DSCSC"):
+        DSCSC(**QUICK, augment="photographs").fit(X)
+    with pytest.raises(ValueError, match="flat rows of 64 features"):
+        DSCSC(**QUICK, augment="faces").fit(X.reshape(60, -1))
+    with pytest.raises(TypeError, match="rotate"):
+        DSCSC(**QUICK, augment={"rotate": 3}).fit(X)
+    with pytest.raises(ValueError, match=r"augment must keep .* \(60, 1, 8, 8\).*\(60, 1, 4, 4\)"):
+        DSCSC(**QUICK, augment=lambda x: x[..., ::2, ::2]).fit(X)
+
+
+def test_a_callable_sees_scaled_samples_on_the_device(images):
+    seen = []
+
+    def spy(x):
+        seen.append((x.min().item(), x.max().item(), x.shape[1:], x.dtype))
+        return x + 0.01 * torch.randn_like(x)
+
+    first = DSCSC(**QUICK, augment=spy).fit(255 * images[0])
+    assert {(0.0, 1.0)} >= {(low, high) for low, high, _, _ in seen}
+    assert all(shape == (1, 8, 8) and dtype == torch.float32 for _, _, shape, dtype in seen)
+    again = DSCSC(**QUICK, augment=spy).fit(255 * images[0])
+    np.testing.assert_array_equal(first.coef_, again.coef_)
+
+
+def test_views_differ_from_epoch_to_epoch_and_repeat_with_the_seed(images):
+    views = []
+
+    def spy(x):
+        views.append(RandomAugmentation(noise=0.1)(x))
+        return views[-1]
+
+    before = torch.random.get_rng_state()
+    DSCSC(**QUICK, augment=spy).fit(images[0])
+    half = len(views)
+    DSCSC(**QUICK, augment=spy).fit(images[0])
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert half > 2
+    assert not torch.equal(views[0], views[1])
+    assert all(torch.equal(one, other) for one, other in zip(views[:half], views[half:], strict=True))
+
+
+def test_search_takes_the_policy_of_the_highest_silhouette(images):
+    X, _ = images
+    fitted = DSCSC(**QUICK, augment="search").fit(X)
+    assert list(fitted.augment_scores_) == list(IMAGE_POLICIES)
+    assert all(-1 <= score <= 1 for score in fitted.augment_scores_.values())
+    assert fitted.augment_ == max(fitted.augment_scores_, key=fitted.augment_scores_.get)
+    alone = DSCSC(**QUICK, augment=fitted.augment_).fit(X)
+    np.testing.assert_array_equal(alone.coef_, fitted.coef_)
+    rows = DSCSC(**QUICK, augment="search").fit(X.reshape(60, -1))
+    assert rows.augment_ == "rows"
