@@ -151,7 +151,7 @@ def test_augmentations_of_the_estimator(images):
         DSCSC(**QUICK, augment="faces").fit(X.reshape(60, -1))
     with pytest.raises(TypeError, match="rotate"):
         DSCSC(**QUICK, augment={"rotate": 3}).fit(X)
-    with pytest.raises(ValueError, match=r"augment must keep .* \(60, 1, 8, 8\).*\(60, 1, 4, 4\)"):
+    with pytest.raises(ValueError, match=r"augment must keep .* \(60, 1, 8, 8\), but returned \(60, 1, 4, 4\)"):
         DSCSC(**QUICK, augment=lambda x: x[..., ::2, ::2]).fit(X)
 
 

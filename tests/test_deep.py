@@ -90,6 +90,113 @@ def test_given_ridge_lambda_is_used(images):
     assert np.abs(strong).sum() < np.abs(weak).sum()
 
 
+# S2ConvSCN: the classifier, segmentation within training
+
+S2 = {**QUICK, "max_epochs": 6, "segment_every": 2, "classifier_epochs": 200}
+
+
+def test_classifier_labels_new_rows(images):
+    X, _ = images
+    fitted = S2ConvSCN(**S2).fit(X)
+    proba = fitted.predict_proba(X)
+    assert proba.shape == (60, 3)
+    np.testing.assert_allclose(proba.sum(1), 1, atol=1e-6)
+    np.testing.assert_array_equal(fitted.predict(X), proba.argmax(1))
+    assert (fitted.predict(X) == fitted.labels_).mean() > 0.9
+    # A row's label does not depend on the other rows.
+    np.testing.assert_array_equal(np.concatenate([fitted.predict(X[:1]), fitted.predict(X[1:])]), fitted.predict(X))
+    fitted.network_.classifier[-1].bias.data[fitted._classes[2]] = 1e3
+    assert set(fitted.predict(X)) == {2}
+
+
+def test_neighbours_label_new_rows_when_asked_or_without_a_classifier(images):
+    X, _ = images
+    for params in ({"predict_by": "neighbors"}, {"gamma_class": 0}, {"max_epochs": 0}):
+        fitted = S2ConvSCN(**{**S2, **params}, n_neighbors=5).fit(X)
+        proba = fitted.predict_proba(X)
+        assert set(np.round(proba * 5, 6).ravel()) <= set(range(6))
+        np.testing.assert_array_equal(fitted.predict(X), proba.argmax(1))
+
+
+def test_clusters_keep_the_names_of_the_classifier(images):
+    """Labels, classes and supervising segments are matched, whatever the spectral clustering calls them."""
+    X, _ = images
+    fitted = S2ConvSCN(**S2).fit(X)
+    assert adjusted_rand_score(fitted.predict(X), fitted.labels_) > 0.9
+    last = [row["class"] for row in fitted.history_ if row["phase"] == "finetune"]
+    assert last[-1] <= last[0]
+    assert fitted.network_.segments is None
+
+
+def test_segmentation_within_training_is_told(images):
+    fitted = S2ConvSCN(**S2).fit(images[0])
+    phases = [row["phase"] for row in fitted.history_]
+    assert phases[-206:] == ["classify"] * 200 + ["finetune"] * 6
+    joint = fitted.history_[-6:]
+    assert [row["segmentation_seconds"] > 1e-4 for row in joint] == [False, True, False, True, False, False]
+    assert all(0 <= row["label_changes"] <= 1 for row in joint)
+    assert {"reconstruction", "coef", "expression", "segmentation", "class"} <= set(joint[-1])
+    terms = sum(joint[-1][name] for name in ("reconstruction", "coef", "expression", "segmentation", "class"))
+    assert joint[-1]["train_loss"] == pytest.approx(terms, rel=1e-5)
+
+
+def test_segmentation_within_training_is_the_final_one(images):
+    """Of the C that training ends with, both find the same clusters."""
+    X, _ = images
+    seen = {}
+
+    class Spy(S2ConvSCN):
+        def _resegment(self, network, samples):
+            changes = super()._resegment(network, samples)
+            seen["segments"] = network.segments.numpy().copy()
+            return changes
+
+    params = {**S2, "max_epochs": 1, "lr": 1e-12, "gamma_class": 0}
+    fitted = Spy(**params).fit(X)
+    assert adjusted_rand_score(seen["segments"], fitted.labels_) == 1
+
+
+def test_relative_weights_are_shares_at_the_first_segmentation(images):
+    params = {**S2, "max_epochs": 1, "lr": 1e-12, "classifier_epochs": 0}
+    fitted = S2ConvSCN(**params, gamma_segmentation=0.3, gamma_class=0.2).fit(images[0])
+    first = fitted.history_[-1]
+    base = sum(first[name] for name in ("reconstruction", "coef", "expression"))
+    assert first["segmentation"] == pytest.approx(0.3 * base, rel=1e-4)
+    assert first["class"] == pytest.approx(0.2 * base, rel=1e-4)
+    absolute = S2ConvSCN(**params, gamma_segmentation=0.3, gamma_class=0.2, weighting="absolute").fit(images[0])
+    assert absolute.cost_weights_ == {"segmentation": 0.3, "class": 0.2}
+    assert set(fitted.cost_weights_) == set(absolute.cost_weights_)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_unit_of_the_classifier_is_born_dead(images, seed):
+    """The last hidden layer has as many units as there are clusters, few enough to be all dead by chance."""
+    params = {**QUICK, "random_state": seed, "max_epochs": 1, "classifier_epochs": 0}
+    fitted = S2ConvSCN(**params).fit(images[0])
+    active = fitted.network_.classifier[:-1](torch.from_numpy(fitted.embedding_)) > 0
+    assert (active.float().mean(0) > 0.05).all()
+
+
+def test_classifier_has_half_of_the_samples_then_the_clusters(images):
+    widths = [layer.out_features for layer in S2ConvSCN(**S2).fit(images[0]).network_.classifier[::2]]
+    assert widths == [30, 3, 3]
+    widths = [
+        layer.out_features
+        for layer in S2ConvSCN(**S2, classifier_sizes=(7, 5, 4), subsample=20).fit(images[0]).network_.classifier[::2]
+    ]
+    assert widths == [7, 5, 4, 3]
+    assert len(S2ConvSCN(**S2, classifier_sizes=()).fit(images[0]).network_.classifier) == 1
+
+
+@pytest.mark.parametrize("predict_by", ["classifier", "neighbors"])
+def test_the_rest_of_a_subsample_is_labelled_as_new_rows_are(images, predict_by):
+    X, y = images
+    fitted = S2ConvSCN(**S2, subsample=40, predict_by=predict_by).fit(X)
+    rest = np.setdiff1d(np.arange(60), fitted.sample_indices_)
+    np.testing.assert_array_equal(fitted.predict(X)[rest], fitted.labels_[rest])
+    assert adjusted_rand_score(y, fitted.labels_) > 0.8
+
+
 # The door
 
 

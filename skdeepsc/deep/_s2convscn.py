@@ -26,6 +26,15 @@ _CLASSIFIER_LR = 1e-3
 _DSCNET_TERMS = ("reconstruction", "coef", "expression")
 
 
+@torch.no_grad()
+def _center(classifier, z):
+    """Set the biases before ReLUs so that no unit is silent for all samples, as few units easily are."""
+    for layer in classifier[:-1]:
+        if isinstance(layer, nn.Linear):
+            layer.bias -= layer(z).mean(0)
+        z = layer(z)
+
+
 @shared_parameters
 @dataclass(repr=False, eq=False, kw_only=True)
 class S2ConvSCN(BaseDeepSubspaceClustering):
@@ -167,6 +176,11 @@ class S2ConvSCN(BaseDeepSubspaceClustering):
             hidden = (max(1, len(self.sample_indices_) // 2), self.n_clusters)
         layers = [layer for sizes in pairwise((n_latent, *hidden)) for layer in (nn.Linear(*sizes), nn.ReLU())]
         return {"classifier": nn.Sequential(*layers, nn.Linear((n_latent, *hidden)[-1], self.n_clusters))}
+
+    def _build(self, tensor):
+        super()._build(tensor)
+        if self.network_.classifier is not None:
+            _center(self.network_.classifier, self._codes(self.network_, tensor))
 
     def _needs_zero_diagonal(self):
         return self.norm == "l1"

@@ -130,8 +130,7 @@ class Outputs:
             return self
         view = Outputs(self._network, None, self.index)
         view.x = self._network.augment(self.x)
-        if view.x.shape != self.x.shape:
-            raise ValueError(
-                f"augment must keep the shape of the samples, {tuple(self.x.shape)}; it made {tuple(view.x.shape)} of it."
-            )
+        before, after = tuple(self.x.shape), tuple(view.x.shape)
+        if before != after:
+            raise ValueError(f"augment must keep the shape of the samples, {before}, but returned {after}.")
         return view
