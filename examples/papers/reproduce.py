@@ -3,12 +3,20 @@
     python examples/papers/reproduce.py --method pssc --data coil20 --seeds 3 --data-home FOLDER
 
 FOLDER holds NAME.npz files with the images `X` (uint8) and the classes `y`; "digits" needs none. Labels touch the
-scorer and nothing else. Two ways to C are measured: "trained" with the settings of the paper for the data set where it
-has some, on codes of unit length; "ridge" with the package's network and joint phase. Each is segmented by the plain
-affinity, by its largest coefficients, and by Algorithm 2 of PSSC with the constants that the papers give for the data
-set (else the package's). --defaults adds the estimator as it comes, without any argument. SubspaceClustering has no
-settings: it is measured as it comes, and again with each view alone. UMAP + k-means is measured where umap-learn is
-installed. Every fit runs in a process of its own, so that the peak of memory is its own.
+scorer and nothing else. What is measured of a method, see --ways:
+
+default    the estimator as it comes, without any argument
+ridge      the same segmented by the plain affinity, by its largest coefficients, and by Algorithm 2 of PSSC, with the
+           constants that the papers give for the data set (else the package's)
+trained    so too, with a trained C and the settings of the paper for the data set where it has some, on codes of unit
+           length
+ablations  the default with some of its weights at zero, as in the paper's own table
+beside     DSCNet and pre-trained features without any joint training, by their largest coefficients and by Algorithm 2:
+           what is there without the method's idea
+neighbours k-means and spectral clustering of the pixels, UMAP + k-means where umap-learn is installed
+
+SubspaceClustering has no settings: it is measured as it comes, and again with each view alone. Every fit runs in a
+process of its own, so that the peak of memory is its own.
 """
 
 import argparse
@@ -29,10 +37,35 @@ from sklearn.datasets import load_digits
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.pipeline import make_pipeline
 
-from skdeepsc import PSSC, DSCNet, SubspaceClustering, paper_settings
+from skdeepsc import DSCSC, PSSC, DSCNet, S2ConvSCN, SubspaceClustering, paper_settings
 from skdeepsc.metrics import clustering_accuracy_score
 
-METHODS = {"subspaceclustering": SubspaceClustering, "dscnet": DSCNet, "pssc": PSSC}
+METHODS = {
+    "subspaceclustering": SubspaceClustering,
+    "dscnet": DSCNet,
+    "pssc": PSSC,
+    "s2convscn": S2ConvSCN,
+    "dscsc": DSCSC,
+}
+WAYS = ["default", "ridge", "trained", "ablations", "beside", "neighbours"]
+
+# Parameters of the papers' ablations: S2ConvSCN's Table 3, DSCSC's Table 4, PSSC's Table III; and more of DSCSC.
+ABLATIONS = {
+    "pssc": {"without pseudo-labels": {"gamma_label": 0}, "PSSC_l": {"gamma_label": 0, "gamma_graph": 0}},
+    "s2convscn": {
+        "without ||C||_Q": {"gamma_segmentation": 0},
+        "without classes": {"gamma_class": 0},
+        "without either": {"gamma_segmentation": 0, "gamma_class": 0},
+    },
+    "dscsc": {
+        "without contrast": {"gamma_contrast": 0, "augment": None},
+        "without views": {"augment": None},
+        "search": {"augment": "search"},
+        "codes only": {"expressed": "codes"},
+        "projections only": {"expressed": "projections"},
+    },
+}
+BESIDE = {"dscnet": {}, "pre-trained": {"max_epochs": 0}}
 
 VIEWS = ["autoencoder", "scattering", "pixels"]
 NEIGHBOURS = ["kmeans", "spectral", "umap"]
@@ -65,9 +98,17 @@ CLAIMS = {
     ("pssc", "coil40"): (0.8358, 0.9258),
     ("pssc", "mnist"): (0.890, 0.790),
     ("pssc", "usps"): (0.935, 0.856),
+    ("s2convscn", "orl"): (0.8950, None),
+    ("s2convscn", "coil20"): (0.9786, None),
+    ("s2convscn", "coil100"): (0.7333, None),
+    ("s2convscn", "yaleb10"): (0.9882, None),
+    ("s2convscn", "yaleb32"): (0.9848, None),
+    ("dscsc", "orl"): (0.9075, 0.9444),
+    ("dscsc", "umist"): (0.8175, 0.8542),
+    ("dscsc", "mnist1000"): (0.8512, 0.8212),
+    ("dscsc", "coil20"): (0.9788, 0.9742),
+    ("dscsc", "yaleb32"): (0.9864, 0.9815),
 }
-
-AFFINITIES = ["symmetric", "thresholded", "enhanced"]
 
 # The best claim of the four papers for a data set; Fashion is NCSC's, MNIST its 70,000 images.
 BEST_CLAIMS = {
@@ -85,6 +126,14 @@ BEST_CLAIMS = {
 # Beside the settings of the papers, for all data sets: codes of unit length. Else the network can lower the cost of
 # self-expression at will by shrinking the codes, and the decoder undoes it.
 TRAINED = {"latent_normalization": "unit"}
+# On them the printed weights of S2ConvSCN mean nothing, and by Eq. (6) as printed its classifier learns nothing.
+TRAINED_S2CONVSCN = {
+    **TRAINED,
+    "weighting": "relative",
+    "gamma_segmentation": 0.1,
+    "gamma_class": 0.1,
+    "class_loss": "cross_entropy",
+}
 
 # Above it, C is made of a random part of the rows and the others follow their neighbours.
 LARGEST = 8000
@@ -110,29 +159,32 @@ def main():
 
 
 def ways(options, n_samples):
-    """What is measured: ways to C, or views, and what a user would pick instead."""
+    """Names of what is measured one by one."""
     if options.method == "subspaceclustering":
-        own = ["default", *VIEWS]
+        groups = {"default": ["default", *VIEWS]}
     else:
-        own = [*options.solvers, *["default"] * options.defaults]
-    neighbours = {
+        groups = {
+            "ablations": list(ABLATIONS.get(options.method, {})),
+            "beside": [f"{name}, {way}" for name in BESIDE for way in ("default", "ridge") if options.method != name],
+            **{way: [way] for way in ("default", "ridge", "trained")},
+        }
+    possible = {
         "kmeans": True,
         "spectral": n_samples <= LARGEST,
         "umap": importlib.util.find_spec("umap") is not None,
     }
-    return [*own, *(name for name in options.neighbours if neighbours[name])]
+    groups["neighbours"] = [name for name in NEIGHBOURS if possible[name]]
+    return [name for way in options.ways for name in groups.get(way, [])]
 
 
 def parse(arguments):
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--method", choices=METHODS, required=True)
     parser.add_argument("--data", choices=DATA, required=True)
     parser.add_argument("--seeds", type=int, default=5, help="seeds 0 ... n-1")
     parser.add_argument("--data-home", type=Path, default=Path("data"), help="folder of the .npz files")
     parser.add_argument("--json", type=Path, help="append one object a line: seed, way to C, affinity, scores")
-    parser.add_argument("--solvers", nargs="+", default=["trained", "ridge"], choices=["trained", "ridge"])
-    parser.add_argument("--defaults", action="store_true", help="also the estimator with its default parameters")
-    parser.add_argument("--neighbours", nargs="*", default=NEIGHBOURS, choices=NEIGHBOURS, help="measured beside it")
+    parser.add_argument("--ways", nargs="+", default=WAYS, choices=WAYS, help="what is measured, see above; all")
     parser.add_argument("--device", default="auto")
     return parser.parse_args(arguments)
 
@@ -171,26 +223,51 @@ def measure(options, way, seed):
         )
         return [row(options, seed, y, labels, time.perf_counter() - start, view="all" if way == "default" else way)]
 
-    settings = of_the_paper(options.method, options.data)
-    constants = settings.get("affinity_params", {})
-    own = {"affinity": "enhanced", "affinity_params": constants} if way == "ridge" else {}
-    settings = {**settings, **TRAINED} if way == "trained" else own
-    settings = {"subsample": 5000 if len(X) > LARGEST else None, **settings, "n_clusters": int(n_clusters)}
-    estimator = METHODS[options.method](
-        **{**settings, "solver": "trained" if way == "trained" else "ridge"}, device=options.device, random_state=seed
-    )
+    label, method, params, affinities = plan(options, way)
+    params = {"subsample": 5000 if len(X) > LARGEST else None, **params, "n_clusters": int(n_clusters)}
+    estimator = METHODS[method](**params, device=options.device, random_state=seed)
     start = time.perf_counter()
     estimator.fit(X)
     seconds = time.perf_counter() - start
 
-    params = {"enhanced": constants, "thresholded": {"keep": constants["keep"]} if constants else {}}
     rows = []
-    for affinity in AFFINITIES if way in ("trained", "ridge") else [estimator.affinity]:
+    for affinity, affinity_params in affinities or [(estimator.affinity, None)]:
         start = time.perf_counter()
-        labels = estimator.recluster(X, affinity=affinity, affinity_params=params.get(affinity))
+        labels = estimator.recluster(X, affinity=affinity, affinity_params=affinity_params)
         extra = time.perf_counter() - start
-        rows.append(row(options, seed, y, labels, seconds + extra, solver=estimator.solver, affinity=affinity))
+        rows.append(
+            row(options, seed, y, labels, seconds + extra, method=label, solver=estimator.solver, affinity=affinity)
+        )
     return rows
+
+
+def plan(options, way):
+    """Name in the table, method, parameters, and affinities (None: the estimator's own) of what is measured."""
+    settings, constants = of_the_paper(options.method, options.data), constants_of(options.data)
+    affinities = [
+        ("symmetric", None),
+        ("thresholded", {"keep": constants["keep"]} if constants else None),
+        ("enhanced", constants),
+    ]
+    enhanced = {"affinity": "enhanced", "affinity_params": constants}
+    if way == "trained":
+        own = TRAINED_S2CONVSCN if options.method == "s2convscn" else TRAINED
+        return options.method, options.method, {**settings, **own, "solver": "trained"}, affinities
+    if way == "ridge":
+        return options.method, options.method, enhanced, affinities
+    if way in ABLATIONS.get(options.method, {}):
+        return way, options.method, ABLATIONS[options.method][way], None
+    name, _, way = way.rpartition(", ")
+    params = BESIDE.get(name, {})
+    if way == "ridge":
+        return name, "dscnet", {**params, **enhanced}, [("enhanced", constants)]
+    return name or options.method, "dscnet" if name else options.method, params, None
+
+
+def constants_of(data):
+    """Constants of Algorithm 2 that the papers give for a data set, None if none does."""
+    found = (of_the_paper(method, data).get("affinity_params") for method in ("pssc", "dscnet"))
+    return next((constants for constants in found if constants), None)
 
 
 def of_the_paper(method, data):

@@ -146,12 +146,12 @@ class BaseAutoEncoding(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Tr
         return network.to(self.device_), history
 
     def _encode(self, samples):
-        """Codes of checked samples, block by block, float32."""
+        """Codes of checked samples (what expresses them, if that is not the codes), block by block, float32."""
         block = max(1, _BLOCK_VALUES // samples[0].size)
         network = self.network_.eval()
         with torch.inference_mode():
             codes = [
-                network(to_device(samples[start : start + block], self.device_)).z.cpu()
+                network(to_device(samples[start : start + block], self.device_)).features.cpu()
                 for start in range(0, len(samples), block)
             ]
         return torch.cat(codes).numpy()

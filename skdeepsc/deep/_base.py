@@ -313,9 +313,9 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
         return spectral_labels(matrix, n_clusters, assign_labels=assign_labels, random_state=self._label_seed)
 
     def _codes(self, network, tensor):
-        """Codes of samples that are on the device, as a tensor without a graph."""
+        """Features that express samples on the device, as a tensor without a graph."""
         with torch.inference_mode():
-            blocks = [network.eval()(block).z for block in tensor.split(4096)]
+            blocks = [network.eval()(block).features for block in tensor.split(4096)]
         return torch.cat(blocks).clone()
 
     def _spread(self, row_labels, samples):

@@ -63,6 +63,27 @@ class ContrastivePretraining(Reconstruction):
         return structural_contrastive_loss(out.h, out.view.h, neighbors, self.temperature)
 
 
+class JoinedFeatures(nn.Module):
+    """Codes and projections side by side, each divided by its scale; without a scale, it is left out."""
+
+    def __init__(self, code_scale, projection_scale):
+        super().__init__()
+        self.code_scale = code_scale
+        self.projection_scale = projection_scale
+
+    def forward(self, out):
+        """Features of shape (n_samples, n_latent + n_projected)."""
+        parts = (out.z, self.code_scale), (out.h, self.projection_scale)
+        return torch.cat([part / scale for part, scale in parts if scale], 1)
+
+
+def _scales(network, tensor):
+    """Root mean square deviations of codes and of projections from their means."""
+    with torch.inference_mode():
+        outputs = [(out.z, out.h) for out in map(network.eval(), tensor.split(4096))]
+    return [torch.cat(parts).var(0, correction=0).sum().sqrt().item() or 1.0 for parts in zip(*outputs, strict=True)]
+
+
 @shared_parameters
 @dataclass(repr=False, eq=False, kw_only=True)
 class DSCSC(BaseDeepSubspaceClustering):
@@ -101,8 +122,12 @@ class DSCSC(BaseDeepSubspaceClustering):
         a callable from a float32 tensor of samples in units of `input_scale_`, on the device, to another of the same
         shape, which should draw by torch's generator. ``"auto"``: "digits" for images, whose small affine changes suit
         most centred images, "rows" (noise, masking) for flat rows. ``"search"`` pre-trains with each policy for images
-        and keeps the one under which the codes have the highest mean silhouette coefficient in their own clusters, the
-        paper's criterion. ``None``: a sample is its own view.
+        and keeps the one whose features have the highest mean silhouette coefficient in their own clusters, the paper's
+        criterion. ``None``: a sample is its own view.
+    expressed : {"both", "codes", "projections"}, default="both"
+        What samples are expressed by. ``"codes"``: the codes, as in the paper. ``"projections"``: what the projector
+        makes of them, where the contrastive loss pulls clusters together. ``"both"``: side by side, each of the same
+        variance after pre-training. Without a projector (``gamma_contrast=0``) always the codes.
     {expression_parameters}
     {autoencoder_parameters}
 
@@ -158,6 +183,8 @@ class DSCSC(BaseDeepSubspaceClustering):
     contrast_neighbors: int = 10
     projector_sizes: tuple = (64, 64)
     augment: object = "auto"
+    expressed: str = "both"
+    subspace_dim: float = 2
     channels: tuple = (16, 32, 64)
     pretrain_batch_size: int | str = 100
 
@@ -171,6 +198,7 @@ class DSCSC(BaseDeepSubspaceClustering):
         "contrast_neighbors": [Interval(Integral, 0, None, closed="left")],
         "projector_sizes": [tuple, list],
         "augment": [StrOptions({"auto", "search", *POLICIES}), dict, callable, None],
+        "expressed": [StrOptions({"both", "codes", "projections"})],
     }
 
     def _needs_zero_diagonal(self):
@@ -203,6 +231,19 @@ class DSCSC(BaseDeepSubspaceClustering):
             "expression": (self.gamma_expression, lambda: squared_error(out.z, out.z_hat)),
         }
 
+    # What is expressed
+
+    def _build(self, tensor):
+        self._join(self.network_, tensor)
+        super()._build(tensor)
+
+    def _join(self, network, tensor):
+        """Tell a pre-trained network what samples are expressed by."""
+        if network.projector is None or self.expressed == "codes":
+            return
+        scales = (None, 1.0) if self.expressed == "projections" else _scales(network, tensor)
+        network.features = JoinedFeatures(*scales)
+
     # The search of a policy
 
     def _policies(self):
@@ -232,8 +273,10 @@ class DSCSC(BaseDeepSubspaceClustering):
         return found
 
     def _silhouette(self, network, samples):
-        """Mean silhouette coefficient of the codes in the clusters that they express."""
-        z = self._codes(network.to(self.device_), to_device(samples[self.sample_indices_], self.device_))
+        """Mean silhouette coefficient of the expressed features in the clusters that they make."""
+        tensor = to_device(samples[self.sample_indices_], self.device_)
+        self._join(network.to(self.device_), tensor)
+        z = self._codes(network, tensor)
         expression = self._ridge(center=True, unit=True)
         with torch.no_grad():
             coef = expression(precise(z)).float().cpu().numpy()

@@ -26,6 +26,8 @@ class SubspaceNetwork(nn.Module):
         From codes to the features that are contrasted, (n_samples, n_projected).
     augment : callable or None
         From scaled images to random views of them, of the same shape.
+    features : callable or None
+        From the :class:`Outputs` of samples to the features that express each other; ``None``: the codes.
     input_scale : float, default=1.0
         Samples are divided by it before anything else.
 
@@ -36,7 +38,16 @@ class SubspaceNetwork(nn.Module):
     """
 
     def __init__(
-        self, encoder, decoder, expression=None, classifier=None, *, projector=None, augment=None, input_scale=1.0
+        self,
+        encoder,
+        decoder,
+        expression=None,
+        classifier=None,
+        *,
+        projector=None,
+        augment=None,
+        features=None,
+        input_scale=1.0,
     ):
         super().__init__()
         self.encoder = encoder
@@ -45,6 +56,7 @@ class SubspaceNetwork(nn.Module):
         self.classifier = classifier
         self.projector = projector
         self.augment = augment
+        self.features = features
         self.register_buffer("segments", None, persistent=False)
         self.register_buffer("input_scale", torch.tensor(float(input_scale)))
 
@@ -64,8 +76,10 @@ class Outputs:
         Scaled images, X.
     z : tensor of shape (n_samples, n_latent)
         Codes, Z.
+    features : tensor of shape (n_samples, n_expressed)
+        What samples are expressed by: the codes, unless the network says otherwise.
     coef : tensor of shape (n_samples, n_samples)
-        Self-expression coefficients, C; row i rebuilds sample i.
+        Self-expression coefficients, C, of the features; row i rebuilds sample i.
     z_hat : tensor of shape (n_samples, n_latent)
         Self-expressed codes, C Z.
     x_hat : tensor of shape (n_samples, ...)
@@ -96,8 +110,12 @@ class Outputs:
         return self._network.encoder(self.x).flatten(1)
 
     @cached_property
+    def features(self):
+        return self.z if self._network.features is None else self._network.features(self)
+
+    @cached_property
     def coef(self):
-        return self._network.expression(self.z)
+        return self._network.expression(self.features)
 
     @cached_property
     def z_hat(self):
