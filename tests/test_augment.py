@@ -143,7 +143,7 @@ QUICK = {"n_clusters": 3, "pretrain_epochs": 3, "max_epochs": 1, "random_state":
 
 def test_augmentations_of_the_estimator(images):
     X, _ = images
-    assert DSCSC(**QUICK).fit(X).augment_ == "digits"
+    assert DSCSC(**QUICK, augment="digits").fit(X).augment_ == "digits"
     assert DSCSC(**QUICK).fit(X.reshape(60, -1)).augment_ == "rows"
     with pytest.raises(ValueError, match="'augment' parameter of DSCSC"):
         DSCSC(**QUICK, augment="photographs").fit(X)
@@ -188,11 +188,11 @@ def test_views_differ_from_epoch_to_epoch_and_repeat_with_the_seed(images):
 
 def test_search_takes_the_policy_of_the_highest_silhouette(images):
     X, _ = images
-    fitted = DSCSC(**QUICK, augment="search").fit(X)
+    fitted = DSCSC(**QUICK).fit(X)
     assert list(fitted.augment_scores_) == list(IMAGE_POLICIES)
     assert all(-1 <= score <= 1 for score in fitted.augment_scores_.values())
     assert fitted.augment_ == max(fitted.augment_scores_, key=fitted.augment_scores_.get)
     alone = DSCSC(**QUICK, augment=fitted.augment_).fit(X)
     np.testing.assert_array_equal(alone.coef_, fitted.coef_)
-    rows = DSCSC(**QUICK, augment="search").fit(X.reshape(60, -1))
+    rows = DSCSC(**QUICK).fit(X.reshape(60, -1))
     assert rows.augment_ == "rows"

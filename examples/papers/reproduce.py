@@ -60,7 +60,7 @@ ABLATIONS = {
     "dscsc": {
         "without contrast": {"gamma_contrast": 0, "augment": None},
         "without views": {"augment": None},
-        "search": {"augment": "search"},
+        **{f"{policy} views": {"augment": policy} for policy in ("digits", "faces", "objects")},
         "codes only": {"expressed": "codes"},
         "projections only": {"expressed": "projections"},
     },

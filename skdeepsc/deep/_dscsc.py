@@ -117,13 +117,14 @@ class DSCSC(BaseDeepSubspaceClustering):
         k: the nearest samples of the batch, by their codes, are no negatives. 0 contrasts with all, Eq. (7).
     projector_sizes : tuple of two int, default={projector_sizes}
         Widths of the projector's hidden layer and of its output.
-    augment : {"auto", "digits", "faces", "objects", "rows", "search"}, dict, callable or None, default="auto"
-        The random views T: a policy by name; a dict of arguments of :class:`~skdeepsc.training.RandomAugmentation`; or
-        a callable from a float32 tensor of samples in units of `input_scale_`, on the device, to another of the same
-        shape, which should draw by torch's generator. ``"auto"``: "digits" for images, whose small affine changes suit
-        most centred images, "rows" (noise, masking) for flat rows. ``"search"`` pre-trains with each policy for images
-        and keeps the one whose features have the highest mean silhouette coefficient in their own clusters, the paper's
-        criterion. ``None``: a sample is its own view.
+    augment : {"search", "digits", "faces", "objects", "rows"}, dict, callable or None, default="search"
+        The random views T. ``"search"`` pre-trains with each policy for images and keeps the one whose features have
+        the highest mean silhouette coefficient in their own clusters, the paper's criterion, which needs no labels. A
+        policy by name saves the others' time: ``"digits"`` (affine changes and contrast), ``"faces"`` (smaller ones,
+        mirroring, brightness), ``"objects"`` (mirroring, erasing); ``"rows"`` (noise, masking), which flat rows always
+        get by a search. A dict has arguments of :class:`~skdeepsc.training.RandomAugmentation`. A callable gets a
+        float32 tensor of samples in units of `input_scale_`, on the device, returns another of the same shape, and
+        should draw by torch's generator. ``None``: a sample is its own view.
     expressed : {"both", "codes", "projections"}, default="both"
         What samples are expressed by. ``"codes"``: the codes, as in the paper. ``"projections"``: what the projector
         makes of them, where the contrastive loss pulls clusters together. ``"both"``: side by side, each of the same
@@ -170,7 +171,7 @@ class DSCSC(BaseDeepSubspaceClustering):
     >>> from sklearn.datasets import load_digits
     >>> from skdeepsc import DSCSC
     >>> images, digits = load_digits(n_class=3, return_X_y=True)
-    >>> dscsc = DSCSC(n_clusters=3, image_shape=(8, 8), pretrain_epochs=10, max_epochs=2, random_state=0)
+    >>> dscsc = DSCSC(n_clusters=3, image_shape=(8, 8), augment="digits", pretrain_epochs=10, random_state=0)
     >>> dscsc.fit(images[:200]).predict(images[200:203]).shape
     (3,)
     """
@@ -182,7 +183,7 @@ class DSCSC(BaseDeepSubspaceClustering):
     temperature: float = 0.1
     contrast_neighbors: int = 10
     projector_sizes: tuple = (64, 64)
-    augment: object = "auto"
+    augment: object = "search"
     expressed: str = "both"
     subspace_dim: float = 2
     channels: tuple = (16, 32, 64)
@@ -197,7 +198,7 @@ class DSCSC(BaseDeepSubspaceClustering):
         "temperature": [Interval(Real, 0, None, closed="neither")],
         "contrast_neighbors": [Interval(Integral, 0, None, closed="left")],
         "projector_sizes": [tuple, list],
-        "augment": [StrOptions({"auto", "search", *POLICIES}), dict, callable, None],
+        "augment": [StrOptions({"search", *POLICIES}), dict, callable, None],
         "expressed": [StrOptions({"both", "codes", "projections"})],
     }
 
@@ -248,11 +249,9 @@ class DSCSC(BaseDeepSubspaceClustering):
 
     def _policies(self):
         """Augmentations to pre-train with."""
-        if self.augment not in ("auto", "search"):
+        if self.augment != "search":
             return [self.augment]
-        if len(self.image_shape_) == 1:
-            return ["rows"]
-        return IMAGE_POLICIES if self.augment == "search" else ["digits"]
+        return IMAGE_POLICIES if len(self.image_shape_) > 1 else ["rows"]
 
     def _n_pretrainings(self):
         return len(self._policies())

@@ -115,7 +115,7 @@ def _signed(x, *shape):
 
 # Changes that leave the class of such samples alone.
 POLICIES = {
-    "digits": {"shift": 0.06, "rotation": 10.0, "scale": 0.1, "shear": 0.1, "contrast": 0.2},
+    "digits": {"shift": 0.1, "rotation": 15.0, "scale": 0.2, "shear": 0.3, "contrast": 0.3},
     "faces": {"shift": 0.06, "rotation": 5.0, "scale": 0.05, "flip": True, "contrast": 0.2, "brightness": 0.1},
     "objects": {"shift": 0.06, "scale": 0.1, "flip": True, "contrast": 0.2, "erasing": 0.3},
     "rows": {"noise": 0.05, "masking": 0.1},
