@@ -33,12 +33,15 @@ QUICK = {"n_clusters": 3, "pretrain_epochs": 20, "max_epochs": 2, "random_state"
 @pytest.mark.parametrize("max_epochs", [0, 2])
 def test_every_method_runs_both_ways_with_and_without_a_joint_phase(images, method, solver, max_epochs):
     X, y = images
-    own = {"classifier_epochs": 7, "predict_by": "neighbors"} if method is S2ConvSCN else {}
-    fitted = method(**{**QUICK, "max_epochs": max_epochs}, solver=solver, **own).fit(X)
+    own = {
+        S2ConvSCN: {"classifier_epochs": 7, "predict_by": "neighbors"},
+        DSCSC: {"pretrain_epochs": 100, "augment": "digits"},
+    }.get(method, {})
+    fitted = method(**{**QUICK, "max_epochs": max_epochs, **own}, solver=solver).fit(X)
     assert adjusted_rand_score(y, fitted.labels_) > 0.85
     assert fitted.coef_.shape == fitted.affinity_matrix_.shape == (60, 60)
     assert fitted.coef_.dtype == fitted.embedding_.dtype == np.float32
-    own_epochs = 7 if own and max_epochs else 0
+    own_epochs = 7 if method is S2ConvSCN and max_epochs else 0
     assert fitted.n_iter_ == max_epochs + own_epochs + (150 if solver == "trained" else 0)
     np.testing.assert_array_equal(fitted.predict(X), fitted.labels_)
     np.testing.assert_allclose(fitted.transform(X), fitted.embedding_, atol=1e-5)
@@ -444,6 +447,36 @@ def test_grid_search_without_labels(images, scorer):
         scoring=scorer,
         error_score="raise",
     ).fit(X.reshape(60, -1))
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+@pytest.mark.parametrize(
+    ("method", "grid", "runs"),
+    [
+        (S2ConvSCN, {"gamma_segmentation": [0.1, 1.0], "gamma_class": [0.0, 0.1]}, 1),
+        (DSCSC, {"gamma_coef": [0.1, 1.0], "gamma_expression": [0.1, 1.0]}, 3),
+        (DSCSC, {"gamma_contrast": [1.0, 10.0], "augment": ["faces"]}, 2),
+    ],
+)
+def test_a_grid_shares_the_pretraining_of_its_method(images, tmp_path, monkeypatch, method, grid, runs):
+    """DSCSC pre-trains once for each policy, and for each weight that its stage I knows."""
+    log = []
+    original = autoencoder_module.pretrain
+
+    @functools.wraps(original)
+    def counted(*args, **kwargs):
+        log.append(1)
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(autoencoder_module, "pretrain", counted)
+    search = GridSearchCV(
+        method(**{**QUICK, "pretrain_epochs": 3, "max_epochs": 1}, memory=str(tmp_path)),
+        grid,
+        cv=TransductiveSplit(),
+        scoring=silhouette_scorer,
+        error_score="raise",
+    ).fit(images[0])
+    assert len(log) == runs
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 

@@ -6,7 +6,7 @@ import torch
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 
-from skdeepsc import PSSC, DSCNet
+from skdeepsc import DSCSC, PSSC, DSCNet, S2ConvSCN
 from skdeepsc.datasets import make_union_of_subspaces
 from skdeepsc.metrics import clustering_accuracy_score, subspace_preserving_error
 from skdeepsc.nn import ridge_coefficients
@@ -40,7 +40,7 @@ def test_ridge_is_subspace_preserving_on_independent_subspaces():
     assert subspace_preserving_error(coef, y) < 1e-3
 
 
-@pytest.mark.parametrize("method", [DSCNet, PSSC])
+@pytest.mark.parametrize("method", [DSCNet, PSSC, S2ConvSCN, DSCSC])
 @pytest.mark.parametrize(
     "params",
     [
@@ -66,6 +66,35 @@ def test_digits_are_clustered_better_than_by_kmeans():
     accuracy = clustering_accuracy_score(digits.target, labels)
     assert accuracy > clustering_accuracy_score(digits.target, kmeans)
     assert accuracy > 0.8
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        (S2ConvSCN, {"max_epochs": 3, "segment_every": 1}),
+        (DSCSC, {"augment": "digits", "pretrain_epochs": 60, "max_epochs": 2}),
+    ],
+)
+def test_some_digits_are_clustered_as_well_as_by_kmeans_or_better(method, params):
+    images, digits = load_digits().images[:600], load_digits().target[:600]
+    kmeans = KMeans(10, n_init=10, random_state=0).fit_predict(images.reshape(600, -1))
+    fitted = method(10, **params, random_state=0).fit(images)
+    assert clustering_accuracy_score(digits, fitted.labels_) > clustering_accuracy_score(digits, kmeans)
+    new = load_digits().images[600:900]
+    assert clustering_accuracy_score(load_digits().target[600:900], fitted.predict(new)) > 0.75
+
+
+def test_supervision_by_segments_lets_a_trained_c_recover_more():
+    """On noisy subspaces, ||C||_Q leaves less of C between the true subspaces than the same schedule without it."""
+    X, y = make_union_of_subspaces(160, 30, n_subspaces=4, subspace_dim=4, noise=0.5, random_state=0)
+    params = {
+        "autoencoder": Identity(), "pretrain_epochs": 0, "solver": "trained", "affinity": "symmetric", "lr": 1e-3,
+        "max_epochs": 60, "random_state": 0,
+    }  # fmt: skip
+    plain = S2ConvSCN(4, gamma_segmentation=0, gamma_class=0, **params).fit(X)
+    supervised = S2ConvSCN(4, gamma_segmentation=1.0, gamma_class=0, **params).fit(X)
+    assert subspace_preserving_error(supervised.coef_, y) < 0.95 * subspace_preserving_error(plain.coef_, y)
+    assert clustering_accuracy_score(y, supervised.labels_) >= clustering_accuracy_score(y, plain.labels_)
 
 
 def test_labels_do_not_depend_on_the_order_of_the_samples():
