@@ -206,7 +206,7 @@ class DSCSC(BaseDeepSubspaceClustering):
         return True
 
     def _bytes_per_pair(self):
-        return {"trained": 64, "ridge": 80}
+        return {"trained": 48, "ridge": 48}
 
     # Stage I: Eq. (10)
 

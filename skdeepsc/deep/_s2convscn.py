@@ -185,6 +185,9 @@ class S2ConvSCN(BaseDeepSubspaceClustering):
     def _needs_zero_diagonal(self):
         return self.norm == "l1"
 
+    def _bytes_per_pair(self):
+        return {"trained": 40, "ridge": 44}
+
     # Eq. (7)
 
     def _costs(self, out):
