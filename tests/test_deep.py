@@ -200,6 +200,38 @@ def test_the_rest_of_a_subsample_is_labelled_as_new_rows_are(images, predict_by)
     assert adjusted_rand_score(y, fitted.labels_) > 0.8
 
 
+# DSCSC: what is expressed
+
+
+@pytest.mark.parametrize(("expressed", "n_features"), [("codes", 64), ("projections", 7), ("both", 71)])
+@pytest.mark.parametrize("solver", ["ridge", "trained"])
+def test_codes_and_projections_express(images, expressed, n_features, solver):
+    X, _ = images
+    params = {**QUICK, "augment": "digits", "projector_sizes": (9, 7), "max_epochs": 1, "expression_epochs": 2}
+    fitted = DSCSC(**params, expressed=expressed, solver=solver).fit(X)
+    assert fitted.embedding_.shape == (60, n_features)
+    assert len(fitted.get_feature_names_out()) == n_features
+    np.testing.assert_array_equal(fitted.predict(X), fitted.labels_)
+    with torch.no_grad():
+        out = fitted.network_(torch.from_numpy(X)[:, None])
+        z, h = out.z.numpy(), out.h.numpy()
+    parts = {"codes": [z], "projections": [h], "both": [z, h]}[expressed]
+    found = np.split(fitted.embedding_, np.cumsum([part.shape[1] for part in parts])[:-1], axis=1)
+    for one, other in zip(parts, found, strict=True):
+        np.testing.assert_allclose(other / np.abs(other).max(), one / np.abs(one).max(), atol=1e-5)
+
+
+def test_codes_and_projections_weigh_the_same_at_first(images):
+    params = {**QUICK, "augment": "digits", "max_epochs": 0}
+    both = DSCSC(**params).fit(images[0]).embedding_
+    variances = [part.var(0).sum() for part in np.split(both, [64], axis=1)]
+    np.testing.assert_allclose(variances, 1, rtol=1e-3)
+    codes, projections = (DSCSC(**params, expressed=name).fit(images[0]).coef_ for name in ("codes", "projections"))
+    assert not np.allclose(codes, projections, atol=1e-3)
+    without = DSCSC(**params, gamma_contrast=0).fit(images[0])
+    assert without.embedding_.shape == (60, 64)
+
+
 # The door
 
 
@@ -340,6 +372,30 @@ def test_dead_autoencoders_are_drawn_again(images):
     assert np.abs(fitted.transform(X)).max() > 0
     with pytest.warns(ConvergenceWarning, match="hardly better than the mean image"):
         AutoEncoder(autoencoder=_dead, pretrain_epochs=60, random_state=0).fit(X)
+
+
+@pytest.mark.filterwarnings("ignore::skdeepsc.segmentation.DegenerateAffinityWarning")
+def test_dead_encoders_are_drawn_again_where_views_are_contrasted(images):
+    draws = []
+
+    def born_dead_at_first(shape):
+        draws.append(_dead(shape))
+        if len(draws) == 3:
+            draws[-1] = _alive(shape)
+        return draws[-1]
+
+    params = {**QUICK, "pretrain_epochs": 100, "max_epochs": 0, "augment": "digits"}
+    fitted = DSCSC(**params, autoencoder=born_dead_at_first).fit(images[0])
+    assert len(draws) == 3
+    assert len(fitted.history_) == 100
+    with pytest.warns(ConvergenceWarning, match="codes are nearly the same for all samples"):
+        DSCSC(**params, autoencoder=_dead).fit(images[0])
+
+
+def _alive(shape):
+    from skdeepsc.nn import ConvAutoEncoder
+
+    return ConvAutoEncoder(shape)
 
 
 def _dead(shape):
