@@ -243,7 +243,7 @@ def measure(options, way, seed):
 
 def plan(options, way):
     """Name in the table, method, parameters, and affinities (None: the estimator's own) of what is measured."""
-    settings, constants = of_the_paper(options.method, options.data), constants_of(options.data)
+    settings, constants = of_the_paper(options.method, options.data), constants_of(options.method, options.data)
     affinities = [
         ("symmetric", None),
         ("thresholded", {"keep": constants["keep"]} if constants else None),
@@ -264,9 +264,9 @@ def plan(options, way):
     return name or options.method, "dscnet" if name else options.method, params, None
 
 
-def constants_of(data):
-    """Constants of Algorithm 2 that the papers give for a data set, None if none does."""
-    found = (of_the_paper(method, data).get("affinity_params") for method in ("pssc", "dscnet"))
+def constants_of(method, data):
+    """Constants of Algorithm 2 for a data set, of the method's paper, else of another's; None if none has any."""
+    found = (of_the_paper(source, data).get("affinity_params") for source in (method, "dscnet", "pssc"))
     return next((constants for constants in found if constants), None)
 
 
