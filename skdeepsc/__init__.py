@@ -9,6 +9,8 @@ _HOMES = {
     "AutoEncoder": "deep",
     "DSCNet": "deep",
     "DSCSC": "deep",
+    "EDSC": "shallow",
+    "LRSC": "shallow",
     "PSSC": "deep",
     "S2ConvSCN": "deep",
     "Scattering": "nn",
@@ -25,6 +27,7 @@ _MODULES = (
     "model_selection",
     "nn",
     "segmentation",
+    "shallow",
     "training",
 )
 

@@ -10,9 +10,10 @@ from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import skdeepsc
-from skdeepsc import DSCSC, PSSC, AutoEncoder, DSCNet, S2ConvSCN, Scattering, SubspaceClustering
+from skdeepsc import DSCSC, EDSC, LRSC, PSSC, AutoEncoder, DSCNet, S2ConvSCN, Scattering, SubspaceClustering
 
-ESTIMATORS = [AutoEncoder, DSCNet, DSCSC, PSSC, S2ConvSCN, Scattering, SubspaceClustering]
+SHALLOW = [EDSC, LRSC]
+ESTIMATORS = [AutoEncoder, DSCNet, DSCSC, PSSC, S2ConvSCN, Scattering, SubspaceClustering, *SHALLOW]
 
 
 @pytest.mark.filterwarnings("ignore::skdeepsc.segmentation.DegenerateAffinityWarning")

@@ -1,0 +1,213 @@
+"""The classic methods: optimisers against slow or obvious references, new rows, kinds of input."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
+
+from skdeepsc import EDSC, LRSC, AutoEncoder
+from skdeepsc.datasets import make_union_of_subspaces
+from skdeepsc.metrics import clustering_accuracy_score
+from skdeepsc.shallow._lrsc import shrunk_values
+
+
+def dense(matrix):
+    return matrix.toarray() if sparse.issparse(matrix) else matrix
+
+
+def unit(X):
+    return X / np.linalg.norm(X, axis=1, keepdims=True)
+
+
+@pytest.fixture
+def rows():
+    """Thirty noisy samples of two planes in eight dimensions, unit length."""
+    return unit(make_union_of_subspaces(30, 8, n_subspaces=2, subspace_dim=2, noise=0.3, random_state=0)[0])
+
+
+# EDSC
+
+
+@pytest.mark.parametrize("n_features", [8, 50])
+def test_edsc_is_a_ridge_regression_of_each_row_on_the_others(n_features):
+    z = unit(np.random.RandomState(0).normal(size=(20, n_features)))
+    coef = EDSC(2, ridge_lambda=0.3, random_state=0).fit(z).coef_
+    free = EDSC(2, ridge_lambda=0.3, zero_diagonal=False, random_state=0).fit(z).coef_
+    for i in range(len(z)):
+        others = np.delete(np.arange(len(z)), i)
+        gram = z[others] @ z[others].T + 0.3 * np.eye(len(z) - 1)
+        np.testing.assert_allclose(coef[i, others], np.linalg.solve(gram, z[others] @ z[i]), atol=1e-10)
+        np.testing.assert_allclose(free[i], np.linalg.solve(z @ z.T + 0.3 * np.eye(len(z)), z @ z[i]), atol=1e-10)
+        assert coef[i, i] == 0
+
+
+# LRSC
+
+
+def lrsc_cost(coef, clean, z, tau, alpha):
+    cost = np.linalg.norm(coef, "nuc") + tau / 2 * np.square(clean - coef @ clean).sum()
+    return cost + (alpha / 2 * np.square(z - clean).sum() if alpha else 0)
+
+
+def test_noise_free_lrsc_is_the_shape_interaction_matrix():
+    X, _ = make_union_of_subspaces(40, 20, n_subspaces=2, subspace_dim=3, random_state=0)
+    left = np.linalg.svd(X)[0][:, :6]
+    estimator = LRSC(2, tau=None, random_state=0).fit(X)
+    np.testing.assert_allclose(estimator.coef_, left @ left.T, atol=1e-7)
+    assert estimator.rank_ == 6
+
+
+def test_lrsc_fulfils_the_optimality_conditions(rows):
+    """0 is a subgradient: tau (Z - CZ) Z^T = U V^T + W with the singular vectors of C, and W, of norm <= 1, beside them."""
+    tau = 5.0
+    coef = LRSC(2, tau=tau, random_state=0).fit(rows).coef_
+    left, values, right = np.linalg.svd(coef)
+    rank = int((values > 1e-9).sum())
+    assert 0 < rank < 8
+    gradient = left.T @ (tau * (rows - coef @ rows) @ rows.T) @ right.T
+    np.testing.assert_allclose(gradient[:rank, :rank], np.eye(rank), atol=1e-8)
+    np.testing.assert_allclose(gradient[:rank, rank:], 0, atol=1e-8)
+    np.testing.assert_allclose(gradient[rank:, :rank], 0, atol=1e-8)
+    assert np.linalg.norm(gradient[rank:, rank:], 2) <= 1
+
+
+@pytest.mark.parametrize(("tau", "alpha"), [(2.0, 9.0), (5.0, 0.7), (5.0, 5.0), (0.1, 100.0), (None, 3.0)])
+def test_lrsc_cleans_singular_values_as_a_fine_grid_does(tau, alpha):
+    values = np.linspace(0.01, 4, 40)
+    grid = np.linspace(0, 4.5, 450001)
+    if tau is None:
+        loss = (grid > 0).astype(float)
+    else:
+        loss = np.where(grid > tau**-0.5, 1 - 0.5 / (tau * np.maximum(grid, 1e-9) ** 2), tau / 2 * grid**2)
+    best = [grid[np.argmin(loss + alpha / 2 * (value - grid) ** 2)] for value in values]
+    np.testing.assert_allclose(shrunk_values(values, tau, alpha), best, atol=2e-5)
+
+
+def test_lrsc_with_noise_has_the_least_cost_around_it(rows):
+    tau, alpha = 6.0, 8.0
+    estimator = LRSC(2, tau=tau, alpha=alpha, random_state=0).fit(rows)
+    left, values, right = np.linalg.svd(rows, full_matrices=False)
+    clean = left * shrunk_values(values, tau, alpha) @ right
+    least = lrsc_cost(estimator.coef_, clean, rows, tau, alpha)
+    generator = np.random.RandomState(0)
+    for size in (1e-3, 1e-1):
+        for _ in range(50):
+            other = estimator.coef_ + size * generator.normal(size=estimator.coef_.shape)
+            shifted = clean + size * generator.normal(size=clean.shape)
+            assert lrsc_cost(other, shifted, rows, tau, alpha) > least
+            assert lrsc_cost(estimator.coef_, shifted, rows, tau, alpha) > least
+            assert lrsc_cost(other, clean, rows, tau, alpha) > least
+
+
+# All methods
+
+METHODS = {"EDSC": EDSC(3, ridge_lambda=0.05, random_state=0), "LRSC": LRSC(3, random_state=0)}
+
+
+@pytest.fixture(params=METHODS)
+def method(request):
+    return METHODS[request.param]
+
+
+@pytest.fixture(scope="module")
+def union():
+    X, y = make_union_of_subspaces(160, 20, n_subspaces=3, subspace_dim=3, noise=0.02, random_state=0)
+    return X[:120], y[:120], X[120:], y[120:]
+
+
+def test_subspaces_are_found_and_new_rows_are_put_on_them(method, union):
+    X, y, new, y_new = union
+    fitted = clone(method).fit(X)
+    assert clustering_accuracy_score(y, fitted.labels_) == 1
+    names = [np.bincount(y[fitted.labels_ == k]).argmax() for k in range(3)]
+    assert np.array_equal(np.take(names, fitted.predict(new)), y_new)
+    assert np.array_equal(fitted.predict(X), fitted.labels_)
+
+
+def test_new_rows_do_not_depend_on_each_other(method, union):
+    X, _, new, _ = union
+    fitted = clone(method).fit(X)
+    together = fitted._express(fitted._normalized(new))
+    apart = [fitted._express(fitted._normalized(new[[i]])) for i in range(len(new))]
+    np.testing.assert_allclose(dense(together), np.concatenate([dense(part) for part in apart]), atol=1e-9)
+    assert np.array_equal(clone(method).set_params(n_jobs=2).fit(X).predict(new), fitted.predict(new))
+
+
+def test_sparse_rows_frames_images_and_tensors_give_the_same_labels(method, union):
+    X, _, new, _ = union
+    X, new = np.where(np.abs(X) > 0.1, X, 0), np.where(np.abs(new) > 0.1, new, 0)
+    fitted = clone(method).fit(X)
+    for to in (sparse.csr_array, sparse.csc_matrix, pd.DataFrame, torch.from_numpy, lambda X: X.reshape(-1, 4, 5)):
+        other = clone(method).fit(to(X))
+        np.testing.assert_allclose(dense(other.coef_), dense(fitted.coef_), atol=1e-6)
+        assert np.array_equal(other.labels_, fitted.labels_)
+        assert np.array_equal(other.predict(to(new)), fitted.predict(new))
+
+
+def test_single_precision_gives_single_precision(method, union):
+    X, y, new, _ = union
+    fitted = clone(method).fit(X.astype(np.float32))
+    assert fitted.coef_.dtype == fitted.embedding_.dtype == np.float32
+    np.testing.assert_allclose(dense(fitted.coef_), dense(clone(method).fit(X).coef_), atol=2e-3)
+    assert clustering_accuracy_score(y, fitted.labels_) == 1
+    assert fitted.predict(new).shape == (40,)
+
+
+def test_a_subsample_is_clustered_and_the_others_follow(method, union):
+    X, y, _, _ = union
+    fitted = clone(method).set_params(subsample=60).fit(X)
+    rows = fitted.sample_indices_
+    assert fitted.coef_.shape == fitted.affinity_matrix_.shape == (60, 60)
+    assert len(np.unique(rows)) == 60
+    assert clustering_accuracy_score(y, fitted.labels_) == 1
+
+
+def test_coefficients_are_sparse_where_the_method_is(method, union):
+    fitted = clone(method).fit(union[0])
+    assert sparse.issparse(fitted.coef_) == (type(method) not in (EDSC, LRSC))
+    assert sparse.issparse(fitted.affinity_matrix_) == (sparse.issparse(fitted.coef_) and fitted.affinity != "enhanced")
+
+
+def test_codes_of_an_autoencoder_are_clustered(method, images):
+    pipeline = make_pipeline(AutoEncoder(pretrain_epochs=5, random_state=0), clone(method))
+    labels = pipeline.fit_predict(images[0])
+    assert clustering_accuracy_score(images[1], labels) > 0.6
+    assert np.array_equal(pipeline.predict(images[0][:3]).shape, (3,))
+
+
+def test_permuted_samples_have_permuted_coefficients(method, union):
+    X = union[0]
+    order = np.random.RandomState(0).permutation(len(X))
+    coef, permuted = (dense(clone(method).fit(rows).coef_) for rows in (X, X[order]))
+    np.testing.assert_allclose(coef[np.ix_(order, order)], permuted, atol=1e-6)
+
+
+def test_centred_samples_are_expressed_around_their_mean(rows):
+    fitted = EDSC(2, normalization="centered", random_state=0).fit(rows + 5)
+    np.testing.assert_allclose(fitted.coef_, EDSC(2, random_state=0).fit(rows - rows.mean(0)).coef_, atol=1e-10)
+    raw = EDSC(2, normalization="none", random_state=0).fit(2 * rows)
+    np.testing.assert_array_equal(raw.embedding_, 2 * rows)
+    with pytest.raises(ValueError, match='normalization="centered" makes sparse samples dense'):
+        EDSC(2, normalization="centered").fit(sparse.csr_array(rows))
+
+
+def test_importing_the_classics_does_not_import_torch():
+    code = (
+        "import sys; from skdeepsc import EDSC; import skdeepsc.shallow; import numpy as np;"
+        "EDSC(2).fit(np.random.RandomState(0).normal(size=(20, 4)));"
+        "print([name for name in ('torch', 'skorch') if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_what_does_not_fit_the_memory_is_refused(monkeypatch, rows):
+    monkeypatch.setattr("skdeepsc._memory.available_bytes", lambda device: 1000)
+    with pytest.raises(MemoryError, match="subsample="):
+        EDSC(2).fit(rows)
