@@ -138,6 +138,19 @@ n_jobs : int or None, default=None
 random_state : int, RandomState instance or None, default=None
     An int gives the same result each time. NumPy's global generator is neither used nor changed."""
 
+_SPARSE_PARAMETERS = """\
+max_iter : int, default={max_iter}
+    Most rounds of the solver: each solves the problem over the active set, and looks for samples that should join it.
+tol : float, default={tol}
+    Largest violation of a condition of optimality, as a share of the weight of the l1 norm."""
+
+_SOLVER_ATTRIBUTES = """\
+n_iter_ : int
+    Rounds of the solver, of the block of samples that needed the most.
+kkt_violation_ : float
+    Largest violation of a condition of optimality of all samples, as a share of the weight of the l1 norm. In single
+    precision, what rounding leaves counts as `tol`."""
+
 _SHALLOW_ATTRIBUTES = """\
 labels_ : ndarray of shape (n_samples,), int64
     Cluster of each training sample, consecutive from 0.
@@ -162,6 +175,8 @@ def shared_parameters(cls):
         ("expression_parameters", _EXPRESSION_PARAMETERS),
         ("data_attributes", _DATA_ATTRIBUTES),
         ("fitted_attributes", _FITTED_ATTRIBUTES),
+        ("sparse_parameters", _SPARSE_PARAMETERS),
+        ("solver_attributes", _SOLVER_ATTRIBUTES),
         ("shallow_parameters", _SHALLOW_PARAMETERS),
         ("dense_attributes", _SHALLOW_ATTRIBUTES.replace("{coef}", "ndarray")),
         ("sparse_attributes", _SHALLOW_ATTRIBUTES.replace("{coef}", "csr_array")),

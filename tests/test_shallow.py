@@ -9,12 +9,16 @@ import pytest
 import torch
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import ElasticNet
 from sklearn.pipeline import make_pipeline
 
-from skdeepsc import EDSC, LRSC, AutoEncoder
+from skdeepsc import EDSC, LRSC, SSCOMP, AutoEncoder, EnSC
 from skdeepsc.datasets import make_union_of_subspaces
 from skdeepsc.metrics import clustering_accuracy_score
 from skdeepsc.shallow._lrsc import shrunk_values
+from skdeepsc.shallow._quadratic import solve_l1_quadratics
+from skdeepsc.shallow._ssc_omp import matching_pursuit
 
 
 def dense(matrix):
@@ -64,7 +68,7 @@ def test_noise_free_lrsc_is_the_shape_interaction_matrix():
 
 
 def test_lrsc_fulfils_the_optimality_conditions(rows):
-    """0 is a subgradient: tau (Z - CZ) Z^T = U V^T + W with the singular vectors of C, and W, of norm <= 1, beside them."""
+    """0 is a subgradient: tau (Z - CZ) Z^T = U V^T + W: singular vectors of C, and W beside them, of norm <= 1."""
     tau = 5.0
     coef = LRSC(2, tau=tau, random_state=0).fit(rows).coef_
     left, values, right = np.linalg.svd(coef)
@@ -105,9 +109,100 @@ def test_lrsc_with_noise_has_the_least_cost_around_it(rows):
             assert lrsc_cost(other, clean, rows, tau, alpha) > least
 
 
+# SSC-OMP
+
+
+def pursue_slowly(target, atoms, n_steps, tol=0.0):
+    """The textbook's loop: choose, solve the least squares problem, take the residual."""
+    support, coef = [], np.zeros(len(atoms))
+    residual = target
+    while len(support) < n_steps and residual @ residual > tol * (target @ target):
+        support.append(int(np.argmax(np.abs(atoms @ residual))))
+        solution = np.linalg.lstsq(atoms[support].T, target)[0]
+        residual = target - solution @ atoms[support]
+        coef[support] = solution
+    return coef
+
+
+@pytest.mark.filterwarnings("ignore::skdeepsc.segmentation.DegenerateAffinityWarning")
+@pytest.mark.parametrize("to", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("tol", [0.0, 0.2])
+def test_omp_is_the_textbook_loop_for_each_sample(rows, to, tol):
+    coef = SSCOMP(2, n_nonzero_coefs=5, tol=tol, random_state=0).fit(to(rows)).coef_.toarray()
+    for i in range(len(rows)):
+        atoms = rows.copy()
+        atoms[i] = 0
+        np.testing.assert_allclose(coef[i], pursue_slowly(rows[i], atoms, 5, tol), atol=1e-9)
+    assert ((coef != 0).sum(1) == 5).all() == (tol == 0)
+
+
+def test_omp_survives_duplicates_zeros_and_full_spans():
+    X = np.vstack([np.eye(3), np.eye(3), 2 * np.eye(3), np.zeros((1, 3))])
+    coef = matching_pursuit(X, X, 8, 0.0, own=np.arange(10))
+    np.testing.assert_allclose((coef @ X)[:9], X[:9], atol=1e-12)
+    assert np.bincount(coef.nonzero()[0], minlength=10).tolist() == [1] * 9 + [0]
+
+
+# EnSC, and the solver of all methods with an l1 norm
+
+
+def conditions(coef, gradient, l1, l2=0.0):
+    """Largest violation of the optimality conditions of an elastic net; `gradient` is that of half the residual."""
+    slope = gradient - l2 * coef
+    off = np.where(coef != 0, np.abs(slope - l1 * np.sign(coef)), np.maximum(np.abs(slope) - l1, 0))
+    return off[~np.eye(len(coef), dtype=bool)].max()
+
+
+@pytest.mark.parametrize("to", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("l1_ratio", [0.4, 1.0])
+def test_ensc_fulfils_the_conditions_and_is_coordinate_descent(rows, to, l1_ratio):
+    estimator = EnSC(2, gamma=20, l1_ratio=l1_ratio, tol=1e-9, random_state=0).fit(to(rows))
+    coef = estimator.coef_.toarray()
+    for i in range(len(rows)):
+        others = np.delete(np.arange(len(rows)), i)
+        gamma = 20 * l1_ratio / np.abs(rows[others] @ rows[i]).max()
+        slow = ElasticNet(1 / gamma / 8, l1_ratio=l1_ratio, fit_intercept=False, tol=1e-14, max_iter=100000)
+        slow.fit(rows[others].T, rows[i])
+        np.testing.assert_allclose(coef[i, others], slow.coef_, atol=1e-6)
+        assert coef[i, i] == 0
+    assert estimator.kkt_violation_ <= 1e-9
+    assert estimator.n_iter_ >= 1
+
+
+def test_working_sets_grow_to_the_optimum_and_are_told_when_they_do_not(monkeypatch):
+    monkeypatch.setattr("skdeepsc.shallow._elastic_net._FIRST", 2)
+    monkeypatch.setattr("skdeepsc.shallow._elastic_net._MORE", 1)
+    z = unit(np.random.RandomState(0).normal(size=(80, 30)))
+    estimator = EnSC(2, gamma=50, tol=1e-8, random_state=0).fit(z)
+    coef = estimator.coef_.toarray()
+    l1 = np.abs(z @ z.T - np.eye(80)).max(1, keepdims=True) / 50
+    assert conditions(coef / l1, (z - coef @ z) @ z.T / l1, 1.0, l1 / 9) < 1e-7
+    assert estimator.n_iter_ > 5
+    with pytest.warns(ConvergenceWarning, match="max_iter=2 rounds"):
+        assert EnSC(2, max_iter=2, random_state=0).fit(z).kkt_violation_ > 1e-6
+
+
+def test_many_small_problems_are_solved_to_full_precision():
+    generator = np.random.RandomState(0)
+    factor = generator.normal(size=(50, 12, 6))  # Singular: fewer features than atoms, and atoms that are equal.
+    factor[:25, 3] = factor[:25, 4]
+    quadratic = factor @ factor.transpose(0, 2, 1)
+    linear = np.einsum("nij,nj->ni", factor, generator.normal(size=(50, 6)))
+    thresholds = generator.uniform(0.01, 1, size=(50, 12))
+    coef = solve_l1_quadratics(quadratic, linear, thresholds, generator.normal(size=(50, 12)), 1e-10)
+    slope = linear - np.einsum("nij,nj->ni", quadratic, coef)
+    off = np.where(coef != 0, np.abs(slope - thresholds * np.sign(coef)), np.maximum(np.abs(slope) - thresholds, 0))
+    assert off.max() < 1e-11
+
+
 # All methods
 
-METHODS = {"EDSC": EDSC(3, ridge_lambda=0.05, random_state=0), "LRSC": LRSC(3, random_state=0)}
+METHODS = {
+    "EDSC": EDSC(3, ridge_lambda=0.05, random_state=0),
+    "LRSC": LRSC(3, random_state=0),
+    "SSCOMP": SSCOMP(3, n_nonzero_coefs=3, random_state=0),
+    "EnSC": EnSC(3, random_state=0),
+}
 
 
 @pytest.fixture(params=METHODS)

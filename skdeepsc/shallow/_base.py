@@ -159,10 +159,10 @@ class BaseShallowSubspaceClustering(ClusterMixin, BaseEstimator):
         for k in range(residuals.shape[1]):
             members = np.flatnonzero(self._row_labels == k)
             difference = z - coef[:, members] @ self.embedding_[members]
-            residuals[:, k] = _squared_norms(difference)
+            residuals[:, k] = squared_norms(difference)
         return residuals
 
-    def _by_blocks(self, function, n_rows, most=1024):
+    def _by_blocks(self, function, n_rows, most=256):
         """What `function` returns for each block of rows, a slice; in threads with `n_jobs`."""
         size = max(1, min(most, _BLOCK_VALUES // self.embedding_.shape[0]))
         n_threads = effective_n_jobs(self.n_jobs)
@@ -171,7 +171,13 @@ class BaseShallowSubspaceClustering(ClusterMixin, BaseEstimator):
             return Parallel(n_jobs=n_threads, prefer="threads")(delayed(function)(block) for block in blocks)
 
 
-def _squared_norms(rows):
+def dense(matrix):
+    """An array of what may be sparse."""
+    return matrix.toarray() if sparse.issparse(matrix) else matrix
+
+
+def squared_norms(rows):
+    """Squared length of each row."""
     if sparse.issparse(rows):
         return np.asarray(rows.multiply(rows).sum(axis=1)).ravel()
     return np.einsum("ij,ij->i", rows, rows)

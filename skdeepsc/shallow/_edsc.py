@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from numbers import Real
 
 import numpy as np
-from scipy import sparse
 from scipy.linalg import cho_factor, cho_solve
 
 from .._compat import Interval
 from .._docs import shared_parameters
-from ._base import BaseShallowSubspaceClustering
+from ._base import BaseShallowSubspaceClustering, dense
 
 
 @shared_parameters
@@ -91,15 +90,11 @@ def ridge_weights(z, lam):
     z = z.astype(np.float64, copy=False)
     n_samples, n_features = z.shape
     if n_features < n_samples:
-        return cho_solve(_penalized(z.T @ z, lam), _dense(z.T))
-    return cho_solve(_penalized(z @ z.T, lam), _dense(z)).T
+        return cho_solve(_penalized(z.T @ z, lam), dense(z.T))
+    return cho_solve(_penalized(z @ z.T, lam), dense(z)).T
 
 
 def _penalized(gram, lam):
-    gram = _dense(gram)
+    gram = dense(gram)
     gram[np.diag_indices_from(gram)] += lam
     return cho_factor(gram, overwrite_a=True, check_finite=False)
-
-
-def _dense(matrix):
-    return matrix.toarray() if sparse.issparse(matrix) else matrix

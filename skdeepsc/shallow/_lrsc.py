@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from numbers import Real
 
 import numpy as np
-from scipy import sparse
 from scipy.linalg import eigh
 
 from .._compat import Interval
 from .._docs import shared_parameters
-from ._base import BaseShallowSubspaceClustering
+from ._base import BaseShallowSubspaceClustering, dense
 
 
 @shared_parameters
@@ -93,7 +92,7 @@ def thin_svd(z):
     z = z.astype(np.float64, copy=False)
     flat = z.shape[1] < z.shape[0]
     gram = z.T @ z if flat else z @ z.T
-    squares, vectors = eigh(gram.toarray() if sparse.issparse(gram) else gram, check_finite=False)
+    squares, vectors = eigh(dense(gram), check_finite=False)
     counts = squares > len(squares) * np.finfo(squares.dtype).eps * max(squares[-1], np.finfo(squares.dtype).tiny)
     values, vectors = np.sqrt(squares[counts]), vectors[:, counts]
     other = np.asarray((z if flat else z.T) @ vectors) / values
