@@ -13,8 +13,12 @@ import skdeepsc
 from skdeepsc import (
     DSCSC,
     EDSC,
+    KSSC,
+    LRR,
     LRSC,
     PSSC,
+    S3C,
+    SSC,
     SSCOMP,
     AutoEncoder,
     DSCNet,
@@ -24,7 +28,7 @@ from skdeepsc import (
     SubspaceClustering,
 )
 
-SHALLOW = [EDSC, LRSC, SSCOMP, EnSC]
+SHALLOW = [EDSC, KSSC, LRR, LRSC, S3C, SSC, SSCOMP, EnSC]
 ESTIMATORS = [AutoEncoder, DSCNet, DSCSC, PSSC, S2ConvSCN, Scattering, SubspaceClustering, *SHALLOW]
 # Two features span their plane, and no other data tell three clusters of lines apart with two coefficients a sample.
 CHECKED_WITH = {SSCOMP: {"normalization": "none", "tol": 0.1}}

@@ -13,9 +13,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNet
 from sklearn.pipeline import make_pipeline
 
-from skdeepsc import EDSC, LRSC, SSCOMP, AutoEncoder, EnSC
+from skdeepsc import EDSC, KSSC, LRR, LRSC, S3C, SSC, SSCOMP, AutoEncoder, EnSC
 from skdeepsc.datasets import make_union_of_subspaces
-from skdeepsc.metrics import clustering_accuracy_score
+from skdeepsc.metrics import clustering_accuracy_score, subspace_preserving_error
 from skdeepsc.shallow._lrsc import shrunk_values
 from skdeepsc.shallow._quadratic import solve_l1_quadratics
 from skdeepsc.shallow._ssc_omp import matching_pursuit
@@ -195,6 +195,175 @@ def test_many_small_problems_are_solved_to_full_precision():
     assert off.max() < 1e-11
 
 
+# SSC
+
+
+def ssc_weight(alpha, z):
+    products = np.abs(z @ z.T)
+    np.fill_diagonal(products, 0)
+    return alpha / products.max(1).min()
+
+
+@pytest.mark.parametrize("to", [np.asarray, sparse.csr_array])
+def test_ssc_is_a_lasso_of_each_row_on_the_others(rows, to):
+    estimator = SSC(2, alpha=30, random_state=0).fit(to(rows))
+    coef = estimator.coef_.toarray()
+    assert estimator.lambda_ == pytest.approx(ssc_weight(30, rows))
+    assert conditions(coef, (rows - coef @ rows) @ rows.T, 1 / estimator.lambda_) < 1e-8
+    assert not coef.diagonal().any()
+
+
+@pytest.mark.parametrize("to", [np.asarray, sparse.csr_array])
+def test_affine_ssc_fulfils_the_conditions_with_a_multiplier(rows, to):
+    estimator = SSC(2, alpha=30, affine=True, normalization="none", random_state=0).fit(to(rows))
+    coef, l1 = estimator.coef_.toarray(), 1 / estimator.lambda_
+    np.testing.assert_allclose(coef.sum(1), 1, atol=1e-5)
+    gradient = (rows - coef @ rows) @ rows.T
+    for i in range(len(rows)):
+        used = coef[i] != 0
+        multipliers = l1 * np.sign(coef[i, used]) - gradient[i, used]
+        np.testing.assert_allclose(multipliers, multipliers.mean(), atol=1e-5)
+        assert np.abs(np.delete(gradient[i] + multipliers.mean(), i)).max() < l1 + 1e-5
+
+
+@pytest.mark.parametrize("affine", [False, True])
+@pytest.mark.parametrize("to", [np.asarray, sparse.csr_array])
+def test_ssc_with_outlying_entries_fulfils_the_conditions_for_both(rows, to, affine):
+    z = rows.copy()
+    z[::7, 3] += 4
+    estimator = SSC(2, alpha=30, outlier_alpha=3, affine=affine, normalization="none", random_state=0).fit(to(z))
+    coef, outliers = estimator.coef_.toarray(), estimator.outliers_.toarray()
+    weight_z, weight_e = ssc_weight(30, z), 3 / np.sort(np.abs(z).sum(1))[-2]
+    left = z - coef @ z - outliers
+    if not affine:
+        assert conditions(coef, left @ z.T, 1 / weight_z) < 1e-8
+    off = np.where(outliers != 0, np.abs(left - weight_e / weight_z * np.sign(outliers)), 0)
+    assert off.max() < 1e-8
+    assert np.abs(left).max() <= weight_e / weight_z + 1e-8
+    assert (outliers[::7, 3] > 2).all()
+    assert np.array_equal(estimator.predict(to(z)), estimator.labels_)
+
+
+# KSSC
+
+
+def test_kssc_is_ssc_on_the_features_of_its_kernel(rows):
+    products = np.einsum("ni,nj->nij", rows, rows).reshape(len(rows), -1)
+    for params, features in (({"kernel": "linear"}, rows), ({"kernel": "poly", "degree": 2, "coef0": 0}, products)):
+        for affine in (False, True):
+            kernel = KSSC(2, gamma=1.0, affine=affine, random_state=0, **params).fit(rows)
+            plain = SSC(2, normalization="none", affine=affine, random_state=0).fit(features)
+            assert kernel.lambda_ == pytest.approx(plain.lambda_)
+            np.testing.assert_allclose(kernel.coef_.toarray(), plain.coef_.toarray(), atol=1e-5)
+            assert np.array_equal(kernel.predict(rows[:9]), plain.predict(features[:9]))
+
+
+def test_kssc_fulfils_the_conditions_and_takes_callables(rows):
+    estimator = KSSC(2, kernel="rbf", gamma=2.0, alpha=50, random_state=0).fit(rows)
+    coef, kernel = estimator.coef_.toarray(), np.exp(-2 * np.square(rows[:, None] - rows).sum(-1))
+    assert conditions(coef, kernel - coef @ kernel, 1 / estimator.lambda_) < 1e-8
+    own = KSSC(2, kernel=gaussian, kernel_params={"width": 2.0}, alpha=50, random_state=0).fit(rows)
+    np.testing.assert_allclose(own.coef_.toarray(), coef, atol=1e-9)
+
+
+def gaussian(a, b, width):
+    return np.exp(-width * np.square(a - b).sum())
+
+
+# S3C
+
+
+@pytest.mark.parametrize("soft", [False, True])
+def test_s3c_solves_the_lasso_of_its_own_segmentation(rows, soft):
+    estimator = S3C(2, gamma=0.7, soft=soft, max_alternations=30, tol=1e-8, random_state=0).fit(rows)
+    assert 1 < estimator.n_alternations_ < 30
+    structure = estimator._structure(estimator.coef_)
+    apart = np.square(structure[:, None] - structure).sum(-1) / 2
+    if not soft:
+        assert np.array_equal(apart, (estimator.labels_[:, None] != estimator.labels_).astype(float))
+    coef = estimator.coef_.toarray()
+    weights = (1 + 0.7 * apart) / estimator.lambda_
+    gradient = (rows - coef @ rows) @ rows.T
+    slack = 0.01 * 0.7 / estimator.lambda_ if soft else 0  # What Q may still have changed by.
+    assert conditions(coef / weights, gradient / weights, 1.0) < 1e-7 + slack / weights.min()
+
+
+def test_s3c_without_structure_is_ssc_and_with_it_more_block_diagonal():
+    X, y = make_union_of_subspaces(120, 15, n_subspaces=3, subspace_dim=4, noise=0.3, random_state=1)
+    plain = SSC(3, random_state=0).fit(X)
+    same = S3C(3, gamma=0.0, random_state=0).fit(X)
+    np.testing.assert_allclose(same.coef_.toarray(), plain.coef_.toarray(), atol=1e-12)
+    assert same.n_alternations_ == 1
+    structured = S3C(3, gamma=1.0, random_state=0).fit(X)
+    assert subspace_preserving_error(structured.coef_, y) < 0.8 * subspace_preserving_error(plain.coef_, y)
+
+
+# LRR
+
+
+def test_lrr_without_noise_is_the_shape_interaction_matrix():
+    X, _ = make_union_of_subspaces(40, 20, n_subspaces=2, subspace_dim=3, random_state=0)
+    left = np.linalg.svd(X)[0][:, :6]
+    for noise_lambda in (None, 100.0):
+        coef = LRR(2, noise_lambda=noise_lambda, tol=1e-10, max_iter=20000, random_state=0).fit(X).coef_
+        np.testing.assert_allclose(coef, left @ left.T, atol=1e-6)
+
+
+@pytest.mark.parametrize("lam", [0.15, 0.4])
+def test_lrr_fulfils_the_optimality_conditions(rows, lam):
+    """Y of the constraint: lam e / |e| or shorter for the rows of E, and U V^T + W, |W| <= 1, for Y Z^T."""
+    estimator = LRR(2, noise_lambda=lam, tol=1e-12, max_iter=20000, random_state=0).fit(rows)
+    coef = estimator.coef_
+    noise = rows - coef @ rows
+    left, values, right = np.linalg.svd(coef)
+    rank = int((values > 1e-7).sum())
+    assert 0 < rank < 8
+    lengths = np.linalg.norm(noise, axis=1, keepdims=True)
+    inactive = lengths[:, 0] < 1e-7
+    known = np.where(inactive[:, None], 0, lam * noise / np.maximum(lengths, 1e-12))
+    # The rows of Y without noise, from the part of the condition that is an equation: U^T Y Z^T = V^T.
+    wanted = right[:rank] - left[:, :rank].T @ known @ rows.T
+    system = np.kron(rows, left[inactive, :rank].T)
+    free = np.linalg.lstsq(system, wanted.T.ravel())[0].reshape(8, -1).T if inactive.any() else np.zeros((0, 8))
+    dual = known.copy()
+    dual[inactive] = free
+    gradient = left.T @ dual @ rows.T @ right.T
+    np.testing.assert_allclose(gradient[:rank, :rank], np.eye(rank), atol=1e-5)
+    np.testing.assert_allclose(gradient[:rank, rank:], 0, atol=1e-5)
+    if not inactive.any():
+        np.testing.assert_allclose(gradient[rank:, :rank], 0, atol=1e-5)
+        assert np.linalg.norm(gradient[rank:, rank:], 2) <= 1 + 1e-5
+
+
+def test_lrr_has_the_least_cost_and_a_gap_that_says_so(rows):
+    def cost(coef):
+        return np.linalg.norm(coef, "nuc") + 0.4 * np.linalg.norm(rows - coef @ rows, axis=1).sum()
+
+    estimator = LRR(2, noise_lambda=0.4, tol=1e-9, random_state=0).fit(rows)
+    least, generator = cost(estimator.coef_), np.random.RandomState(0)
+    for size in (1e-4, 1e-2, 1.0):
+        for _ in range(50):
+            change = generator.normal(size=estimator.coef_.shape) / 30
+            assert cost(estimator.coef_ + size * change) > least
+    rough = LRR(2, noise_lambda=0.4, tol=0.05, random_state=0).fit(rows)
+    assert rough.n_iter_ < estimator.n_iter_
+    assert cost(rough.coef_) * (1 - rough.dual_gap_) <= least * (1 + 1e-9) <= cost(rough.coef_) * (1 + 1e-9)
+    with pytest.warns(ConvergenceWarning, match="duality gap"):
+        LRR(2, max_iter=2, random_state=0).fit(rows)
+
+
+def test_lrr_expresses_new_rows_with_the_same_cost(rows):
+    from scipy.optimize import minimize
+
+    estimator = LRR(2, noise_lambda=0.8, random_state=0).fit(rows[:20])
+    z = estimator.embedding_
+    for new in rows[20:24]:
+        coef = estimator._express(new[None])[0]
+        cost = lambda c, new=new: np.linalg.norm(c) + 0.8 * np.linalg.norm(new - c @ z)  # noqa: E731
+        slow = minimize(cost, np.full(20, 0.05), options={"gtol": 1e-9, "maxiter": 5000}).x
+        np.testing.assert_allclose(coef, slow, atol=1e-4)
+
+
 # All methods
 
 METHODS = {
@@ -202,6 +371,12 @@ METHODS = {
     "LRSC": LRSC(3, random_state=0),
     "SSCOMP": SSCOMP(3, n_nonzero_coefs=3, random_state=0),
     "EnSC": EnSC(3, random_state=0),
+    "SSC": SSC(3, random_state=0),
+    "SSC-affine": SSC(3, affine=True, alpha=5, tol=1e-9, random_state=0),
+    "SSC-outliers": SSC(3, outlier_alpha=20, random_state=0),
+    "KSSC": KSSC(3, kernel="poly", degree=2, gamma=1.0, random_state=0),
+    "LRR": LRR(3, random_state=0),
+    "S3C": S3C(3, random_state=0),
 }
 
 
@@ -265,7 +440,7 @@ def test_a_subsample_is_clustered_and_the_others_follow(method, union):
 
 def test_coefficients_are_sparse_where_the_method_is(method, union):
     fitted = clone(method).fit(union[0])
-    assert sparse.issparse(fitted.coef_) == (type(method) not in (EDSC, LRSC))
+    assert sparse.issparse(fitted.coef_) == (type(method) not in (EDSC, LRR, LRSC))
     assert sparse.issparse(fitted.affinity_matrix_) == (sparse.issparse(fitted.coef_) and fitted.affinity != "enhanced")
 
 
@@ -294,8 +469,8 @@ def test_centred_samples_are_expressed_around_their_mean(rows):
 
 def test_importing_the_classics_does_not_import_torch():
     code = (
-        "import sys; from skdeepsc import EDSC; import skdeepsc.shallow; import numpy as np;"
-        "EDSC(2).fit(np.random.RandomState(0).normal(size=(20, 4)));"
+        "import sys; from skdeepsc import SSC; import skdeepsc.shallow; import numpy as np;"
+        "SSC(2).fit(np.random.RandomState(0).normal(size=(20, 4)));"
         "print([name for name in ('torch', 'skorch') if name in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

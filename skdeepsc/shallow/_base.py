@@ -111,6 +111,10 @@ class BaseShallowSubspaceClustering(ClusterMixin, BaseEstimator):
         """Coefficients of new rows over the training rows, shape (n_new, n_rows)."""
         raise NotImplementedError
 
+    def _explain(self, z):
+        """Coefficients of new rows, and the part of these rows that the training rows are to explain."""
+        return self._express(z), z
+
     def _bytes_per_pair(self):
         """Bytes for each pair of samples at the peak of `_represent`."""
         return 24
@@ -154,7 +158,7 @@ class BaseShallowSubspaceClustering(ClusterMixin, BaseEstimator):
 
     def _residuals(self, z):
         """Squared distances from new rows to what the rows of each cluster contribute to them."""
-        coef = self._express(z)
+        coef, z = self._explain(z)
         residuals = np.empty((z.shape[0], self._row_labels.max() + 1))
         for k in range(residuals.shape[1]):
             members = np.flatnonzero(self._row_labels == k)

@@ -65,18 +65,12 @@ class BaseSparseSubspaceClustering(BaseShallowSubspaceClustering):
             )
         return sparse.vstack(coefs, format="csr")
 
-    def _solve(self, z, *, own=None, start=None, weights=None):
-        """Coefficients, largest violation and rounds of one block of rows."""
-        return elastic_net(
-            self._atoms,
-            self._targets_of(z),
-            self._penalties,
-            weights=weights,
-            own=own,
-            start=start,
-            max_iter=self.max_iter,
-            tol=self.tol,
-        )
+    def _solve(self, z, **settings):
+        """Coefficients, largest violation as a share of `tol`, and rounds, of one block of rows."""
+        return self._solve_targets(self._targets_of(z), **settings)
+
+    def _solve_targets(self, targets, **settings):
+        return elastic_net(self._atoms, targets, self._penalties, max_iter=self.max_iter, tol=self.tol, **settings)
 
     def _express(self, z):
         return self._solve(z)[0]
