@@ -229,8 +229,8 @@ def test_affine_ssc_fulfils_the_conditions_with_a_multiplier(rows, to):
 @pytest.mark.parametrize("affine", [False, True])
 @pytest.mark.parametrize("to", [np.asarray, sparse.csr_array])
 def test_ssc_with_outlying_entries_fulfils_the_conditions_for_both(rows, to, affine):
-    z = rows.copy()
-    z[::7, 3] += 4
+    z, struck = rows.copy(), ([0, 10, 20], [1, 4, 6])
+    z[struck] += 4
     estimator = SSC(2, alpha=30, outlier_alpha=3, affine=affine, normalization="none", random_state=0).fit(to(z))
     coef, outliers = estimator.coef_.toarray(), estimator.outliers_.toarray()
     weight_z, weight_e = ssc_weight(30, z), 3 / np.sort(np.abs(z).sum(1))[-2]
@@ -240,7 +240,7 @@ def test_ssc_with_outlying_entries_fulfils_the_conditions_for_both(rows, to, aff
     off = np.where(outliers != 0, np.abs(left - weight_e / weight_z * np.sign(outliers)), 0)
     assert off.max() < 1e-8
     assert np.abs(left).max() <= weight_e / weight_z + 1e-8
-    assert (outliers[::7, 3] > 2).all()
+    assert (outliers[struck] > 2).all()
     assert np.array_equal(estimator.predict(to(z)), estimator.labels_)
 
 
@@ -337,19 +337,19 @@ def test_lrr_fulfils_the_optimality_conditions(rows, lam):
 
 def test_lrr_has_the_least_cost_and_a_gap_that_says_so(rows):
     def cost(coef):
-        return np.linalg.norm(coef, "nuc") + 0.4 * np.linalg.norm(rows - coef @ rows, axis=1).sum()
+        return np.linalg.norm(coef, "nuc") + 0.8 * np.linalg.norm(rows - coef @ rows, axis=1).sum()
 
-    estimator = LRR(2, noise_lambda=0.4, tol=1e-9, random_state=0).fit(rows)
+    estimator = LRR(2, noise_lambda=0.8, tol=1e-9, random_state=0).fit(rows)
     least, generator = cost(estimator.coef_), np.random.RandomState(0)
     for size in (1e-4, 1e-2, 1.0):
         for _ in range(50):
             change = generator.normal(size=estimator.coef_.shape) / 30
             assert cost(estimator.coef_ + size * change) > least
-    rough = LRR(2, noise_lambda=0.4, tol=0.05, random_state=0).fit(rows)
+    rough = LRR(2, noise_lambda=0.8, tol=1e-3, random_state=0).fit(rows)
     assert rough.n_iter_ < estimator.n_iter_
     assert cost(rough.coef_) * (1 - rough.dual_gap_) <= least * (1 + 1e-9) <= cost(rough.coef_) * (1 + 1e-9)
     with pytest.warns(ConvergenceWarning, match="duality gap"):
-        LRR(2, max_iter=2, random_state=0).fit(rows)
+        LRR(2, noise_lambda=3.0, max_iter=20, random_state=0).fit(rows)
 
 
 def test_lrr_expresses_new_rows_with_the_same_cost(rows):
@@ -405,7 +405,7 @@ def test_new_rows_do_not_depend_on_each_other(method, union):
     fitted = clone(method).fit(X)
     together = fitted._express(fitted._normalized(new))
     apart = [fitted._express(fitted._normalized(new[[i]])) for i in range(len(new))]
-    np.testing.assert_allclose(dense(together), np.concatenate([dense(part) for part in apart]), atol=1e-9)
+    np.testing.assert_allclose(dense(together), np.concatenate([dense(part) for part in apart]), atol=1e-7)
     assert np.array_equal(clone(method).set_params(n_jobs=2).fit(X).predict(new), fitted.predict(new))
 
 

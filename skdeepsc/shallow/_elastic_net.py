@@ -39,8 +39,9 @@ class RowAtoms:
         if sparse.issparse(self.atoms):
             used, places = np.unique(working, return_inverse=True)
             places = places.reshape(working.shape)
-            return dense(self.atoms[used] @ self.atoms[used].T)[places[:, :, None], places[:, None, :]]
-        chosen = self.atoms[working]
+            used = self.atoms[used].astype(np.float64, copy=False)
+            return dense(used @ used.T)[places[:, :, None], places[:, None, :]]
+        chosen = self.atoms[working].astype(np.float64, copy=False)  # Else dependent atoms seem to oppose each other.
         return chosen @ chosen.transpose(0, 2, 1)
 
 
@@ -154,7 +155,7 @@ class _Sets:
 
     def solve(self, atoms, products, l1, l2, weights, tol):
         """Set the coefficients to the optimum over the working atoms."""
-        quadratic = atoms.grams(self.atoms).astype(np.float64)
+        quadratic = atoms.grams(self.atoms).astype(np.float64, copy=False)
         quadratic *= self.valid[:, :, None] & self.valid[:, None, :]
         diagonal = np.arange(quadratic.shape[1])
         quadratic[:, diagonal, diagonal] += np.where(self.valid, l2[:, None], 1)

@@ -8,9 +8,11 @@ _JITTER = 1e-12
 _FLAT = 1e-14
 # Rounds of coordinate descent, before coefficients leave 0 one by one.
 _SWEEPS = 3
+# Most steps: a few, and so many for each coefficient.
+_STEPS, _STEPS_A_COEFFICIENT = 50, 4
 
 
-def solve_l1_quadratics(quadratic, linear, thresholds, start, tol, max_iter=1000):
+def solve_l1_quadratics(quadratic, linear, thresholds, start, tol):
     """Minimisers of all problems.
 
     Newton steps on the coefficients that are not 0, along which the cost is minimised exactly, kinks included, find the
@@ -26,7 +28,6 @@ def solve_l1_quadratics(quadratic, linear, thresholds, start, tol, max_iter=1000
         b, t > 0, and coefficients to begin with.
     tol : float or ndarray of shape (n_problems,)
         Largest violation of the optimality conditions, as a share of the smallest threshold.
-    max_iter : int
 
     Returns
     -------
@@ -36,7 +37,7 @@ def solve_l1_quadratics(quadratic, linear, thresholds, start, tol, max_iter=1000
     gradient = np.einsum("nij,nj->ni", quadratic, coef) - linear
     goal = 0.1 * tol * thresholds.min(axis=1)
     c, H, t = coef, quadratic, thresholds
-    for n_iter in range(max_iter):
+    for n_iter in range(_STEPS + _STEPS_A_COEFFICIENT * c.shape[1]):
         if n_iter < _SWEEPS:
             _descend(H, gradient, t, c)
         else:
