@@ -20,6 +20,7 @@ from ..segmentation import spectral_labels
 
 # Values of a block of rows by samples: large enough for BLAS, small enough for any memory.
 _BLOCK_VALUES = 2**23
+_DENSE_AFFINITIES = ("enhanced", "low_rank")
 _AFFINITIES = {"symmetric", "scaled", "thresholded", "enhanced", "low_rank", "row_normalized", "top"}
 
 
@@ -69,7 +70,8 @@ class BaseShallowSubspaceClustering(ClusterMixin, BaseEstimator):
         n_samples = samples.shape[0]
         row_seed, self._seed = draw_seeds(self.random_state, 2)
         n_rows = n_rows_to_cluster(n_samples, self.n_clusters, self.subsample)
-        check_fits(n_rows, self._bytes_per_pair(), "cpu")
+        if self._bytes_per_pair() or self.affinity in _DENSE_AFFINITIES:
+            check_fits(n_rows, self._bytes_per_pair(), "cpu")
         self.sample_indices_ = draw_rows(n_samples, n_rows, row_seed)
 
         rows = samples if n_rows == n_samples else samples[self.sample_indices_]
@@ -116,7 +118,7 @@ class BaseShallowSubspaceClustering(ClusterMixin, BaseEstimator):
         return self._express(z), z
 
     def _bytes_per_pair(self):
-        """Bytes for each pair of samples at the peak of `_represent`."""
+        """Bytes for each pair of samples at the peak of `_represent`; 0 if there is no N x N matrix."""
         return 24
 
     # The steps
