@@ -5,7 +5,7 @@
     python examples/benchmarks/shallow.py --mnist FOLDER
 
 Samples lie near 20 six-dimensional subspaces of 500 dimensions. Each fit runs in a process of its own, so that the peak
-of memory is its own. For SSC-OMP and EnSC, the same rows are then coded by scikit-learn, turn about in one run; every row
+of memory is its own. For SSC-OMP and EnSC, the same rows are then coded by scikit-learn, turn about in one run; each
 needs its own dictionary, as it must not use itself. FOLDER holds usps.npz or mnist.npz with images `X` and classes `y`.
 """
 
@@ -157,7 +157,7 @@ def penalties(i, z, l1_ratio=0.9):
 
 def omp_references(z):
     n_coefs = METHODS["SSCOMP"]["n_nonzero_coefs"]
-    atoms, gram = np.asfortranarray(z.T), z @ z.T
+    atoms, gram = z.T.copy(order="F"), z @ z.T
 
     def by_gram(i, own):
         row = gram[i].copy()
@@ -179,7 +179,7 @@ def omp_references(z):
 
 def net_references(z):
     """Elastic nets, and for the lasso that `sparse_encode` is, the elastic net as a lasso of longer rows."""
-    atoms = np.asfortranarray(z.T)
+    atoms = z.T.copy(order="F")
 
     def by_net(i, own):
         l1, l2 = penalties(i, z)
