@@ -16,7 +16,8 @@ from sklearn.pipeline import make_pipeline
 from skdeepsc import EDSC, KSSC, LRR, LRSC, S3C, SSC, SSCOMP, AutoEncoder, EnSC
 from skdeepsc.datasets import make_union_of_subspaces
 from skdeepsc.metrics import clustering_accuracy_score, subspace_preserving_error
-from skdeepsc.shallow._lrsc import shrunk_values
+from skdeepsc.shallow._lrr import relative_gap
+from skdeepsc.shallow._lrsc import shrunk_values, thin_svd
 from skdeepsc.shallow._quadratic import solve_l1_quadratics
 from skdeepsc.shallow._ssc_omp import matching_pursuit
 
@@ -141,6 +142,11 @@ def test_omp_survives_duplicates_zeros_and_full_spans():
     coef = matching_pursuit(X, X, 8, 0.0, own=np.arange(10))
     np.testing.assert_allclose((coef @ X)[:9], X[:9], atol=1e-12)
     assert np.bincount(coef.nonzero()[0], minlength=10).tolist() == [1] * 9 + [0]
+    flat = np.random.RandomState(0).normal(size=(40, 3)) @ np.random.RandomState(1).normal(size=(3, 9))
+    coef = matching_pursuit(flat, flat, 8, 0.0, own=np.arange(40))
+    np.testing.assert_allclose(coef @ flat, flat, atol=1e-10)
+    assert np.abs(coef.data).max() < 100
+    assert np.bincount(coef.nonzero()[0]).max() == 3
 
 
 # EnSC, and the solver of all methods with an l1 norm
@@ -256,6 +262,7 @@ def test_kssc_is_ssc_on_the_features_of_its_kernel(rows):
             assert kernel.lambda_ == pytest.approx(plain.lambda_)
             np.testing.assert_allclose(kernel.coef_.toarray(), plain.coef_.toarray(), atol=1e-5)
             assert np.array_equal(kernel.predict(rows[:9]), plain.predict(features[:9]))
+            np.testing.assert_allclose(kernel._residuals(rows[:9]), plain._residuals(features[:9]), atol=1e-5)
 
 
 def test_kssc_fulfils_the_conditions_and_takes_callables(rows):
@@ -348,6 +355,11 @@ def test_lrr_has_the_least_cost_and_a_gap_that_says_so(rows):
     rough = LRR(2, noise_lambda=0.8, tol=1e-3, random_state=0).fit(rows)
     assert rough.n_iter_ < estimator.n_iter_
     assert cost(rough.coef_) * (1 - rough.dual_gap_) <= least * (1 + 1e-9) <= cost(rough.coef_) * (1 + 1e-9)
+    left, values, _ = thin_svd(rows)
+    for size in (0.01, 1.0, 100.0):
+        dual = size * generator.normal(size=(30, 8))
+        gap = relative_gap(rough.coef_ @ left, dual, left * values, values, 0.8)
+        assert cost(rough.coef_) * (1 - gap) <= least
     with pytest.warns(ConvergenceWarning, match="duality gap"):
         LRR(2, noise_lambda=3.0, max_iter=20, random_state=0).fit(rows)
 
@@ -461,6 +473,9 @@ def test_permuted_samples_have_permuted_coefficients(method, union):
 def test_centred_samples_are_expressed_around_their_mean(rows):
     fitted = EDSC(2, normalization="centered", random_state=0).fit(rows + 5)
     np.testing.assert_allclose(fitted.coef_, EDSC(2, random_state=0).fit(rows - rows.mean(0)).coef_, atol=1e-10)
+    plain = EDSC(2, random_state=0).fit(rows - rows.mean(0))
+    assert np.array_equal(fitted.predict(rows[:9] + 5), plain.predict(rows[:9] - rows.mean(0)))
+    np.testing.assert_allclose(EDSC(2, random_state=0).fit(3 * rows).embedding_, rows)
     raw = EDSC(2, normalization="none", random_state=0).fit(2 * rows)
     np.testing.assert_array_equal(raw.embedding_, 2 * rows)
     with pytest.raises(ValueError, match='normalization="centered" makes sparse samples dense'):
