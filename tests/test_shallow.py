@@ -357,7 +357,7 @@ def test_lrr_has_the_least_cost_and_a_gap_that_says_so(rows):
     assert cost(rough.coef_) * (1 - rough.dual_gap_) <= least * (1 + 1e-9) <= cost(rough.coef_) * (1 + 1e-9)
     left, values, _ = thin_svd(rows)
     for size in (0.01, 1.0, 100.0):
-        dual = size * generator.normal(size=(30, 8))
+        dual = size * (left * values + 0.1 * generator.normal(size=(30, 8)))
         gap = relative_gap(rough.coef_ @ left, dual, left * values, values, 0.8)
         assert cost(rough.coef_) * (1 - gap) <= least
     with pytest.warns(ConvergenceWarning, match="duality gap"):
