@@ -72,7 +72,7 @@ class LRR(BaseShallowSubspaceClustering):
     True
     """
 
-    noise_lambda: float | None = 0.3
+    noise_lambda: float | None = 1.0
     max_iter: int = 2000
     tol: float = 1e-6
 
