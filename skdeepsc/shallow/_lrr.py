@@ -133,10 +133,11 @@ def low_rank_coefficients(rows, values, lam, *, max_iter, tol):
     coef, weight = np.zeros_like(rows), 1.0
     noise_dual, copy_dual = np.zeros_like(rows), np.zeros_like(rows)  # Y / weight
     for n_iter in range(1, max_iter + 1):
-        copy = shrink_values(coef + copy_dual, 1 / weight)
+        copy, nuclear = shrink_values(coef + copy_dual, 1 / weight)
         noise = shrink_rows(rows - coef * values + noise_dual, lam / weight)
         if n_iter % _LOOK_EVERY == 0 or n_iter == max_iter:
-            gap = relative_gap(copy, weight * (rows - coef * values - noise + noise_dual), rows, values, lam)
+            cost = nuclear + lam * np.linalg.norm(rows - copy * values, axis=1).sum()
+            gap = relative_gap(cost, weight * (rows - coef * values - noise + noise_dual), rows, values, lam)
             if gap <= tol:
                 break
         copy_ahead = _RELAXATION * copy + (1 - _RELAXATION) * coef
@@ -152,24 +153,25 @@ def low_rank_coefficients(rows, values, lam, *, max_iter, tol):
     return copy, n_iter, gap
 
 
-def relative_gap(coef, dual, rows, values, lam):
-    r"""Duality gap of C and the multipliers Y, which are scaled until they are feasible, as a share of the cost.
+def relative_gap(cost, dual, rows, values, lam):
+    r"""Gap between a cost and the dual cost of the multipliers Y, scaled to be feasible, as a share of the cost.
 
     The dual problem is :math:`\max_Y \langle A, Y \rangle` with :math:`\|YS\|_2 \le 1` and no row of Y longer than
     :math:`\lambda`.
     """
-    cost = np.linalg.norm(coef, "nuc") + lam * np.linalg.norm(rows - coef * values, axis=1).sum()
-    too_long = max(np.linalg.norm(dual * values, 2), np.linalg.norm(dual, axis=1).max() / lam, np.finfo(float).tiny)
+    product = dual * values
+    longest = np.sqrt(eigh(product.T @ product, eigvals_only=True, check_finite=False).max(initial=0))
+    too_long = max(longest, np.linalg.norm(dual, axis=1).max() / lam, np.finfo(float).tiny)
     # The best multiple, as the origin is feasible and the dual cost linear.
     return float(1 - max((rows * dual).sum() / too_long, 0) / cost) if cost > 0 else 0.0
 
 
 def shrink_values(matrix, threshold):
-    """Proximal map of the nuclear norm: singular values are lowered by the threshold, down to 0."""
+    """Proximal map of the nuclear norm: singular values are lowered, down to 0; and the nuclear norm that is left."""
     squares, vectors = eigh(matrix.T @ matrix, check_finite=False)
     kept = squares > threshold**2
-    vectors = vectors[:, kept]
-    return (matrix @ vectors) * (1 - threshold / np.sqrt(squares[kept])) @ vectors.T
+    lengths, vectors = np.sqrt(squares[kept]), vectors[:, kept]
+    return (matrix @ vectors) * (1 - threshold / lengths) @ vectors.T, (lengths - threshold).sum()
 
 
 def shrink_rows(matrix, threshold):
