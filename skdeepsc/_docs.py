@@ -117,6 +117,56 @@ history_ : list of dict
 n_iter_ : int
     Epochs of all phases after pre-training."""
 
+_SHALLOW_PARAMETERS = """\
+normalization : {"unit", "centered", "none"}, default="{normalization}"
+    What is done to the samples before they express each other: scaled to unit length, the mean subtracted and then
+    scaled (not for sparse input), or nothing.
+affinity : {"symmetric", "scaled", "thresholded", "enhanced", "low_rank", "row_normalized", "top"} or callable, \
+        default="{affinity}"
+    From C to the affinity, see :mod:`skdeepsc.affinity`. A callable gets C.
+affinity_params : dict or None, default=None
+    Further arguments of that function.
+assign_labels : {"auto", "kmeans", "discretize", "cluster_qr", "diffusion", "best"}, default="auto"
+    Last step of spectral clustering, see :func:`~skdeepsc.segmentation.spectral_labels`. ``"auto"``: "best" for
+    ``affinity="top"``, a graph of the few edges that its choice needs, else "kmeans".
+subsample : int or None, default=None
+    Cluster this many rows, drawn at random without any label, and label the others as `predict` does. ``None``: all
+    rows.
+n_jobs : int or None, default=None
+    Blocks of rows that are expressed at once, in threads, as in :class:`joblib.Parallel`. Without it, linear algebra
+    uses all cores by itself.
+random_state : int, RandomState instance or None, default=None
+    An int gives the same result each time. NumPy's global generator is neither used nor changed."""
+
+_SPARSE_PARAMETERS = """\
+max_iter : int, default={max_iter}
+    Most rounds of the solver: each solves the problem over the active set, and looks for samples that should join it.
+tol : float, default={tol}
+    Largest violation of a condition of optimality, as a share of the weight of the l1 norm."""
+
+_SOLVER_ATTRIBUTES = """\
+n_iter_ : int
+    Rounds of the solver, of the block of samples that needed the most.
+kkt_violation_ : float
+    Largest violation of a condition of optimality of all samples, as a share of the weight of the l1 norm. In single
+    precision, what rounding leaves counts as `tol`."""
+
+_SHALLOW_ATTRIBUTES = """\
+labels_ : ndarray of shape (n_samples,), int64
+    Cluster of each training sample, consecutive from 0.
+coef_ : {coef} of shape (n_rows, n_rows)
+    Self-expression coefficients; row i rebuilds sample i. With `subsample`, n_rows is that, else n_samples.
+affinity_matrix_ : ndarray or csr_array of shape (n_rows, n_rows)
+    The affinity that was clustered.
+embedding_ : ndarray or CSR matrix of shape (n_rows, n_features)
+    The rows that were clustered, under `normalization`.
+sample_indices_ : ndarray of shape (n_rows,)
+    Which training samples the rows are.
+n_features_in_ : int
+    Number of values of a sample.
+feature_names_in_ : ndarray of shape (n_features,)
+    Names of the columns, if `X` was a data frame with string column names."""
+
 
 def shared_parameters(cls):
     """Fill the shared paragraphs and the defaults of the class's own fields into its docstring."""
@@ -125,6 +175,11 @@ def shared_parameters(cls):
         ("expression_parameters", _EXPRESSION_PARAMETERS),
         ("data_attributes", _DATA_ATTRIBUTES),
         ("fitted_attributes", _FITTED_ATTRIBUTES),
+        ("sparse_parameters", _SPARSE_PARAMETERS),
+        ("solver_attributes", _SOLVER_ATTRIBUTES),
+        ("shallow_parameters", _SHALLOW_PARAMETERS),
+        ("dense_attributes", _SHALLOW_ATTRIBUTES.replace("{coef}", "ndarray")),
+        ("sparse_attributes", _SHALLOW_ATTRIBUTES.replace("{coef}", "csr_array")),
     ):
         cls.__doc__ = cls.__doc__.replace("{" + name + "}", textwrap.indent(text, "    ").strip())
     for field in fields(cls):

@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-import torch
 from sklearn.utils.validation import validate_data
 
 # Pixel values of an 8-bit image are known to end at 255, whatever the brightest pixel of a sample of them.
@@ -39,9 +38,7 @@ def as_samples(estimator, X, *, image_shape=None, reset):
     TypeError
         If `X` is sparse.
     """
-    if hasattr(X, "detach"):
-        X = X.detach().cpu()
-        X = (X if X.dtype == torch.uint8 else X.float() if X.is_floating_point() else X).numpy()
+    X = _from_torch(X)
     own_shape = tuple(getattr(X, "shape", None) or _nested_shape(X))[1:]
     if len(own_shape) > 1:
         if len(own_shape) > 3:
@@ -63,6 +60,53 @@ def as_samples(estimator, X, *, image_shape=None, reset):
     if 1 not in (len(wanted), len(own_shape)) and own_shape != wanted:
         raise ValueError(f"X holds images of shape {own_shape}, but the estimator takes images of shape {wanted}.")
     return X.reshape(len(X), *wanted)
+
+
+def as_rows(estimator, X, *, reset):
+    """Check `X` and view its samples as flat rows.
+
+    Parameters
+    ----------
+    estimator : estimator
+        ``n_features_in_`` (and ``feature_names_in_``) are set on it if `reset`, else compared.
+    X : array-like, data frame, tensor or sparse matrix of shape (n_samples, n_features), or images of shape \
+            (n_samples, ...)
+    reset : bool
+        True in fit, False after it.
+
+    Returns
+    -------
+    rows : ndarray or CSR matrix of shape (n_samples, n_features)
+        float32 and float64 stay what they are, everything else becomes float64. Never a changed input; a view where
+        possible.
+
+    Raises
+    ------
+    ValueError
+        scikit-learn's own errors for NaN, infinities, strings, complex numbers, empty data and a wrong number of
+        features.
+    """
+    X = _from_torch(X)
+    shape = tuple(getattr(X, "shape", None) or _nested_shape(X))
+    if len(shape) > 2:
+        X = np.asarray(X).reshape(shape[0], math.prod(shape[1:]))
+    return validate_data(
+        estimator,
+        X,
+        reset=reset,
+        accept_sparse="csr",
+        dtype=[np.float64, np.float32],
+        order="C",
+        ensure_min_samples=2 if reset else 1,
+    )
+
+
+def _from_torch(X):
+    """The array of a tensor, half precision as float32; anything else as it is."""
+    if not hasattr(X, "detach"):
+        return X
+    X = X.detach().cpu()
+    return (X.float() if X.is_floating_point() and X.element_size() < 4 else X).numpy()
 
 
 def n_rows_to_cluster(n_samples, n_clusters, subsample):

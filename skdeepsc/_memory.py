@@ -2,8 +2,6 @@
 
 import os
 
-import torch
-
 # Bytes for each pair of samples while an affinity is segmented: the coefficients, the affinity, its checked copy, and
 # the normalised copy that the eigensolver overwrites.
 _SEGMENTATION_BYTES = 28
@@ -11,7 +9,9 @@ _SEGMENTATION_BYTES = 28
 
 def available_bytes(device):
     """Free memory of a CUDA device, else memory of the machine that is not in use; None where it cannot be told."""
-    if torch.device(device).type == "cuda":
+    if str(device).startswith("cuda"):
+        import torch  # Not above: methods without a network must not cost its import.
+
         return torch.cuda.mem_get_info(device)[0]
     try:
         with open("/proc/meminfo") as lines:

@@ -3,7 +3,6 @@
 from contextlib import contextmanager
 
 import numpy as np
-import torch
 from sklearn.utils import check_random_state
 
 _LARGEST_SEED = np.iinfo(np.int32).max
@@ -41,6 +40,8 @@ def seeded(seed, device="cpu"):
 
     cuDNN is asked for deterministic algorithms inside the block and returned to its former setting after it.
     """
+    import torch  # Not above: drawing seeds must not cost its import.
+
     device = torch.device(device)
     forked = [device] if device.type == "cuda" else []
     with (

@@ -3,18 +3,22 @@
 Every function takes ``coef`` of shape (n_samples, n_samples), in which row i holds the weights that rebuild sample i
 (the papers' C transposed), and returns a new non-negative affinity of the same shape, symmetric but for one option; the
 input is never changed. The diagonal of C says nothing about pairs and is left out unless a function says otherwise.
+Sparse coefficients give a sparse affinity, but for those that a decomposition makes dense.
 """
 
 import numpy as np
 from scipy import sparse
-from scipy.linalg import eigh
+from scipy.linalg import eigh, svd
 from scipy.sparse.linalg import eigsh
+from sklearn.preprocessing import normalize
 
 __all__ = [
     "affinity_from_top",
     "compute_affinity",
     "enhanced_affinity",
+    "low_rank_affinity",
     "row_normalized_affinity",
+    "scaled_affinity",
     "symmetric_affinity",
     "threshold_coefficients",
     "thresholded_affinity",
@@ -27,7 +31,7 @@ def symmetric_affinity(coef):
 
     Parameters
     ----------
-    coef : ndarray of shape (n_samples, n_samples)
+    coef : ndarray or sparse array of shape (n_samples, n_samples)
         Self-expression coefficients.
 
     Returns
@@ -42,9 +46,36 @@ def symmetric_affinity(coef):
     array([[0., 2.],
            [2., 0.]])
     """
-    magnitude = np.abs(_square(coef))
-    np.fill_diagonal(magnitude, 0)
-    return (magnitude + magnitude.T) / 2
+    magnitude = abs(_without_diagonal(coef))
+    affinity = (magnitude + magnitude.T) / 2
+    return affinity.tocsr() if sparse.issparse(affinity) else affinity
+
+
+def scaled_affinity(coef, *, norm="max"):
+    """The plain affinity after each row of C has been divided by its norm, so that all samples have their say.
+
+    Parameters
+    ----------
+    coef : ndarray or sparse array of shape (n_samples, n_samples)
+        Self-expression coefficients.
+    norm : {"max", "l2", "l1"}, default="max"
+        The largest magnitude, as in SSC (Elhamifar, Vidal, TPAMI 2013, Algorithm 1), or the length, as in the released
+        code of SSC-OMP and EnSC.
+
+    Returns
+    -------
+    affinity : ndarray or csr_array of shape (n_samples, n_samples)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepsc.affinity import scaled_affinity
+    >>> scaled_affinity(np.array([[0.0, 2.0, 1.0], [0.5, 0.0, 0.0], [0.0, 0.0, 0.0]]))
+    array([[0.  , 1.  , 0.25],
+           [1.  , 0.  , 0.  ],
+           [0.25, 0.  , 0.  ]])
+    """
+    return symmetric_affinity(normalize(abs(_without_diagonal(coef)), norm=norm))
 
 
 def threshold_coefficients(coef, keep=0.2, *, axis=0):
@@ -52,7 +83,7 @@ def threshold_coefficients(coef, keep=0.2, *, axis=0):
 
     Parameters
     ----------
-    coef : ndarray of shape (n_samples, n_samples)
+    coef : ndarray or sparse array of shape (n_samples, n_samples)
         Self-expression coefficients.
     keep : float in (0, 1], default=0.2
         Share of the l1 norm to keep (`ro` in the released code of DSC-Net, `alpha` in its scripts); the coefficient
@@ -67,6 +98,9 @@ def threshold_coefficients(coef, keep=0.2, *, axis=0):
     coef = _square(coef)
     if keep >= 1:
         return coef
+    if sparse.issparse(coef):
+        rows = _threshold_rows(coef.T.tocsr() if axis == 0 else coef, keep)
+        return rows.T.tocsr() if axis == 0 else rows
     rows = coef.T if axis == 0 else coef
     order = np.argsort(-np.abs(rows), axis=1)
     magnitude = np.take_along_axis(np.abs(rows), order, axis=1)
@@ -81,7 +115,7 @@ def thresholded_affinity(coef, *, keep=0.2, axis=0):
 
     Parameters
     ----------
-    coef : ndarray of shape (n_samples, n_samples)
+    coef : ndarray or sparse array of shape (n_samples, n_samples)
         Self-expression coefficients.
     keep, axis
         See :func:`threshold_coefficients`.
@@ -117,7 +151,7 @@ def enhanced_affinity(
 
     Parameters
     ----------
-    coef : ndarray of shape (n_samples, n_samples)
+    coef : ndarray or sparse array of shape (n_samples, n_samples)
         Self-expression coefficients.
     n_clusters : int
         Number of clusters k.
@@ -152,6 +186,7 @@ def enhanced_affinity(
     _check_choice("diagonal", diagonal, ("zero", "keep", "one"))
     _check_choice("variant", variant, ("released", "paper"))
     coef = threshold_coefficients(coef if diagonal == "keep" else _without_diagonal(coef), keep, axis=axis)
+    coef = coef.toarray() if sparse.issparse(coef) else coef
     if variant == "paper":
         coef = np.abs(coef)
     graph = (coef + coef.T) / 2
@@ -175,7 +210,7 @@ def row_normalized_affinity(coef, *, symmetric=True):
 
     Parameters
     ----------
-    coef : ndarray of shape (n_samples, n_samples)
+    coef : ndarray or sparse array of shape (n_samples, n_samples)
         Self-expression coefficients.
     symmetric : bool, default=True
         Take the larger of the two entries of each pair. The affinity as printed (False) is not symmetric, and spectral
@@ -186,13 +221,48 @@ def row_normalized_affinity(coef, *, symmetric=True):
     affinity : ndarray of shape (n_samples, n_samples)
         In [0, 1].
     """
-    affinity = symmetric_affinity(coef)
-    largest = affinity.max(axis=1, keepdims=True)
-    affinity = np.divide(affinity, largest, out=np.zeros_like(affinity), where=largest > 0)
+    affinity = normalize(symmetric_affinity(coef), norm="max")
+    if sparse.issparse(affinity):
+        affinity = affinity.maximum(affinity.T) if symmetric else affinity
+        return (affinity + sparse.eye_array(affinity.shape[0], dtype=affinity.dtype)).tocsr()
     if symmetric:
         affinity = np.maximum(affinity, affinity.T)
     np.fill_diagonal(affinity, 1)
     return affinity
+
+
+def low_rank_affinity(coef, *, power=4.0, rank_tol=1e-4):
+    r"""The affinity of LRR: cosines between the rows of the factor :math:`U \Sigma^{1/2}` of C, to a power.
+
+    1. Singular value decomposition :math:`C = U \Sigma V^T`, without the values that are numerically 0.
+    2. :math:`Z = U \Sigma^{1/2}`, rows scaled to unit length.
+    3. :math:`A = |Z Z^T|^{\alpha}`, entry by entry.
+
+    Parameters
+    ----------
+    coef : ndarray or sparse array of shape (n_samples, n_samples)
+        Self-expression coefficients; the diagonal counts.
+    power : float, default=4.0
+        :math:`\alpha`; 2 in the paper, 4 in its code.
+    rank_tol : float, default=1e-4
+        Singular values below this share of the largest are left out.
+
+    Returns
+    -------
+    affinity : ndarray of shape (n_samples, n_samples)
+        In [0, 1].
+
+    References
+    ----------
+    Liu, Lin, Yan, Sun, Yu, Ma, "Robust recovery of subspace structures by low-rank representation", IEEE TPAMI 35,
+    2013, doi:10.1109/TPAMI.2012.88.
+    """
+    coef = _square(coef)
+    left, values, _ = svd(coef.toarray() if sparse.issparse(coef) else coef, check_finite=False)
+    counts = values > rank_tol * values[0]
+    factor = normalize(left[:, counts] * np.sqrt(values[counts]))
+    affinity = np.minimum(np.abs(factor @ factor.T), 1) ** power
+    return (affinity + affinity.T) / 2
 
 
 def top_affinity(coef, *, n_coefs=5):
@@ -204,7 +274,7 @@ def top_affinity(coef, *, n_coefs=5):
 
     Parameters
     ----------
-    coef : ndarray of shape (n_samples, n_samples)
+    coef : ndarray or sparse array of shape (n_samples, n_samples)
         Self-expression coefficients.
     n_coefs : int, default=5
         Coefficients kept in each row; rows with fewer positive entries keep those.
@@ -214,6 +284,8 @@ def top_affinity(coef, *, n_coefs=5):
     affinity : csr_array of shape (n_samples, n_samples)
     """
     coef = _without_diagonal(coef)
+    if sparse.issparse(coef):
+        return _sparse_top_affinity(coef, n_coefs)
     n_coefs = min(n_coefs, len(coef) - 1)
     columns = np.argpartition(-coef, n_coefs - 1, axis=1)[:, :n_coefs] if n_coefs else np.empty((len(coef), 0), int)
     return affinity_from_top(columns, np.take_along_axis(coef, columns, axis=1))
@@ -239,9 +311,7 @@ def affinity_from_top(columns, coefs):
     weights = np.divide(weights, sums, out=np.zeros_like(weights), where=sums > 0)
     rows = np.repeat(np.arange(n_samples), n_coefs)
     top = sparse.csr_array((weights.ravel(), (rows, columns.ravel())), shape=(n_samples, n_samples))
-    affinity = ((top + top.T) / 2).tocsr()
-    affinity.eliminate_zeros()
-    return affinity
+    return _mean_of_both(top)
 
 
 def compute_affinity(coef, affinity="symmetric", *, n_clusters=None, **params):
@@ -249,9 +319,10 @@ def compute_affinity(coef, affinity="symmetric", *, n_clusters=None, **params):
 
     Parameters
     ----------
-    coef : ndarray of shape (n_samples, n_samples)
+    coef : ndarray or sparse array of shape (n_samples, n_samples)
         Self-expression coefficients.
-    affinity : {"symmetric", "thresholded", "enhanced", "row_normalized", "top"} or callable, default="symmetric"
+    affinity : {"symmetric", "scaled", "thresholded", "enhanced", "low_rank", "row_normalized", "top"} or callable, \
+            default="symmetric"
         Which function of this module, or a callable ``affinity(coef, **params)`` of the user's.
     n_clusters : int, default=None
         Number of clusters, for ``"enhanced"``.
@@ -280,8 +351,10 @@ def compute_affinity(coef, affinity="symmetric", *, n_clusters=None, **params):
 
 _AFFINITIES = {
     "symmetric": symmetric_affinity,
+    "scaled": scaled_affinity,
     "thresholded": thresholded_affinity,
     "enhanced": enhanced_affinity,
+    "low_rank": low_rank_affinity,
     "row_normalized": row_normalized_affinity,
     "top": top_affinity,
 }
@@ -303,9 +376,47 @@ def _largest_singular(graph, rank, random_state):
     return np.abs(values[largest]), vectors[:, largest]
 
 
+def _threshold_rows(coef, keep):
+    """:func:`threshold_coefficients` of the rows of a CSR array."""
+    order, first = _largest_first(np.abs(coef.data), coef.indptr)
+    magnitude = np.abs(coef.data)[order]
+    before = np.cumsum(magnitude) - magnitude
+    before -= before[first]
+    total = np.repeat(np.asarray(abs(coef).sum(axis=1)).ravel(), np.diff(coef.indptr))
+    coef.data[order[before >= keep * total]] = 0
+    coef.eliminate_zeros()
+    return coef
+
+
+def _sparse_top_affinity(coef, n_coefs):
+    """:func:`top_affinity` of a CSR array."""
+    order, first = _largest_first(coef.data, coef.indptr)
+    coef.data[order[np.arange(len(order)) - first >= n_coefs]] = 0
+    coef.data[coef.data < 0] = 0
+    return _mean_of_both(normalize(coef, norm="l1"))
+
+
+def _largest_first(values, indptr):
+    """Order of the entries of CSR rows by falling value within each row, and where the row of each place begins."""
+    sizes = np.diff(indptr)
+    order = np.lexsort((-values, np.repeat(np.arange(len(sizes)), sizes)))
+    return order, np.repeat(indptr[:-1], sizes)
+
+
+def _mean_of_both(top):
+    """``(T + T.T) / 2`` without stored zeros."""
+    affinity = ((top + top.T) / 2).tocsr()
+    affinity.eliminate_zeros()
+    return affinity
+
+
 def _square(coef):
-    """A floating-point copy of `coef`."""
-    coef = np.array(coef, dtype=np.result_type(coef, np.float32), copy=True)
+    """A floating-point copy of `coef`, dense or CSR."""
+    if sparse.issparse(coef):
+        coef = sparse.csr_array(coef, dtype=np.result_type(coef.dtype, np.float32), copy=True)
+        coef.sum_duplicates()
+    else:
+        coef = np.array(coef, dtype=np.result_type(coef, np.float32), copy=True)
     if coef.ndim != 2 or coef.shape[0] != coef.shape[1]:
         raise ValueError(f"coef must be a square matrix, one row and one column a sample; got shape {coef.shape}.")
     return coef
@@ -313,7 +424,11 @@ def _square(coef):
 
 def _without_diagonal(coef):
     coef = _square(coef)
-    np.fill_diagonal(coef, 0)
+    if sparse.issparse(coef):
+        coef.data[coef.indices == np.repeat(np.arange(coef.shape[0]), np.diff(coef.indptr))] = 0
+        coef.eliminate_zeros()
+    else:
+        np.fill_diagonal(coef, 0)
     return coef
 
 

@@ -6,7 +6,9 @@ from skdeepsc.affinity import (
     affinity_from_top,
     compute_affinity,
     enhanced_affinity,
+    low_rank_affinity,
     row_normalized_affinity,
+    scaled_affinity,
     symmetric_affinity,
     threshold_coefficients,
     thresholded_affinity,
@@ -138,3 +140,46 @@ def test_callable_affinity_and_unknown_names(coef):
         enhanced_affinity(coef, 2, diagonal="none")
     with pytest.raises(ValueError, match="square"):
         thresholded_affinity(coef[:3])
+
+
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [
+        ("symmetric", {}),
+        ("scaled", {}),
+        ("scaled", {"norm": "l2"}),
+        ("thresholded", {"keep": 0.6, "axis": 0}),
+        ("thresholded", {"keep": 0.6, "axis": 1}),
+        ("row_normalized", {}),
+        ("row_normalized", {"symmetric": False}),
+        ("top", {"n_coefs": 2}),
+        ("enhanced", {"subspace_dim": 2}),
+        ("low_rank", {}),
+    ],
+)
+def test_sparse_coefficients_have_the_affinity_of_dense_ones(name, params):
+    generator = np.random.RandomState(0)
+    coef = generator.normal(size=(30, 30)) * (generator.uniform(size=(30, 30)) < 0.2)
+    coef[3], coef[:, 5] = 0, 0
+    packed = sparse.csr_array(coef)
+    wanted = compute_affinity(coef, name, n_clusters=3, **params)
+    found = compute_affinity(packed, name, n_clusters=3, **params)
+    if name not in ("enhanced", "low_rank"):
+        assert found.format == "csr"
+        found = found.toarray()
+    np.testing.assert_allclose(found, wanted.toarray() if sparse.issparse(wanted) else wanted, atol=1e-12)
+    np.testing.assert_array_equal(packed.toarray(), coef)
+
+
+def test_scaled_affinity_divides_rows_before_it_symmetrises():
+    coef = np.array([[9.0, 2.0, -4.0], [0.5, 9.0, 0.0], [0.0, 0.0, 9.0]])
+    np.testing.assert_allclose(scaled_affinity(coef), [[0, 0.75, 0.5], [0.75, 0, 0], [0.5, 0, 0]])
+    np.testing.assert_allclose(scaled_affinity(coef, norm="l1")[0], [0, (1 / 3 + 1) / 2, 1 / 3])
+
+
+def test_low_rank_affinity_is_the_cosine_of_the_factors_rows():
+    factor = np.random.RandomState(0).normal(size=(12, 3))
+    coef = factor @ factor.T  # Its own factor, up to a rotation.
+    lengths = np.linalg.norm(factor, axis=1)
+    cosines = coef / np.outer(lengths, lengths)
+    np.testing.assert_allclose(low_rank_affinity(coef, power=2.0), cosines**2, atol=1e-10)

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 
-from skdeepsc import DSCSC, PSSC, DSCNet, S2ConvSCN
+from skdeepsc import DSCSC, EDSC, KSSC, LRR, LRSC, PSSC, S3C, SSC, SSCOMP, DSCNet, EnSC, S2ConvSCN
 from skdeepsc.datasets import make_union_of_subspaces
 from skdeepsc.metrics import clustering_accuracy_score, subspace_preserving_error
 from skdeepsc.nn import ridge_coefficients
@@ -57,6 +58,38 @@ def test_subspaces_are_recovered(method, params):
         4, autoencoder=Identity(), pretrain_epochs=0, subspace_dim=4, max_epochs=0, random_state=0, **params
     )
     assert clustering_accuracy_score(y, estimator.fit_predict(X)) > 0.95
+
+
+INDEPENDENT = [
+    SSC(4, alpha=1000.0),
+    EnSC(4, gamma=1000.0, l1_ratio=0.95),
+    SSCOMP(4, n_nonzero_coefs=4),
+    S3C(4, alpha=1000.0),
+    KSSC(4, kernel="linear", alpha=1000.0),
+    LRR(4, noise_lambda=None),
+    LRSC(4, tau=None),
+    EDSC(4, ridge_lambda=1e-6),
+]
+
+
+@pytest.mark.parametrize("method", INDEPENDENT, ids=lambda method: type(method).__name__)
+def test_independent_subspaces_are_recovered_exactly(method):
+    X, y = make_union_of_subspaces(200, 30, n_subspaces=4, subspace_dim=4, random_state=0)
+    fitted = clone(method).set_params(random_state=0).fit(X)
+    assert subspace_preserving_error(fitted.coef_, y) < 1e-5
+    assert clustering_accuracy_score(y, fitted.labels_) == 1
+
+
+@pytest.mark.parametrize("method", INDEPENDENT[:5], ids=lambda method: type(method).__name__)
+def test_disjoint_subspaces_are_recovered_by_sparse_methods(method):
+    X, y = make_union_of_subspaces(480, 12, n_subspaces=6, subspace_dim=3, random_state=0)
+    fitted = clone(method).set_params(n_clusters=6, random_state=0)
+    fitted = fitted.set_params(n_nonzero_coefs=3) if isinstance(method, SSCOMP) else fitted
+    fitted.fit(X)
+    assert subspace_preserving_error(fitted.coef_, y) < 1e-3
+    assert clustering_accuracy_score(y, fitted.labels_) > 0.99
+    dense = EDSC(6, ridge_lambda=1e-6, random_state=0).fit(X)
+    assert subspace_preserving_error(dense.coef_, y) > 0.4  # Disjoint is not enough for it.
 
 
 def test_digits_are_clustered_better_than_by_kmeans():

@@ -1,0 +1,79 @@
+"""What the methods with an l1 norm share: blocks of samples through one solver, convergence told."""
+
+import warnings
+from dataclasses import dataclass
+from numbers import Integral, Real
+
+import numpy as np
+from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
+
+from .._compat import Interval
+from ._base import BaseShallowSubspaceClustering
+from ._elastic_net import elastic_net
+
+
+@dataclass(repr=False, eq=False, kw_only=True)
+class BaseSparseSubspaceClustering(BaseShallowSubspaceClustering):
+    """A method says its atoms (`_atoms_of`), its targets (`_targets_of`) and its penalties (`_penalties`)."""
+
+    max_iter: int = 100
+    tol: float = 1e-6
+
+    _parameter_constraints = {
+        **BaseShallowSubspaceClustering._parameter_constraints,
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def _atoms_of(self, z):
+        """The atoms of the solver, from the training rows."""
+        raise NotImplementedError
+
+    def _targets_of(self, z):
+        """The targets of the solver, from training or new rows."""
+        return z
+
+    def _penalties(self, largest):
+        """Penalties `l1` and `l2` of targets from their largest correlations with the atoms."""
+        raise NotImplementedError
+
+    def _represent(self, z):
+        self._atoms = self._atoms_of(z)
+        return self._solve_all(z)
+
+    def _solve_all(self, z, start=None, weights=None):
+        """Coefficients of all training rows; `weights` gives those of a block of them."""
+        own = np.arange(z.shape[0])
+        solved = self._by_blocks(
+            lambda block: self._solve(
+                z[block],
+                own=own[block],
+                start=None if start is None else start[block],
+                weights=None if weights is None else weights(block),
+            ),
+            z.shape[0],
+        )
+        coefs, violations, rounds = zip(*solved, strict=True)
+        self.n_iter_, self.kkt_violation_ = max(rounds), max(violations) * self.tol
+        if self.kkt_violation_ > self.tol:
+            warnings.warn(
+                f"Coefficients did not converge: a condition of optimality is broken by {self.kkt_violation_:.1e}, "
+                f"tol={self.tol:.1e}, after max_iter={self.max_iter} rounds. Raise max_iter, or the penalty.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+        return sparse.vstack(coefs, format="csr")
+
+    def _solve(self, z, **settings):
+        """Coefficients, largest violation as a share of `tol`, and rounds, of one block of rows."""
+        return self._solve_targets(self._targets_of(z), **settings)
+
+    def _solve_targets(self, targets, **settings):
+        return elastic_net(self._atoms, targets, self._penalties, max_iter=self.max_iter, tol=self.tol, **settings)
+
+    def _express(self, z):
+        return self._solve(z)[0]
+
+    def _bytes_per_pair(self):
+        return 0

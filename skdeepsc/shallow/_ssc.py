@@ -1,0 +1,178 @@
+"""SSC: sparse self-expression, noisy, affine, and with outlying entries."""
+
+from dataclasses import dataclass
+from numbers import Real
+
+import numpy as np
+from scipy import sparse
+
+from .._compat import Interval
+from .._docs import shared_parameters
+from ._base import dense
+from ._elastic_net import RowAtoms
+from ._sparse import BaseSparseSubspaceClustering
+
+# Weight of the affine constraint in its augmented Lagrangian, for samples of unit length; most updates of the aims.
+_AFFINE_WEIGHT, _MOST_UPDATES = 10.0, 300
+# Sums of coefficients are known up to this many units of the last place.
+_ROUNDING = 64
+
+
+@dataclass(repr=False, eq=False, kw_only=True)
+class BaseSSC(BaseSparseSubspaceClustering):
+    """The weight of the residual as in SSC, and the affine constraint as a sequence of lasso problems."""
+
+    alpha: float = 20.0
+    affine: bool = False
+    affinity: object = "scaled"
+
+    _parameter_constraints = {
+        **BaseSparseSubspaceClustering._parameter_constraints,
+        "alpha": [Interval(Real, 0, None, closed="neither")],
+        "affine": ["boolean"],
+    }
+
+    def _represent(self, z):
+        self._atoms = self._atoms_of(z)
+        nearest = np.concatenate(self._by_blocks(lambda block: self._largest_products(z, block), z.shape[0]))
+        self.lambda_ = self.alpha / (float(nearest[nearest > 0].min()) if nearest.any() else 1.0)
+        return self._solve_all(z)
+
+    def _largest_products(self, z, block):
+        """Largest magnitude of an inner product of each row with another."""
+        products = np.abs(self._products(z, block))
+        products[np.arange(len(products)), np.arange(z.shape[0])[block]] = 0
+        return products.max(axis=1)
+
+    def _products(self, z, block):
+        return dense(z[block] @ z.T)
+
+    def _penalties(self, largest):
+        return np.full_like(largest, 1 / self.lambda_), np.zeros_like(largest)
+
+    def _solve_targets(self, targets, *, start=None, **settings):
+        if not self.affine:
+            return super()._solve_targets(targets, start=start, **settings)
+        # Method of multipliers: where a sum of coefficients misses 1, the next problem aims at as much more.
+        aims, n_iter = np.ones(targets.shape[0]), 0
+        goal = max(self.tol, _ROUNDING * np.finfo(targets.dtype).eps)
+        for _ in range(_MOST_UPDATES):
+            start, violation, rounds = super()._solve_targets(self._aimed(targets, aims), start=start, **settings)
+            missed = 1 - np.asarray(start[:, : self.embedding_.shape[0]].sum(axis=1)).ravel()
+            n_iter += rounds
+            if np.abs(missed).max() <= goal:
+                break
+            aims += missed
+        return start, max(violation, np.abs(missed).max() / goal), n_iter
+
+    def _aimed(self, targets, aims):
+        """Targets whose coefficients are to have the given sums."""
+        return with_column(targets, np.sqrt(_AFFINE_WEIGHT) * aims)
+
+
+@shared_parameters
+@dataclass(repr=False, eq=False, kw_only=True)
+class SSC(BaseSSC):
+    r"""Sparse subspace clustering.
+
+    .. math::
+        \min_{C, E} \|C\|_1 + \lambda_e \|E\|_1 + \frac{\lambda_z}{2} \|Z - CZ - E\|_F^2
+        \quad\text{s.t. } \mathrm{diag}(C) = 0,\ (C 1 = 1)
+
+    Every row is a lasso over the other samples and, with outlying entries E, the unit vectors; it is solved over an
+    active set to full precision instead of by the paper's ADMM.
+
+    Parameters
+    ----------
+    n_clusters : int, default=8
+        Number of clusters.
+    alpha : float, default={alpha}
+        Weight of the residual: :math:`\lambda_z` is `alpha` times the least with which no row of C is 0,
+        :math:`1 / \min_i \max_{j \ne i} |z_i z_j^T|`. The paper takes 800 for trajectories, 20 for faces.
+    outlier_alpha : float or None, default={outlier_alpha}
+        Weight of outlying entries, :math:`\lambda_e = \alpha_e / \min_i \max_{j \ne i} \|z_j\|_1`; the paper takes
+        20 for faces. ``None``: no E.
+    affine : bool, default={affine}
+        Whether the coefficients of a sample must sum to 1, for subspaces that miss the origin; then
+        ``normalization="none"`` is what they call for.
+    {sparse_parameters}
+    {shallow_parameters}
+
+    Attributes
+    ----------
+    lambda_ : float
+        :math:`\lambda_z`.
+    outliers_ : csr_array of shape (n_rows, n_features)
+        E; only with `outlier_alpha`.
+    {solver_attributes}
+    {sparse_attributes}
+
+    References
+    ----------
+    E. Elhamifar, R. Vidal, "Sparse subspace clustering: algorithm, theory, and applications", IEEE TPAMI 35, 2013,
+    doi:10.1109/TPAMI.2013.57.
+
+    Examples
+    --------
+    >>> from skdeepsc import SSC
+    >>> from skdeepsc.datasets import make_union_of_subspaces
+    >>> from skdeepsc.metrics import clustering_accuracy_score, subspace_preserving_error
+    >>> X, y = make_union_of_subspaces(150, 30, random_state=0)
+    >>> clustering = SSC(3, random_state=0).fit(X)
+    >>> clustering_accuracy_score(y, clustering.labels_)
+    1.0
+    >>> subspace_preserving_error(clustering.coef_, y) < 0.01
+    True
+    """
+
+    outlier_alpha: float | None = None
+
+    _parameter_constraints = {
+        **BaseSSC._parameter_constraints,
+        "outlier_alpha": [Interval(Real, 0, None, closed="neither"), None],
+    }
+
+    def _atoms_of(self, z):
+        atoms = z
+        if self.outlier_alpha is not None:
+            lengths = np.sort(np.asarray(abs(z).sum(axis=1)).ravel())
+            self._outlier_weight = self.outlier_alpha / lengths[-2]  # The largest of the others, for the longest row.
+            identity = sparse.eye_array(z.shape[1], dtype=z.dtype, format="csr")
+            atoms = _stacked(z, identity)
+        if self.affine:
+            ones = np.zeros(atoms.shape[0])
+            ones[: z.shape[0]] = np.sqrt(_AFFINE_WEIGHT)
+            atoms = with_column(atoms, ones)
+        return RowAtoms(atoms)
+
+    def _solve_targets(self, targets, **settings):
+        if self.outlier_alpha is not None:
+            weights = np.ones(self._atoms.shape[0])
+            weights[self.embedding_.shape[0] :] = self._outlier_weight
+            settings["weights"] = np.broadcast_to(weights, (targets.shape[0], len(weights)))
+        return super()._solve_targets(targets, **settings)
+
+    def _represent(self, z):
+        coef = super()._represent(z)
+        if self.outlier_alpha is not None:
+            self.outliers_ = coef[:, z.shape[0] :].astype(z.dtype)
+        return coef[:, : z.shape[0]]
+
+    def _express(self, z):
+        return self._explain(z)[0]
+
+    def _explain(self, z):
+        coef = super()._express(z)
+        n_rows = self.embedding_.shape[0]
+        return coef[:, :n_rows], z if self.outlier_alpha is None else z - coef[:, n_rows:]
+
+
+def _stacked(rows, more):
+    return sparse.vstack([rows, more], format="csr") if sparse.issparse(rows) else np.vstack([rows, more.toarray()])
+
+
+def with_column(rows, column):
+    column = column.astype(rows.dtype)[:, None]
+    if sparse.issparse(rows):
+        return sparse.hstack([rows, sparse.csr_array(column)], format="csr")
+    return np.hstack([rows, column])

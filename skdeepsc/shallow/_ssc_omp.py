@@ -1,0 +1,162 @@
+"""SSC-OMP: sparse self-expression by orthogonal matching pursuit, many samples at once."""
+
+from dataclasses import dataclass
+from numbers import Integral, Real
+
+import numpy as np
+from scipy import sparse
+
+from .._compat import Interval
+from .._docs import shared_parameters
+from ._base import BaseShallowSubspaceClustering, dense, squared_norms
+
+
+@shared_parameters
+@dataclass(repr=False, eq=False, kw_only=True)
+class SSCOMP(BaseShallowSubspaceClustering):
+    r"""Sparse subspace clustering by orthogonal matching pursuit.
+
+    .. math:: \min_{c_i} \|z_i - c_i Z\|^2 \quad\text{s.t. } \|c_i\|_0 \le k,\ c_{ii} = 0
+
+    greedily: the sample with the largest magnitude of the correlation with the residual joins the support, and the
+    residual becomes what the span of the support leaves of :math:`z_i`. No N x N matrix is ever held.
+
+    Parameters
+    ----------
+    n_clusters : int, default=8
+        Number of clusters.
+    n_nonzero_coefs : int, default={n_nonzero_coefs}
+        k, the most coefficients of a sample; about the dimension of the subspaces.
+    tol : float, default={tol}
+        A sample needs no more coefficients when the squared length of its residual is this share of its own.
+    {shallow_parameters}
+
+    Attributes
+    ----------
+    {sparse_attributes}
+
+    References
+    ----------
+    C. You, D. Robinson, R. Vidal, "Scalable sparse subspace clustering by orthogonal matching pursuit", CVPR 2016,
+    doi:10.1109/CVPR.2016.425.
+    R. Rubinstein, M. Zibulevsky, M. Elad, "Efficient implementation of the K-SVD algorithm using batch orthogonal
+    matching pursuit", Technion CS-2008-08, 2008: the progressive factorisation.
+
+    Examples
+    --------
+    >>> from skdeepsc import SSCOMP
+    >>> from skdeepsc.datasets import make_union_of_subspaces
+    >>> from skdeepsc.metrics import clustering_accuracy_score
+    >>> X, y = make_union_of_subspaces(150, 30, random_state=0)
+    >>> clustering = SSCOMP(3, n_nonzero_coefs=4, random_state=0).fit(X)
+    >>> clustering_accuracy_score(y, clustering.labels_), clustering.coef_.nnz <= 4 * 150
+    (1.0, True)
+    """
+
+    n_nonzero_coefs: int = 10
+    tol: float = 1e-6
+
+    _parameter_constraints = {
+        **BaseShallowSubspaceClustering._parameter_constraints,
+        "n_nonzero_coefs": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+    }
+
+    def _represent(self, z):
+        rows = np.arange(z.shape[0])
+        blocks = self._by_blocks(lambda block: self._pursue(z[block], own=rows[block]), z.shape[0])
+        return sparse.vstack(blocks, format="csr")
+
+    def _express(self, z):
+        return self._pursue(z)
+
+    def _pursue(self, targets, own=None):
+        return matching_pursuit(targets, self.embedding_, self.n_nonzero_coefs, self.tol, own=own)
+
+    def _bytes_per_pair(self):
+        return 0
+
+
+def matching_pursuit(targets, atoms, n_nonzero_coefs, tol, *, own=None):
+    """Coefficients of all targets over the atoms by orthogonal matching pursuit.
+
+    With the atoms of a support orthonormalised in the order in which they were chosen, :math:`q_k = t_k Z_S`, every
+    step adds one direction: its coordinates t over the atoms come from the inner products of the new atom with the
+    former ones, and neither coefficients nor residual are solved for again.
+
+    Parameters
+    ----------
+    targets : ndarray or CSR matrix of shape (n_targets, n_features)
+    atoms : ndarray or CSR matrix of shape (n_atoms, n_features)
+    n_nonzero_coefs : int
+    tol : float
+        Least share of a target's squared length that is worth a further atom.
+    own : ndarray of shape (n_targets,) or None, default=None
+        The atom that each target must not use.
+
+    Returns
+    -------
+    coef : csr_array of shape (n_targets, n_atoms)
+    """
+    n_targets, n_steps = targets.shape[0], min(n_nonzero_coefs, atoms.shape[0] - (own is not None))
+    support = np.zeros((n_targets, n_steps), dtype=np.int64)
+    coef, coordinates = np.zeros((n_targets, n_steps)), np.zeros((n_targets, n_steps, n_steps))
+    lengths = squared_norms(targets)
+    active, residuals = np.flatnonzero(lengths > 0), targets
+    for step in range(n_steps):
+        if step:
+            left = targets[active] - _csr(coef[active], support[active], atoms) @ atoms
+            goes_on = squared_norms(left) > tol * lengths[active]
+            active, residuals = active[goes_on], left[goes_on]
+        elif len(active) < n_targets:
+            residuals = targets[active]
+        if not len(active):
+            break
+        banned = support[active, :step] if own is None else np.column_stack([own[active], support[active, :step]])
+        chosen = _most_correlated(residuals, atoms, banned)
+        active = active[_add(active, chosen, step, targets, atoms, support, coef, coordinates)]
+    return _csr(coef, support, atoms)
+
+
+def _most_correlated(residuals, atoms, banned):
+    """The atom with the largest magnitude of the correlation with each residual."""
+    correlations = dense(residuals @ atoms.T)
+    np.abs(correlations, out=correlations)
+    np.put_along_axis(correlations, banned, -1, axis=1)
+    return correlations.argmax(axis=1)
+
+
+def _add(rows, chosen, step, targets, atoms, support, coef, coordinates):
+    """Add the chosen atoms to the supports; False for rows whose atom lies in the span of the support."""
+    new = atoms[chosen]
+    with_former = np.column_stack(
+        [_inner(new, atoms[support[rows, k]]) for k in range(step)] or [np.zeros((len(rows), 0))]
+    )
+    former = coordinates[rows, :step, :step]
+    projections = np.einsum("nij,nj->ni", former, with_former)
+    squares = squared_norms(new).astype(np.float64)
+    height = squares - np.square(projections).sum(axis=1)
+    independent = height > 100 * np.finfo(atoms.dtype).eps * squares
+    rows, chosen, projections, former = (part[independent] for part in (rows, chosen, projections, former))
+    height = np.sqrt(height[independent])
+
+    direction = np.column_stack([-np.einsum("ni,nij->nj", projections, former), np.ones(len(rows))]) / height[:, None]
+    support[rows, step] = chosen
+    coordinates[rows, step, : step + 1] = direction
+    along = np.column_stack([_inner(targets[rows], atoms[support[rows, k]]) for k in range(step + 1)])
+    coef[rows, : step + 1] += (along * direction).sum(axis=1, keepdims=True) * direction
+    return independent
+
+
+def _inner(a, b):
+    """Inner products of the rows of `a` with those of `b`, one to one."""
+    if sparse.issparse(a):
+        return np.asarray(a.multiply(b).sum(axis=1)).ravel()
+    return np.einsum("ij,ij->i", a, b)
+
+
+def _csr(coef, support, atoms):
+    """Rows of coefficients and which atoms they weigh, as a sparse array without zeros."""
+    rows, places = np.nonzero(coef)
+    values = coef[rows, places].astype(atoms.dtype)
+    return sparse.csr_array((values, (rows, support[rows, places])), shape=(len(coef), atoms.shape[0]))
