@@ -66,6 +66,15 @@ def test_every_weight_may_be_zero(images, method):
             assert method(**QUICK, solver=solver, **weights).fit(images[0]).labels_.shape == (60,)
 
 
+def test_widths_of_heads_are_checked(images):
+    for sizes in (("a",), (0,), (3, 2.5)):
+        with pytest.raises(ValueError, match="classifier_sizes must hold positive integers"):
+            S2ConvSCN(**QUICK, classifier_sizes=sizes).fit(images[0])
+    for sizes in ((5,), (5, 0), (5, 6, 7)):
+        with pytest.raises(ValueError, match="projector_sizes must hold 2 positive integers"):
+            DSCSC(**QUICK, projector_sizes=sizes).fit(images[0])
+
+
 def test_nothing_to_learn_is_said(images):
     weights = {name: 0 for name in DSCSC().get_params() if name.startswith("gamma_")}
     with pytest.raises(ValueError, match="'pretrain' has nothing to learn: all weights are 0"):

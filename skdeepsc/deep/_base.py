@@ -346,6 +346,15 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
         return z
 
 
+def checked_sizes(name, sizes, n_layers=None):
+    """The widths of layers as a tuple of positive integers, of `n_layers` if that is given."""
+    sizes = tuple(sizes)
+    if not all(isinstance(size, Integral) and size > 0 for size in sizes) or n_layers not in (None, len(sizes)):
+        number = "positive integers" if n_layers is None else f"{n_layers} positive integers"
+        raise ValueError(f"{name} must hold {number}, the widths of layers; got {sizes}.")
+    return sizes
+
+
 def precise(z):
     """`z` in float64, where the device has it."""
     return z if z.device.type == "mps" else z.double()

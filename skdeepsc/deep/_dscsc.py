@@ -14,7 +14,7 @@ from .._docs import shared_parameters
 from ..losses import coefficient_norm, nearest_samples, squared_error, structural_contrastive_loss
 from ..training.augment import IMAGE_POLICIES, POLICIES, as_augmentation
 from ..training.run import Reconstruction
-from ._base import BaseDeepSubspaceClustering, precise, weighted
+from ._base import BaseDeepSubspaceClustering, checked_sizes, precise, weighted
 
 # Spread of the codes, relative to that of the samples, below which a network counts as dead.
 _DEAD_SPREAD = 1e-3
@@ -216,7 +216,7 @@ class DSCSC(BaseDeepSubspaceClustering):
             self.gamma_contrast,
             self.contrast_neighbors,
             self.temperature,
-            tuple(self.projector_sizes),
+            checked_sizes("projector_sizes", self.projector_sizes, n_layers=2),
             augment,
         )
 

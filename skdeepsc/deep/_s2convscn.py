@@ -19,7 +19,7 @@ from ..losses import bounded_logistic_loss, center_loss, coefficient_norm, segme
 from ..segmentation import match_labels
 from ..training import Phase
 from ..training.callbacks import Resegment
-from ._base import BaseDeepSubspaceClustering, precise, weighted
+from ._base import BaseDeepSubspaceClustering, checked_sizes, precise, weighted
 
 # Adam's step size while the classifier alone learns the first segmentation.
 _CLASSIFIER_LR = 1e-3
@@ -171,9 +171,9 @@ class S2ConvSCN(BaseDeepSubspaceClustering):
     def _heads(self, n_latent):
         if not self.gamma_class:
             return {}
-        hidden = self.classifier_sizes
-        if hidden == "auto":
-            hidden = (max(1, len(self.sample_indices_) // 2), self.n_clusters)
+        hidden = (max(1, len(self.sample_indices_) // 2), self.n_clusters)
+        if self.classifier_sizes != "auto":
+            hidden = checked_sizes("classifier_sizes", self.classifier_sizes)
         layers = [layer for sizes in pairwise((n_latent, *hidden)) for layer in (nn.Linear(*sizes), nn.ReLU())]
         return {"classifier": nn.Sequential(*layers, nn.Linear((n_latent, *hidden)[-1], self.n_clusters))}
 
