@@ -1,15 +1,29 @@
 """The figure: auto-encoders, self-expression, and the network that holds them."""
 
 from .autoencoders import ConvAutoEncoder, DenseAutoEncoder
-from .expression import RidgeExpression, RidgePath, TrainedExpression, gram_spectrum, ridge_coefficients, ridge_penalty
+from .expression import (
+    BlockExpression,
+    RidgeExpression,
+    RidgePath,
+    TrainedExpression,
+    gram_spectrum,
+    ridge_coefficients,
+    ridge_penalty,
+)
+from .heads import ConvClassifier, DenseClassifier
 from .network import Outputs, SubspaceNetwork
+from .residual import ResidualAutoEncoder
 from .scattering import Scattering
 from .wavelets import ScatteringNetwork
 
 __all__ = [
+    "BlockExpression",
     "ConvAutoEncoder",
+    "ConvClassifier",
     "DenseAutoEncoder",
+    "DenseClassifier",
     "Outputs",
+    "ResidualAutoEncoder",
     "RidgeExpression",
     "RidgePath",
     "Scattering",
