@@ -9,6 +9,7 @@ _HOMES = {
     "AutoEncoder": "deep",
     "DSCNet": "deep",
     "DSCSC": "deep",
+    "NCSC": "deep",
     "PSSC": "deep",
     "S2ConvSCN": "deep",
     "Scattering": "nn",
