@@ -10,13 +10,14 @@ from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import skdeepsc
-from skdeepsc import DSCSC, PSSC, AutoEncoder, DSCNet, S2ConvSCN, Scattering, SubspaceClustering
+from skdeepsc import DSCSC, NCSC, PSSC, AutoEncoder, DSCNet, S2ConvSCN, Scattering, SubspaceClustering
 
-ESTIMATORS = [AutoEncoder, DSCNet, DSCSC, PSSC, S2ConvSCN, Scattering, SubspaceClustering]
+ESTIMATORS = [AutoEncoder, DSCNet, DSCSC, NCSC, PSSC, S2ConvSCN, Scattering, SubspaceClustering]
 
 
 @pytest.mark.filterwarnings("ignore::skdeepsc.segmentation.DegenerateAffinityWarning")
 @pytest.mark.filterwarnings("ignore:Scattering reads flat rows")
+@pytest.mark.filterwarnings("ignore:The classifier is collapsing")  # On random numbers it may.
 @parametrize_with_checks([estimator() for estimator in ESTIMATORS], xfail_strict=True)
 def test_scikit_learn_check(estimator, check):
     check(estimator)

@@ -31,10 +31,10 @@ from ..losses import (
 )
 from ..nn import (
     BlockExpression,
-    ConvClassifier,
-    DenseClassifier,
     RidgeExpression,
     TrainedExpression,
+    conv_classifier,
+    dense_classifier,
 )
 from ..training import Phase
 from ..training.batches import as_rows
@@ -62,9 +62,9 @@ _VARIANTS = {
     },
 }
 # Optimiser steps of each stage whose epochs are "auto".
-_STEPS = {"subspace": 20, "classify": 50, "joint": 150}
-# Steps in which the classifier learns the initial labels, and samples of each.
-_INIT_STEPS, _INIT_BATCH = 300, 250
+_STEPS = {"subspace": 10, "classify": 20, "joint": 100}
+# Steps in which the classifier learns the initial labels, the most epochs they take, and samples of each.
+_INIT_STEPS, _INIT_EPOCHS, _INIT_BATCH = 300, 100, 250
 # Bytes for each pair of samples of a batch at the peak of training; bytes of a trained coefficient.
 _PAIR_BYTES, _COEF_BYTES = 60, 16
 # A cluster is in use if it has this share of the samples that it would have if all were of equal size.
@@ -134,7 +134,7 @@ class NCSC(ClusterMixin, BaseAutoEncoding):
         positive coefficients of each row. A clusterer is cloned and its `fit_predict` gets the rows, or the images if
         its tags say that it takes three-dimensional arrays: :class:`~skdeepsc.SubspaceClustering` finds better labels.
     classifier : {"auto", "conv", "dense"}, default="auto"
-        Head on the codes: :class:`~skdeepsc.nn.ConvClassifier` or :class:`~skdeepsc.nn.DenseClassifier`. ``"auto"``:
+        Head on the codes: :class:`~skdeepsc.nn.conv_classifier` or :class:`~skdeepsc.nn.dense_classifier`. ``"auto"``:
         convolutional where the codes are maps.
     classifier_sizes : "auto" or tuple of int, default="auto"
         Filters or widths of its hidden layers. ``"auto"``: (64, 64, 64) or (128,).
@@ -156,11 +156,11 @@ class NCSC(ClusterMixin, BaseAutoEncoding):
     batch_size : int, default={batch_size}
         Most samples in a batch; batches of a fit are of equal size. Memory grows with its square.
     subspace_epochs : int or "auto", default="auto"
-        Epochs of the first stage, auto-encoder and C by Eq. (9). ``"auto"``: as many as give 20 steps.
+        Epochs of the first stage, auto-encoder and C by Eq. (9). ``"auto"``: as many as give 10 steps.
     classifier_epochs : int or "auto", default="auto"
-        Epochs of the second stage, the classifier by Eq. (5). ``"auto"``: as many as give 50 steps.
+        Epochs of the second stage, the classifier by Eq. (5). ``"auto"``: as many as give 20 steps.
     max_epochs : int or "auto", default="auto"
-        Epochs of the joint stage, Eq. (8). ``"auto"``: as many as give 150 steps.
+        Epochs of the joint stage, Eq. (8). ``"auto"``: as many as give 100 steps.
     lr : float, default={lr}
         Adam's step size for all but the auto-encoder, in all stages.
     autoencoder_lr : float, default={autoencoder_lr}
@@ -299,8 +299,8 @@ class NCSC(ClusterMixin, BaseAutoEncoding):
         if kind == "conv" and len(code_shape) != 3:
             raise ValueError(f"classifier='conv' needs codes that are maps, but they have shape {code_shape}.")
         if kind == "conv":
-            return ConvClassifier(code_shape, (64, 64, 64) if sizes == "auto" else sizes, self.n_clusters)
-        return DenseClassifier(self._n_latent, (128,) if sizes == "auto" else sizes, self.n_clusters)
+            return conv_classifier(code_shape, (64, 64, 64) if sizes == "auto" else sizes, self.n_clusters)
+        return dense_classifier(self._n_latent, (128,) if sizes == "auto" else sizes, self.n_clusters)
 
     def _ridge(self):
         """Ridge penalty, if it is given, and effective degrees of freedom."""
@@ -527,7 +527,7 @@ class NCSC(ClusterMixin, BaseAutoEncoding):
         phase = Phase(
             "init",
             lambda out: {"label": F.cross_entropy(out.logits, out.segments, reduction="sum")},
-            -(-_INIT_STEPS // -(-len(samples) // batch)),
+            min(_INIT_EPOCHS, -(-_INIT_STEPS // -(-len(samples) // batch))),
             self.lr,
             parts=("classifier",),
             batch_size=batch,

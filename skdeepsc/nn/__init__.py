@@ -10,7 +10,7 @@ from .expression import (
     ridge_coefficients,
     ridge_penalty,
 )
-from .heads import ConvClassifier, DenseClassifier
+from .heads import conv_classifier, dense_classifier
 from .network import Outputs, SubspaceNetwork
 from .residual import ResidualAutoEncoder
 from .scattering import Scattering
@@ -19,9 +19,7 @@ from .wavelets import ScatteringNetwork
 __all__ = [
     "BlockExpression",
     "ConvAutoEncoder",
-    "ConvClassifier",
     "DenseAutoEncoder",
-    "DenseClassifier",
     "Outputs",
     "ResidualAutoEncoder",
     "RidgeExpression",
@@ -30,6 +28,8 @@ __all__ = [
     "ScatteringNetwork",
     "SubspaceNetwork",
     "TrainedExpression",
+    "conv_classifier",
+    "dense_classifier",
     "gram_spectrum",
     "ridge_coefficients",
     "ridge_penalty",

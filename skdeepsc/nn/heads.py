@@ -7,7 +7,7 @@ from torch import nn
 from .autoencoders import xavier
 
 
-class ConvClassifier(nn.Sequential):
+def conv_classifier(code_shape, hidden_channels, n_clusters):
     """Convolutional classifier of NCSC: 2 x 2 convolutions without padding, then one of 1 x 1 to the clusters.
 
     A ReLU follows every convolution but the last. Where the map has become one pixel wide or high, so are the filters
@@ -21,21 +21,22 @@ class ConvClassifier(nn.Sequential):
     hidden_channels : sequence of int
         Filters of each 2 x 2 convolution.
     n_clusters : int
+
+    Returns
+    -------
+    classifier : Sequential
+        From flat codes to logits (n_samples, n_clusters).
     """
-
-    def __init__(self, code_shape, hidden_channels, n_clusters):
-        layers, (n_in, *side) = [], code_shape
-        for n_out in hidden_channels:
-            sizes = tuple(min(2, length) for length in side)
-            layers += [nn.Conv2d(n_in, n_out, sizes), nn.ReLU()]
-            side = [length - size + 1 for length, size in zip(side, sizes, strict=True)]
-            n_in = n_out
-        last = [nn.Conv2d(n_in, n_clusters, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
-        super().__init__(nn.Unflatten(1, tuple(code_shape)), *layers, *last)
-        xavier(self)
+    layers, (n_in, *side) = [nn.Unflatten(1, tuple(code_shape))], code_shape
+    for n_out in hidden_channels:
+        sizes = tuple(min(2, length) for length in side)
+        layers += [nn.Conv2d(n_in, n_out, sizes), nn.ReLU()]
+        side = [length - size + 1 for length, size in zip(side, sizes, strict=True)]
+        n_in = n_out
+    return xavier(nn.Sequential(*layers, nn.Conv2d(n_in, n_clusters, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()))
 
 
-class DenseClassifier(nn.Sequential):
+def dense_classifier(n_latent, hidden_sizes, n_clusters):
     """Fully connected classifier; a ReLU follows every layer but the last.
 
     Parameters
@@ -45,10 +46,12 @@ class DenseClassifier(nn.Sequential):
     hidden_sizes : sequence of int
         Widths of the hidden layers.
     n_clusters : int
-    """
 
-    def __init__(self, n_latent, hidden_sizes, n_clusters):
-        sizes = (n_latent, *hidden_sizes)
-        layers = [layer for pair in pairwise(sizes) for layer in (nn.Linear(*pair), nn.ReLU())]
-        super().__init__(*layers, nn.Linear(sizes[-1], n_clusters))
-        xavier(self)
+    Returns
+    -------
+    classifier : Sequential
+        From codes to logits (n_samples, n_clusters).
+    """
+    sizes = (n_latent, *hidden_sizes)
+    layers = [layer for pair in pairwise(sizes) for layer in (nn.Linear(*pair), nn.ReLU())]
+    return xavier(nn.Sequential(*layers, nn.Linear(sizes[-1], n_clusters)))
