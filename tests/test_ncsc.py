@@ -383,7 +383,7 @@ def test_a_trained_c_learns_in_its_block_only(images):
 
 def test_memory_is_compared_before_it_is_needed(images, monkeypatch):
     X, _ = images
-    monkeypatch.setattr(_ncsc, "available_bytes", lambda device: 60 * 60**2 + 1)
+    monkeypatch.setattr(_ncsc, "available_bytes", lambda device: 70 * 60**2 + 1)
     NCSC(**{**QUICK, "pretrain_epochs": 0}).fit(X)
     with pytest.raises(MemoryError, match=r"60 samples in batches of 60 needs .*smaller batch_size.*solver='ridge'"):
         NCSC(**QUICK, solver="trained").fit(X)
@@ -415,6 +415,15 @@ def test_partial_fit_continues(images, solver):
     assert adjusted_rand_score(y, method.predict(X)) > 0.8
     with pytest.raises(ValueError, match="4 features, but NCSC is expecting 64"):
         method.partial_fit(np.zeros((9, 4)))
+
+
+def test_clusters_keep_their_numbers(images):
+    """New rows of one cluster do not make it the first."""
+    X, _ = images
+    method = NCSC(**QUICK).fit(X)
+    last = X[method.labels_ == 2]
+    method.set_params(autoencoder_lr=1e-12, lr=1e-12).partial_fit(last)
+    assert set(method.labels_) == {2}
 
 
 # Networks

@@ -66,7 +66,7 @@ _STEPS = {"subspace": 10, "classify": 20, "joint": 100}
 # Steps in which the classifier learns the initial labels, the most epochs they take, and samples of each.
 _INIT_STEPS, _INIT_EPOCHS, _INIT_BATCH = 300, 100, 250
 # Bytes for each pair of samples of a batch at the peak of training; bytes of a trained coefficient.
-_PAIR_BYTES, _COEF_BYTES = 60, 16
+_PAIR_BYTES, _COEF_BYTES = 70, 16
 # A cluster is in use if it has this share of the samples that it would have if all were of equal size.
 _FAIR_SHARE = 0.1
 _ADVICE = (
