@@ -417,6 +417,7 @@ def test_partial_fit_continues(images, solver):
         method.partial_fit(np.zeros((9, 4)))
 
 
+@pytest.mark.filterwarnings("ignore:The classifier is collapsing")  # It is asked to.
 def test_clusters_keep_their_numbers(images):
     """New rows of one cluster do not make it the first."""
     X, _ = images
