@@ -14,6 +14,7 @@ _HOMES = {
     "KSSC": "shallow",
     "LRR": "shallow",
     "LRSC": "shallow",
+    "NCSC": "deep",
     "PSSC": "deep",
     "S2ConvSCN": "deep",
     "S3C": "shallow",

@@ -11,8 +11,9 @@ input_scale : float or "auto", default="auto"
     The samples are divided by it before the network and all costs see them. ``"auto"``: 255 for uint8 images, else the
     largest magnitude in the training data, so that the costs see values in [-1, 1] whatever the units of `X`. 1 leaves
     the samples as they are. Kept as `input_scale_`.
-autoencoder : {None, "conv", "dense"}, torch Module or callable, default=None
-    ``None``: convolutional for images, dense for flat rows. A module must have the sub-modules `encoder` and
+autoencoder : {None, "conv", "dense", "residual"}, torch Module or callable, default=None
+    ``None``: convolutional for images, dense for flat rows. ``"residual"``: a convolution, then residual blocks
+    (:class:`~skdeepsc.nn.ResidualAutoEncoder`). A module must have the sub-modules `encoder` and
     `decoder`; it is copied and starts from its own weights. A callable gets the shape of a sample and returns such a
     module.
 channels : tuple of int, default={channels}

@@ -16,6 +16,7 @@ from skdeepsc import (
     KSSC,
     LRR,
     LRSC,
+    NCSC,
     PSSC,
     S3C,
     SSC,
@@ -29,13 +30,14 @@ from skdeepsc import (
 )
 
 SHALLOW = [EDSC, KSSC, LRR, LRSC, S3C, SSC, SSCOMP, EnSC]
-ESTIMATORS = [AutoEncoder, DSCNet, DSCSC, PSSC, S2ConvSCN, Scattering, SubspaceClustering, *SHALLOW]
+ESTIMATORS = [AutoEncoder, DSCNet, DSCSC, NCSC, PSSC, S2ConvSCN, Scattering, SubspaceClustering, *SHALLOW]
 # Two features span their plane, and no other data tell three clusters of lines apart with two coefficients a sample.
 CHECKED_WITH = {SSCOMP: {"normalization": "none", "tol": 0.1}}
 
 
 @pytest.mark.filterwarnings("ignore::skdeepsc.segmentation.DegenerateAffinityWarning")
 @pytest.mark.filterwarnings("ignore:Scattering reads flat rows")
+@pytest.mark.filterwarnings("ignore:The classifier is collapsing")  # On random numbers it may.
 @parametrize_with_checks([estimator(**CHECKED_WITH.get(estimator, {})) for estimator in ESTIMATORS], xfail_strict=True)
 def test_scikit_learn_check(estimator, check):
     check(estimator)

@@ -6,18 +6,25 @@ import torch
 
 from skdeepsc.affinity import symmetric_affinity
 from skdeepsc.losses import (
+    balance_cost,
     bounded_logistic_loss,
     center_loss,
+    classifier_affinity,
     coefficient_norm,
     confident_cross_entropy,
     contrastive_graph_loss,
     laplacian_cost,
     nearest_samples,
+    negative_cross_entropy,
+    negative_pairs,
     normalized_graph,
+    positive_cross_entropy,
+    positive_pairs,
     segmentation_norm,
     similarity_graph,
     squared_error,
     structural_contrastive_loss,
+    subspace_affinity,
 )
 
 
@@ -231,3 +238,103 @@ def test_nearest_samples_are_those_of_the_loop(generator):
         distances = {j: float((z[i] - z[j]).norm().detach()) for j in range(8) if j != i}
         assert found[i].tolist() == sorted(distances, key=distances.get)[:3]
     assert nearest_samples(z, 99).shape == (8, 7)
+
+
+# NCSC
+
+
+def test_classifier_affinity_is_the_cosine_of_predictions(generator):
+    logits = 3 * torch.randn(6, 4, dtype=torch.float64, generator=generator)
+    found = classifier_affinity(logits)
+    for i in range(6):
+        for j in range(6):
+            p, q = torch.exp(logits[i]), torch.exp(logits[j])
+            assert found[i, j].item() == pytest.approx(float(p @ q / (p.norm() * q.norm())))
+    one_hot = classifier_affinity(torch.tensor([[99.0, 0, 0], [99.0, 0, 0], [0, 0, 99.0]]))
+    torch.testing.assert_close(one_hot, torch.tensor([[1.0, 1, 0], [1, 1, 0], [0, 0, 1]]))
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_subspace_affinity_is_eq_4_with_the_scale_of_section_4(generator, signed):
+    coef = torch.randn(7, 7, dtype=torch.float64, generator=generator)
+    coef[3], coef[:, 3] = 0, 0
+    found = subspace_affinity(coef, signed=signed)
+    for i in range(7):
+        row = []
+        for j in range(7):
+            c, d = coef[i, j].item(), coef[j, i].item()
+            row.append((max(c, 0) + max(d, 0)) / 2 if signed else (abs(c) + abs(d)) / 2)
+        largest = max(value for j, value in enumerate(row) if j != i)
+        for j in range(7):
+            wanted = 1 if i == j else row[j] / largest if largest else 0
+            assert found[i, j].item() == pytest.approx(wanted)
+    assert not torch.equal(found, found.T)
+    assert found.min() >= 0
+    assert found.max() == 1
+
+
+def test_scale_of_the_subspace_affinity_is_not_differentiated(generator):
+    coef = torch.rand(5, 5, dtype=torch.float64, generator=generator).requires_grad_()
+    affinity = subspace_affinity(coef)
+    i, j = divmod(int(affinity.detach().fill_diagonal_(0).argmax()), 5)
+    affinity[i, j].backward()
+    assert affinity[i, j] == 1
+    assert coef.grad[i, j] > 0  # Of a largest entry divided by itself it would be 0.
+    assert (coef.grad != 0).sum() == 2
+
+
+def test_pairs_are_selected_by_the_thresholds_and_the_largest_of_each_row(generator):
+    a_s, a_c = torch.rand(2, 8, 8, generator=generator)
+    off = [(i, j) for i in range(8) for j in range(8) if i != j]
+    for n_positives in (None, 1, 3, 7, 50):
+        found = positive_pairs(a_s, 0.4, n_positives)
+        for i in range(8):
+            order = sorted((j for j in range(8) if j != i), key=lambda j: -float(a_s[i, j]))
+            wanted = {j for j in order[:n_positives] if a_s[i, j] > 0.4}
+            assert set(found[i].nonzero().ravel().tolist()) == wanted
+    found = negative_pairs(a_c, 0.6)
+    assert {(int(i), int(j)) for i, j in found.nonzero()} == {(i, j) for i, j in off if a_c[i, j] < 0.6}
+
+
+def test_eqs_6_and_7_are_the_loops_as_printed(generator):
+    a_s, a_c = torch.rand(2, 8, 8, dtype=torch.float64, generator=generator) * 0.9 + 0.05
+    off = [(i, j) for i in range(8) for j in range(8) if i != j]
+    positive = [-a_s[i, j] * torch.log(a_c[i, j]) for i, j in off if a_s[i, j] > 0.4]
+    negative = [-(1 - a_c[i, j]) * torch.log(1 - a_s[i, j]) for i, j in off if a_c[i, j] < 0.6]
+    l_pos = positive_cross_entropy(a_s, a_c, positive_pairs(a_s, 0.4))
+    l_neg = negative_cross_entropy(a_c, a_s, negative_pairs(a_c, 0.6))
+    torch.testing.assert_close(l_pos, torch.stack(positive).mean())
+    torch.testing.assert_close(l_neg, torch.stack(negative).mean())
+    # Eq. (5) with its collaboration rate, the ratio of the numbers of pairs, is a multiple of l_pos + l_neg.
+    alpha = len(positive) / len(negative)
+    torch.testing.assert_close((sum(positive) + alpha * sum(negative)) / len(positive), l_pos + l_neg)
+
+
+def test_cross_entropies_are_finite_at_0_and_1_and_0_without_pairs():
+    a = torch.tensor([[1.0, 1.0], [0.0, 1.0]], requires_grad=True)
+    every, none = torch.ones(2, 2, dtype=torch.bool), torch.zeros(2, 2, dtype=torch.bool)
+    for cost in (positive_cross_entropy, negative_cross_entropy):
+        total = cost(a, a, every) + cost(1 - a, a, every)
+        total.backward()
+        assert torch.isfinite(total)
+        assert torch.isfinite(a.grad).all()
+        assert cost(a, a, none) == 0
+
+
+def test_one_cluster_is_an_optimum_of_the_printed_collaboration(generator):
+    """Eq. (5) is 0 for a constant classifier; negatives in both directions and the balance are not."""
+    constant = torch.tensor([[9.0, 0, 0]]).expand(6, 3)
+    a_c, a_s = classifier_affinity(constant), subspace_affinity(torch.rand(6, 6, generator=generator))
+    positive = positive_cross_entropy(a_s, a_c, positive_pairs(a_s, 0.1))
+    negative = negative_cross_entropy(a_c, a_s, negative_pairs(a_c, 0.9))
+    assert (positive + negative).item() == pytest.approx(0, abs=1e-5)
+    assert balance_cost(constant) > 1
+
+
+def test_balance_is_the_missing_entropy(generator):
+    logits = torch.randn(9, 4, dtype=torch.float64, generator=generator)
+    shares = logits.softmax(1).mean(0)
+    entropy = -sum(float(share) * np.log(float(share)) for share in shares)
+    assert balance_cost(logits).item() == pytest.approx(np.log(4) - entropy)
+    assert balance_cost(50 * torch.eye(4)).item() == pytest.approx(0, abs=1e-6)
+    assert balance_cost(torch.tensor([[999.0, 0, 0]])).item() == pytest.approx(np.log(3))

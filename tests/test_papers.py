@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from skdeepsc import DSCSC, PSSC, DSCNet, S2ConvSCN, paper_settings
+from skdeepsc import DSCSC, NCSC, PSSC, DSCNet, S2ConvSCN, paper_settings
 from skdeepsc.deep._base import weighted
 from skdeepsc.losses import (
     bounded_logistic_loss,
@@ -17,7 +17,7 @@ from skdeepsc.losses import (
 )
 from skdeepsc.nn import DenseAutoEncoder, SubspaceNetwork, TrainedExpression
 
-METHODS = {"dscnet": DSCNet, "pssc": PSSC, "s2convscn": S2ConvSCN, "dscsc": DSCSC}
+METHODS = {"dscnet": DSCNet, "pssc": PSSC, "s2convscn": S2ConvSCN, "dscsc": DSCSC, "ncsc": NCSC}
 SETTINGS = [
     (method, data)
     for method, data_sets in {
@@ -25,6 +25,7 @@ SETTINGS = [
         "pssc": ["orl", "mnist1000", "umist", "coil20", "coil40", "usps", "mnist"],
         "s2convscn": ["orl", "yaleb", "yaleb10", "coil20", "coil100"],
         "dscsc": ["orl", "umist", "yaleb", "mnist1000", "coil20"],
+        "ncsc": ["mnist", "fashion", "sop"],
     }.items()
     for data in data_sets
 ]
@@ -201,7 +202,11 @@ def test_settings_of_the_papers_are_valid(method, data):
 
 
 @pytest.mark.filterwarnings("ignore::skdeepsc.segmentation.DegenerateAffinityWarning")
-@pytest.mark.parametrize(("method", "data"), [("pssc", "mnist1000"), ("s2convscn", "orl"), ("dscsc", "mnist1000")])
+@pytest.mark.filterwarnings("ignore:The classifier is collapsing")
+@pytest.mark.parametrize(
+    ("method", "data"),
+    [("pssc", "mnist1000"), ("s2convscn", "orl"), ("dscsc", "mnist1000"), ("ncsc", "mnist"), ("ncsc", "sop")],
+)
 def test_settings_of_a_paper_run_as_they_are(images, method, data):
     settings = {**paper_settings(method, data), "n_clusters": 3, "max_epochs": 2, "pretrain_epochs": 2}
     if method == "s2convscn":
@@ -218,5 +223,5 @@ def test_settings_of_a_paper_run_as_they_are(images, method, data):
 def test_unknown_settings_list_the_known():
     with pytest.raises(KeyError, match="coil100, coil20, orl, yaleb, yaleb10"):
         paper_settings("dscnet", "mnist")
-    with pytest.raises(KeyError, match="dscnet, dscsc, pssc, s2convscn"):
+    with pytest.raises(KeyError, match="dscnet, dscsc, ncsc, pssc, s2convscn"):
         paper_settings("deepcluster", "orl")

@@ -46,7 +46,7 @@ class BaseAutoEncoding(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Tr
     _parameter_constraints = {
         "image_shape": [tuple, list, None],
         "input_scale": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
-        "autoencoder": [StrOptions({"conv", "dense"}), torch.nn.Module, callable, None],
+        "autoencoder": [StrOptions({"conv", "dense", "residual"}), torch.nn.Module, callable, None],
         "channels": [tuple, list],
         "kernel_sizes": [tuple, list],
         "hidden_sizes": [tuple, list],
@@ -147,14 +147,16 @@ class BaseAutoEncoding(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Tr
 
     def _encode(self, samples):
         """Codes of checked samples (what expresses them, if that is not the codes), block by block, float32."""
+        return torch.cat([codes.cpu() for codes in self._code_blocks(samples)]).numpy()
+
+    def _code_blocks(self, samples):
+        """Codes of checked samples as tensors on the device, one block after the other."""
         block = max(1, _BLOCK_VALUES // samples[0].size)
         network = self.network_.eval()
-        with torch.inference_mode():
-            codes = [
-                network(to_device(samples[start : start + block], self.device_)).features.cpu()
-                for start in range(0, len(samples), block)
-            ]
-        return torch.cat(codes).numpy()
+        for start in range(0, len(samples), block):
+            with torch.inference_mode():
+                codes = network(to_device(samples[start : start + block], self.device_)).features
+            yield codes
 
 
 @shared_parameters

@@ -1,5 +1,9 @@
 """The settings that the papers and their released code use, data set by data set, under the papers' names."""
 
+from functools import partial
+
+from ..nn import ResidualAutoEncoder
+
 # Encoders: (filters of each layer, their sizes).
 _ORL_NET = {"channels": (3, 3, 5), "kernel_sizes": (3, 3, 3)}
 _YALE_NET = {"channels": (10, 20, 30), "kernel_sizes": (5, 3, 3)}
@@ -38,6 +42,19 @@ _DSCSC = {
     "temperature": 0.1,
     "augment": "search",
     "lr": 1e-3,
+}
+_NCSC = {
+    "variant": "paper",
+    "n_clusters": 10,
+    "gamma_coef": 2.0,
+    "gamma_expression": 10.0,
+    "positive_threshold": 0.1,
+    "negative_threshold": (0.7, 0.9),
+    "pretrain_epochs": 60,
+    "pretrain_lr": 1e-3,
+    "batch_size": 5000,
+    "lr": 1e-3,
+    "autoencoder_lr": 1e-5,
 }
 
 
@@ -196,6 +213,11 @@ _SETTINGS["dscsc"] = {
     "mnist1000": _dscsc({"channels": (20, 10, 5), "kernel_sizes": (5, 3, 3)}, 10, 64),
     "coil20": _dscsc(_COIL20_NET, 20, 256),
 }
+_SETTINGS["ncsc"] = {
+    "mnist": {**_NCSC, **_YALE_NET},
+    "fashion": {**_NCSC, "autoencoder": "residual", "channels": (10, 20, 30, 40), "kernel_sizes": (3,)},
+    "sop": {**_NCSC, "autoencoder": partial(ResidualAutoEncoder, channels=(10, 20, 30, 10), preactivation=True)},
+}
 
 
 def paper_settings(method, data):
@@ -207,12 +229,12 @@ def paper_settings(method, data):
 
     Parameters
     ----------
-    method : {"dscnet", "pssc", "s2convscn", "dscsc"}
+    method : {"dscnet", "pssc", "s2convscn", "dscsc", "ncsc"}
         The method.
     data : str
         Name of the data set: "orl", "yaleb" (38 subjects), "yaleb10", "coil20" or "coil100" for DSC-Net and S2ConvSCN;
         "orl", "mnist1000", "umist", "coil20", "coil40", "usps" or "mnist" for PSSC; "orl", "umist", "yaleb",
-        "mnist1000" or "coil20" for DSCSC.
+        "mnist1000" or "coil20" for DSCSC; "mnist", "fashion" or "sop" (Stanford Online Products) for NCSC.
 
     Returns
     -------
@@ -233,6 +255,8 @@ def paper_settings(method, data):
     released code: the printed weights and Eq. (6) as printed, for the images' scale in the DSC-Net code, whose epochs,
     networks and post-processing come before and after; ``norm="l1"`` gives its other variant. DSCSC has none either:
     the printed weights and networks, a plain affinity, and the search of a policy; its epochs and its k are not known.
+    NCSC has none either: the printed objective, networks, thresholds and step sizes; weights and epochs of its stages
+    are not known. The printed objective ends in one cluster; add ``variant="stabilized"`` to keep it from that.
 
     Examples
     --------

@@ -30,24 +30,14 @@ class ConvAutoEncoder(nn.Module):
 
     def __init__(self, image_shape, channels=(15,), kernel_sizes=(3,)):
         super().__init__()
-        kernel_sizes = tuple(kernel_sizes) * (len(channels) if len(kernel_sizes) == 1 else 1)
-        if len(kernel_sizes) != len(channels):
-            raise ValueError(
-                f"channels={tuple(channels)} asks for {len(channels)} layers, kernel_sizes={kernel_sizes} "
-                f"for {len(kernel_sizes)}: give as many kernel sizes as channels, or one for all layers."
-            )
-        shapes = [tuple(image_shape)]
-        for layer, (n_filters, size) in enumerate(zip(channels, kernel_sizes, strict=True)):
-            _check_fits(shapes, layer, size)
-            shapes.append((n_filters, math.ceil(shapes[-1][1] / 2), math.ceil(shapes[-1][2] / 2)))
-
+        shapes, kernel_sizes = layer_shapes(image_shape, channels, kernel_sizes)
         down, up = [], []
         for (outer, inner), size in zip(pairwise(shapes), kernel_sizes, strict=True):
-            down += [_halve(outer, inner, size), nn.ReLU(inplace=True)]
-            up = [_double(inner, outer, size), nn.ReLU(inplace=True), *up]
+            down += [halve(outer, inner, size), nn.ReLU(inplace=True)]
+            up = [double(inner, outer, size), nn.ReLU(inplace=True), *up]
         self.encoder = nn.Sequential(*down, nn.Flatten())
         self.decoder = nn.Sequential(nn.Unflatten(1, shapes[-1]), *up[:-1])
-        _xavier(self)
+        xavier(self)
 
 
 class DenseAutoEncoder(nn.Module):
@@ -72,20 +62,37 @@ class DenseAutoEncoder(nn.Module):
             up = [nn.Linear(inner, outer), nn.ReLU(inplace=True), *up]
         self.encoder = nn.Sequential(nn.Flatten(), *down[:-1])
         self.decoder = nn.Sequential(*up[:-1], nn.Unflatten(1, tuple(image_shape)))
-        _xavier(self)
+        xavier(self)
 
 
-def _halve(outer, inner, size):
+def layer_shapes(image_shape, channels, kernel_sizes):
+    """Shapes of an image and of what each layer, which halves it, makes of it; and the filter size of each layer."""
+    kernel_sizes = tuple(kernel_sizes) * (len(channels) if len(kernel_sizes) == 1 else 1)
+    if len(kernel_sizes) != len(channels):
+        raise ValueError(
+            f"channels={tuple(channels)} asks for {len(channels)} layers, kernel_sizes={kernel_sizes} "
+            f"for {len(kernel_sizes)}: give as many kernel sizes as channels, or one for all layers."
+        )
+    shapes = [tuple(image_shape)]
+    for layer, (n_filters, size) in enumerate(zip(channels, kernel_sizes, strict=True)):
+        check_fits(shapes, layer, size)
+        shapes.append((n_filters, math.ceil(shapes[-1][1] / 2), math.ceil(shapes[-1][2] / 2)))
+    return shapes, kernel_sizes
+
+
+def halve(outer, inner, size):
+    """Convolution from the shape `outer` to half of it, rounded up."""
     return nn.Conv2d(outer[0], inner[0], size, stride=2, padding=size // 2)
 
 
-def _double(inner, outer, size):
+def double(inner, outer, size):
     """Transposed convolution from the shape `inner` to exactly the shape `outer`."""
     missing = tuple(outer[axis] - (2 * inner[axis] - 1) for axis in (1, 2))
     return nn.ConvTranspose2d(inner[0], outer[0], size, stride=2, padding=size // 2, output_padding=missing)
 
 
-def _check_fits(shapes, layer, size):
+def check_fits(shapes, layer, size):
+    """Whether a layer's filter is odd and fits the image that reaches it, ``shapes[-1]``."""
     height, width = shapes[-1][1:]
     if size % 2 == 0 or size < 1:
         raise ValueError(
@@ -99,8 +106,10 @@ def _check_fits(shapes, layer, size):
         )
 
 
-def _xavier(module):
+def xavier(module):
+    """Initialise all layers as the papers' code does: Xavier weights, no bias."""
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             nn.init.xavier_uniform_(layer.weight)
             nn.init.zeros_(layer.bias)
+    return module

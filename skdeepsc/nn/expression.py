@@ -67,11 +67,37 @@ class TrainedExpression(SelfExpression):
         self.coef = nn.Parameter(coef)
         self.zero_diagonal = zero_diagonal
 
-    def forward(self, z):
+    def forward(self, z, index=None):
         """C, shape (n_samples, n_samples), for the codes `z` of all samples in their order."""
         if not self.zero_diagonal:
             return self.coef
         return self.coef - torch.diag(self.coef.diagonal())
+
+
+class BlockExpression(SelfExpression):
+    """A trained C for each of several fixed blocks of samples, which are expressed within their block.
+
+    Parameters
+    ----------
+    blocks : sequence of tensors of int
+        Rows of the training set in each block; together each row once.
+    layers : sequence of TrainedExpression
+        C of each block.
+    center, unit : bool, default=False
+        Latent normalisation, see :class:`SelfExpression`.
+    """
+
+    def __init__(self, blocks, layers, *, center=False, unit=False):
+        super().__init__(center=center, unit=unit)
+        self.layers = nn.ModuleList(layers)
+        number = torch.empty(sum(map(len, blocks)), dtype=torch.int64)
+        for block, rows in enumerate(blocks):
+            number[rows] = block
+        self.register_buffer("number", number)
+
+    def forward(self, z, index):
+        """C, shape (n_samples, n_samples), for the codes `z` of a whole block, the rows `index` in their order."""
+        return self.layers[self.number[index[0]].item()](z)
 
 
 class RidgeExpression(SelfExpression):
@@ -95,7 +121,7 @@ class RidgeExpression(SelfExpression):
         self.degrees_of_freedom = degrees_of_freedom
         self.register_buffer("lam", None if lam is None else torch.as_tensor(float(lam)))
 
-    def forward(self, z):
+    def forward(self, z, index=None):
         """C, shape (n_samples, n_samples), for the codes `z` of all samples."""
         features = self.normalize(z)[0]
         if self.lam is None:

@@ -19,7 +19,7 @@ class SubspaceNetwork(nn.Module):
     decoder : Module
         From codes (n_samples, n_latent) to images.
     expression : Module or None
-        From codes to C, see :mod:`skdeepsc.nn.expression`.
+        From codes, and the rows of the training set that they belong to, to C, see :mod:`skdeepsc.nn.expression`.
     classifier : Module or None
         From codes to logits (n_samples, n_clusters).
     projector : Module or None
@@ -115,7 +115,7 @@ class Outputs:
 
     @cached_property
     def coef(self):
-        return self._network.expression(self.features)
+        return self._network.expression(self.features, self.index)
 
     @cached_property
     def z_hat(self):

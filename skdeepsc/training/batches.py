@@ -1,6 +1,63 @@
-"""Batches cut from one tensor that already lies on the device."""
+"""Batches cut from samples that lie on the device, or in memory or on disk and go there batch by batch."""
 
 import torch
+
+from .._device import to_device
+from .._memory import available_bytes
+
+# Share of the free memory of a device that samples may take as a whole.
+_MEMORY_SHARE = 0.25
+# Samples that are copied to a device at once.
+_BLOCK_ROWS = 4096
+
+
+class Rows:
+    """Samples that go to the device only when, and only as far as, they are asked for.
+
+    It answers what the training asks of a tensor: its length, rows, blocks. A memory-mapped array is read row by row.
+
+    Parameters
+    ----------
+    samples : ndarray of shape (n_samples, ...)
+    device : device
+    """
+
+    def __init__(self, samples, device):
+        self.samples = samples
+        self.device = torch.device(device)
+
+    def __len__(self):
+        return len(self.samples)
+
+    def __getitem__(self, index):
+        """Rows by a slice or by a tensor of indices, as a tensor on the device."""
+        return to_device(self.samples[index.cpu().numpy() if torch.is_tensor(index) else index], self.device)
+
+    def split(self, size):
+        """Consecutive blocks of `size` rows."""
+        return (self[start : start + size] for start in range(0, len(self), size))
+
+
+def as_rows(samples, device):
+    """Samples for the training: :class:`Rows`, or a tensor on a device that has memory of its own, and enough.
+
+    Parameters
+    ----------
+    samples : ndarray of shape (n_samples, ...)
+        Never copied as a whole in the machine's memory.
+    device : device
+
+    Returns
+    -------
+    rows : Rows or tensor of shape (n_samples, ...)
+    """
+    rows = Rows(samples, device)
+    if rows.device.type != "cuda" or samples.nbytes > _MEMORY_SHARE * available_bytes(device):
+        return rows
+    tensor = torch.empty(samples.shape, dtype=rows[:1].dtype, device=device)
+    for start in range(0, len(samples), _BLOCK_ROWS):
+        tensor[start : start + _BLOCK_ROWS] = rows[start : start + _BLOCK_ROWS]
+    return tensor
 
 
 class Batches:
@@ -10,25 +67,32 @@ class Batches:
 
     Parameters
     ----------
-    samples : tensor of shape (n_samples, ...)
-        On the device already.
+    samples : tensor of shape (n_samples, ...) or Rows
+        On the device already, or on the way to it.
     batch_size : int
         Samples in a batch. At least n_samples: one batch that is `samples` itself, in order, without a copy. Else the
         rows are shuffled by torch's generator in each epoch; the last batch may be smaller.
+    blocks : sequence of tensors of int or None, default=None
+        Rows of each batch, the same in every epoch; only the order of the batches is drawn. `batch_size` is not used.
     """
 
-    def __init__(self, samples, batch_size):
+    def __init__(self, samples, batch_size, blocks=None):
         self.samples = samples
         self.batch_size = batch_size
+        self.blocks = blocks
         self.index = torch.arange(len(samples), device=samples.device)
 
     def __len__(self):
-        return -(-len(self.samples) // self.batch_size)
+        return -(-len(self.samples) // self.batch_size) if self.blocks is None else len(self.blocks)
 
     def __iter__(self):
-        if self.batch_size >= len(self.samples):
-            yield {"x": self.samples, "index": self.index}, None
+        if self.blocks is not None:
+            batches = (self.blocks[number] for number in torch.randperm(len(self.blocks)).tolist())
+        elif self.batch_size >= len(self.samples):
+            yield {"x": self.samples if torch.is_tensor(self.samples) else self.samples[:], "index": self.index}, None
             return
-        order = torch.randperm(len(self.samples)).to(self.samples.device)
-        for index in order.split(self.batch_size):
+        else:
+            batches = torch.randperm(len(self.samples)).split(self.batch_size)
+        for index in batches:
+            index = index.to(self.samples.device)
             yield {"x": self.samples[index], "index": index}, None

@@ -69,6 +69,30 @@ class Resegment(Callback):
         net.history.record("label_changes", changes)
 
 
+class CountClusters(Callback):
+    """Count how many samples of an epoch the classifier puts into each cluster.
+
+    Parameters
+    ----------
+    report : callable
+        ``report(phase_name, counts)`` is called at the end of each epoch and returns what the history gets as
+        ``clusters``.
+    """
+
+    def __init__(self, report):
+        self.report = report
+
+    def on_epoch_begin(self, net, **kwargs):
+        self.counts = 0
+
+    def on_batch_end(self, net, y_pred=None, **kwargs):
+        logits = y_pred.logits.detach()
+        self.counts = self.counts + logits.argmax(1).bincount(minlength=logits.shape[1])
+
+    def on_epoch_end(self, net, **kwargs):
+        net.history.record("clusters", self.report(net.phase.name, self.counts.cpu().numpy()))
+
+
 class EpochTasks(Callback):
     """Report every epoch to scikit-learn's callbacks; one of them may end the phase.
 

@@ -1,7 +1,7 @@
 """One line of a paper's algorithm box."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,12 @@ class Phase:
         Step size of Adam.
     parts : tuple of str or None, default=None
         Names of the sub-modules that learn, all others are frozen; ``None``: all learn.
+    part_lrs : dict of str to float, default={}
+        Step sizes of sub-modules that differ from `lr`.
     batch_size : int, default=-1
         Samples in a batch, drawn anew each epoch; -1 takes all samples at once, in their order.
+    blocks : tuple of tensors of int or None, default=None
+        Rows of each batch, if they are to be the same in every epoch.
     callbacks : tuple of skorch callbacks, default=()
         The method's own callbacks.
     """
@@ -32,5 +36,7 @@ class Phase:
     epochs: int
     lr: float
     parts: tuple | None = None
+    part_lrs: dict = field(default_factory=dict)
     batch_size: int = -1
+    blocks: tuple | None = None
     callbacks: tuple = ()

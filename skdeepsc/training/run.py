@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from sklearn.exceptions import ConvergenceWarning
 
-from .._device import to_device
 from .._random import seeded
 from ..losses import squared_error
-from ..nn import ConvAutoEncoder, DenseAutoEncoder, SubspaceNetwork
+from ..nn import ConvAutoEncoder, DenseAutoEncoder, ResidualAutoEncoder, SubspaceNetwork
+from .batches import as_rows
 from .callbacks import DeadAutoEncoder, RedrawIfDead
 from .phase import Phase
 from .trainer import Trainer
@@ -19,6 +19,8 @@ from .trainer import Trainer
 # Draws of the initial weights before an auto-encoder that does not learn is accepted with a warning; the steps after
 # which that is judged; the shortest training that is judged at all.
 _MAX_DRAWS, _TRIAL_STEPS, _SHORT_STEPS = 5, 300, 100
+# Rows, about evenly spaced, by which it is judged.
+_TEST_ROWS = 20_000
 # Share of the mean image's error above which it is.
 _DEAD_ERROR = 0.9
 
@@ -69,8 +71,8 @@ def run_phase(phase, network, samples, *, callbacks=(), device="cpu", verbose=0)
     ----------
     phase : Phase
     network : SubspaceNetwork
-    samples : tensor of shape (n_samples, ...)
-        On `device`.
+    samples : tensor of shape (n_samples, ...) or Rows
+        On `device`, or on the way to it.
     callbacks : sequence of skorch callbacks, default=()
     device : device, default="cpu"
     verbose : int, default=0
@@ -105,11 +107,12 @@ def build_autoencoder(image_shape, autoencoder=None, channels=(15,), kernel_size
     ----------
     image_shape : tuple of int
         ``(channels, height, width)``, or ``(n_features,)`` for flat rows.
-    autoencoder : None, "conv", "dense", Module or callable, default=None
+    autoencoder : None, "conv", "dense", "residual", Module or callable, default=None
         ``None``: convolutional for images, dense for flat rows. A module with `encoder` and `decoder` is copied, its
         weights are kept. A callable gets `image_shape` and returns such a module.
     channels, kernel_sizes, hidden_sizes
-        See :class:`~skdeepsc.nn.ConvAutoEncoder` and :class:`~skdeepsc.nn.DenseAutoEncoder`.
+        See :class:`~skdeepsc.nn.ConvAutoEncoder`, :class:`~skdeepsc.nn.ResidualAutoEncoder` and
+        :class:`~skdeepsc.nn.DenseAutoEncoder`.
 
     Returns
     -------
@@ -123,11 +126,12 @@ def build_autoencoder(image_shape, autoencoder=None, channels=(15,), kernel_size
         built = DenseAutoEncoder(image_shape, hidden_sizes)
     elif len(image_shape) == 1:
         raise ValueError(
-            f"autoencoder='conv' needs images, but X has flat rows of {image_shape[0]} features: give image_shape, "
-            "e.g. image_shape=(28, 28)."
+            f"autoencoder={autoencoder!r} needs images, but X has flat rows of {image_shape[0]} features: give "
+            "image_shape, e.g. image_shape=(28, 28)."
         )
     else:
-        built = ConvAutoEncoder(image_shape, channels, kernel_sizes)
+        network = ResidualAutoEncoder if autoencoder == "residual" else ConvAutoEncoder
+        built = network(image_shape, channels, kernel_sizes)
     for part in ("encoder", "decoder"):
         if not isinstance(getattr(built, part, None), torch.nn.Module):
             raise TypeError(f"autoencoder must have a torch module {part!r}; got {type(built).__name__} without one.")
@@ -200,9 +204,13 @@ def pretrain(
         On the CPU.
     history : list of dict
     """
-    tensor = to_device(samples, device)
+    tensor = as_rows(samples, device)
     n_steps = math.ceil(len(samples) / batch_size)
-    is_dead = _DeathTest(tensor, input_scale, objective) if n_steps * epochs >= _SHORT_STEPS else _never
+    is_dead = (
+        _DeathTest(tensor[:: -(-len(tensor) // _TEST_ROWS)], input_scale, objective)
+        if n_steps * epochs >= _SHORT_STEPS
+        else _never
+    )
     trial = min(math.ceil(_TRIAL_STEPS / n_steps), math.ceil(epochs / 2))
     for draw in range(_MAX_DRAWS):
         with seeded(seed + draw, device):

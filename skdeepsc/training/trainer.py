@@ -31,10 +31,12 @@ class Trainer(NeuralNet):
             criterion=torch.nn.Identity,
             optimizer=torch.optim.Adam,
             optimizer__fused=torch.device(kwargs.get("device", "cpu")).type in ("cpu", "cuda"),
+            optimizer__param_groups=[(f"{part}.*", {"lr": lr}) for part, lr in phase.part_lrs.items()],
             lr=phase.lr,
             max_epochs=phase.epochs,
             batch_size=phase.batch_size,
             iterator_train=Batches,
+            iterator_train__blocks=phase.blocks,
             train_split=None,
             **kwargs,
         )
