@@ -16,7 +16,7 @@ from .._docs import shared_parameters
 from .._input import as_samples, input_divisor
 from .._random import draw_seeds
 from ..training.callbacks import EpochTasks
-from ..training.run import Progress, Reconstruction, content_key, pretrain
+from ..training.run import Progress, Reconstruction, content_key, pretrain, run_phase
 
 # Optimiser steps of `pretrain_epochs="auto"`, and the most epochs it takes.
 _AUTO_STEPS, _AUTO_EPOCHS = 1500, 200
@@ -144,6 +144,17 @@ class BaseAutoEncoding(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Tr
             result.clear()
         progress.done(context)
         return network.to(self.device_), history
+
+    def _run(self, phase, rows, progress):
+        """Run one phase, unless a callback has ended the training, and keep its history."""
+        if progress.stopped or not phase.epochs:
+            return
+        context = progress.task(phase.name, phase.epochs)
+        callbacks = [*(self.callbacks or ()), EpochTasks(self, context, progress.X)]
+        history = run_phase(phase, self.network_, rows, callbacks=callbacks, device=self.device_, verbose=self.verbose)
+        self.history_ += history
+        self.n_iter_ += len(history)
+        progress.done(context)
 
     def _encode(self, samples):
         """Codes of checked samples (what expresses them, if that is not the codes), block by block, float32."""

@@ -20,8 +20,7 @@ from ..affinity import compute_affinity
 from ..nn import RidgeExpression, TrainedExpression
 from ..segmentation import DegenerateAffinityWarning, spectral_labels
 from ..training import Phase
-from ..training.callbacks import EpochTasks
-from ..training.run import Progress, run_phase
+from ..training.run import Progress
 from ._autoencoder import BaseAutoEncoding
 
 # Where a trained C stops to learn on fixed features: Adam moves each entry by at most its step size an epoch, and the
@@ -123,8 +122,7 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
             self._build(tensor)
             self.n_iter_ = 0
             for phase in phases:
-                if not progress.stopped:
-                    self._run(phase, tensor, progress)
+                self._run(phase, tensor, progress)
         task = progress.task("segment")
         self._express(tensor)
         self.labels_ = self._spread(self._row_labels(), samples)
@@ -272,17 +270,6 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
 
     def _ridge(self, **scaling):
         return RidgeExpression(self.ridge_lambda, self.subspace_dim * self.n_clusters, **scaling)
-
-    def _run(self, phase, tensor, progress):
-        """Run one phase and keep its history."""
-        context = progress.task(phase.name, phase.epochs)
-        callbacks = [*(self.callbacks or ()), EpochTasks(self, context, progress.X)]
-        history = run_phase(
-            phase, self.network_, tensor, callbacks=callbacks, device=self.device_, verbose=self.verbose
-        )
-        self.history_ += history
-        self.n_iter_ += len(history)
-        progress.done(context)
 
     def _express(self, tensor):
         """Set codes and coefficients; take the N x N layer out of the network."""

@@ -38,8 +38,8 @@ from ..nn import (
 )
 from ..training import Phase
 from ..training.batches import as_rows
-from ..training.callbacks import CountClusters, EpochTasks
-from ..training.run import Progress, run_phase
+from ..training.callbacks import CountClusters
+from ..training.run import Progress
 from ._autoencoder import BaseAutoEncoding
 from ._base import precise, weighted
 from ._initial import labels_by_clusterer, labels_by_codes
@@ -485,17 +485,6 @@ class NCSC(ClusterMixin, BaseAutoEncoding):
             *_, joint = self._phases(len(rows), blocks)
             self._run(replace(joint, epochs=1), rows, progress)
         return self._finish(samples, progress, number=False)
-
-    def _run(self, phase, rows, progress):
-        """Run one phase and keep its history."""
-        if progress.stopped or not phase.epochs:
-            return
-        context = progress.task(phase.name, phase.epochs)
-        callbacks = [*(self.callbacks or ()), EpochTasks(self, context, progress.X)]
-        history = run_phase(phase, self.network_, rows, callbacks=callbacks, device=self.device_, verbose=self.verbose)
-        self.history_ += history
-        self.n_iter_ += len(history)
-        progress.done(context)
 
     def _watch(self, phase, counts):
         """How many clusters are in use at the end of an epoch; a collapse is told once."""
