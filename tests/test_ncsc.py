@@ -224,6 +224,22 @@ def test_clusterer_gives_the_first_labels(images):
         NCSC(**QUICK, init=KMeans(5)).fit(X)
 
 
+def test_size_of_the_first_labels_does_not_depend_on_the_batch(images):
+    X, _ = images
+    shapes = []
+
+    class Spy(KMeans):
+        def fit_predict(self, X, y=None):
+            shapes.append(X.shape)
+            return super().fit_predict(X)
+
+    for init_size in (20, 50, 100):
+        NCSC(**QUICK, batch_size=30, init=Spy(3), init_size=init_size).fit(X)
+    assert shapes == [(20, 64), (50, 64), (60, 64)]
+    with pytest.raises(ValueError, match="n_samples = 60, batch_size=30, init_size=2"):
+        NCSC(**QUICK, batch_size=30, init_size=2).fit(X)
+
+
 # Labels
 
 

@@ -130,9 +130,13 @@ class NCSC(ClusterMixin, BaseAutoEncoding):
         samples. ``"symmetric"``: those that self-expression, too, holds for negative (:math:`A_s < u`) lower
         :math:`A_c`, and teachers are not differentiated.
     init : {"auto", "none", "spectral"} or clusterer, default="auto"
-        Labels of one batch that the classifier learns first. ``"spectral"``: spectral clustering of the five largest
-        positive coefficients of each row. A clusterer is cloned and its `fit_predict` gets the rows, or the images if
-        its tags say that it takes three-dimensional arrays: :class:`~skdeepsc.SubspaceClustering` finds better labels.
+        Labels of `init_size` samples that the classifier learns first. ``"spectral"``: spectral clustering of the five
+        largest positive coefficients of each row. A clusterer is cloned and its `fit_predict` gets the rows, or the
+        images if its tags say that it takes three-dimensional arrays: :class:`~skdeepsc.SubspaceClustering` finds
+        better labels.
+    init_size : int, default={init_size}
+        The most samples of which first labels are found, drawn at random. ``"spectral"`` holds no matrix of their
+        pairs, so that they may be more than a batch.
     classifier : {"auto", "conv", "dense"}, default="auto"
         Head on the codes: :class:`~skdeepsc.nn.conv_classifier` or :class:`~skdeepsc.nn.dense_classifier`. ``"auto"``:
         convolutional where the codes are maps.
@@ -234,6 +238,7 @@ class NCSC(ClusterMixin, BaseAutoEncoding):
     n_positives: int | str = "auto"
     negatives: str = "auto"
     init: object = "auto"
+    init_size: int = 5000
     classifier: str = "auto"
     classifier_sizes: tuple | str = "auto"
     solver: str = "ridge"
@@ -263,6 +268,7 @@ class NCSC(ClusterMixin, BaseAutoEncoding):
         "n_positives": [StrOptions({"auto", "all"}), Interval(Integral, 1, None, closed="left")],
         "negatives": [StrOptions({"auto", "printed", "symmetric"})],
         "init": [StrOptions({"auto", "none", "spectral"}), HasMethods("fit_predict")],
+        "init_size": [Interval(Integral, 1, None, closed="left")],
         "classifier": [StrOptions({"auto", "conv", "dense"})],
         "classifier_sizes": [StrOptions({"auto"}), tuple, list],
         "solver": [StrOptions({"ridge", "trained"})],
@@ -501,11 +507,11 @@ class NCSC(ClusterMixin, BaseAutoEncoding):
         return n_used
 
     def _initialize(self, samples, seed, progress):
-        """Let the classifier learn first labels of one batch."""
+        """Let the classifier learn first labels of some samples."""
         init = self._switch("init")
         if progress.stopped or (isinstance(init, str) and init == "none"):
             return
-        samples = samples[draw_rows(len(samples), min(self.batch_size, len(samples)), seed)]
+        samples = samples[draw_rows(len(samples), min(self.init_size, len(samples)), seed)]
         if isinstance(init, str):
             z = torch.from_numpy(self._encode(samples)).to(self.device_)
             labels = labels_by_codes(z, self.n_clusters, self.subspace_dim * self.n_clusters, seed)
@@ -588,10 +594,10 @@ class NCSC(ClusterMixin, BaseAutoEncoding):
     # Limits
 
     def _check_sizes(self, n_samples):
-        if min(n_samples, self.batch_size) < self.n_clusters:
+        if min(n_samples, self.batch_size, self.init_size) < self.n_clusters:
             raise ValueError(
-                f"n_clusters={self.n_clusters} must not be larger than the number of samples in a batch: n_samples = "
-                f"{n_samples}, batch_size={self.batch_size}."
+                f"n_clusters={self.n_clusters} must not be larger than the number of samples, of a batch, or with first "
+                f"labels: n_samples = {n_samples}, batch_size={self.batch_size}, init_size={self.init_size}."
             )
         self._check_memory(n_samples)
 
