@@ -330,7 +330,7 @@ def test_a_mapped_array_is_never_copied_as_a_whole(mapped, monkeypatch):
     X, y = mapped
     method = NCSC(
         3, channels=(6, 12), pretrain_epochs=3, pretrain_lr=5e-3, pretrain_batch_size=200, batch_size=200,
-        subspace_epochs=1, classifier_epochs=0, max_epochs=1, input_scale=16, random_state=0,
+        init_size=200, subspace_epochs=1, classifier_epochs=0, max_epochs=1, input_scale=16, random_state=0,
     )  # fmt: skip
     monkeypatch.setattr("skdeepsc.deep._autoencoder._BLOCK_VALUES", 2**17)
     monkeypatch.setattr("skdeepsc.training.run._TEST_ROWS", 1000)

@@ -16,6 +16,7 @@ from .._docs import shared_parameters
 from .._input import as_samples, input_divisor
 from .._random import draw_seeds
 from ..training.callbacks import EpochTasks
+from ..training.group import ProcessGroup
 from ..training.run import Progress, Reconstruction, content_key, pretrain, run_phase
 
 # Optimiser steps of `pretrain_epochs="auto"`, and the most epochs it takes.
@@ -90,8 +91,13 @@ class BaseAutoEncoding(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Tr
         samples = as_samples(self, X, image_shape=self.image_shape, reset=True)
         self.image_shape_ = samples.shape[1:]
         self.input_scale_ = input_divisor(samples, self.input_scale)
-        self.device_ = str(resolve_device(self.device))
+        self.device_ = str(ProcessGroup().device if self.device == "accelerate" else resolve_device(self.device))
         return samples
+
+    def _group(self):
+        """The processes that train together; None where this one is alone."""
+        group = ProcessGroup() if self.device == "accelerate" else None
+        return group if group is not None and group.size > 1 else None
 
     def _pretrain_epochs(self, n_samples):
         if self.pretrain_epochs != "auto":
@@ -111,37 +117,36 @@ class BaseAutoEncoding(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Tr
         context = progress.task("pretrain", epochs)
         # What a user's callback does to the training is not known, so that its result is not kept.
         memory = check_memory(self.memory if not self.callbacks else None)
+        arguments = (
+            samples,
+            self.autoencoder,
+            content_key(self.autoencoder),
+            {
+                "image_shape": self.image_shape_,
+                "channels": tuple(self.channels),
+                "kernel_sizes": tuple(self.kernel_sizes),
+                "hidden_sizes": tuple(self.hidden_sizes),
+            },
+            self.input_scale_,
+            self._pretraining(),
+            epochs,
+            self.pretrain_lr,
+            self._batch_rows(len(samples)),
+            seed,
+            self.device_,
+            {
+                "callbacks": [*(self.callbacks or ()), EpochTasks(self, context, samples)],
+                "verbose": self.verbose,
+                "group": self._group(),
+            },
+        )
         try:
-            result = memory.cache(pretrain, ignore=["autoencoder", "report"]).call_and_shelve(
-                samples,
-                self.autoencoder,
-                content_key(self.autoencoder),
-                {
-                    "image_shape": self.image_shape_,
-                    "channels": tuple(self.channels),
-                    "kernel_sizes": tuple(self.kernel_sizes),
-                    "hidden_sizes": tuple(self.hidden_sizes),
-                },
-                self.input_scale_,
-                self._pretraining(),
-                epochs,
-                self.pretrain_lr,
-                self._batch_rows(len(samples)),
-                seed,
-                self.device_,
-                {
-                    "callbacks": [*(self.callbacks or ()), EpochTasks(self, context, samples)],
-                    "verbose": self.verbose,
-                },
-            )
+            network, history = _cached_pretrain(memory, arguments, epochs, self._group())
         except PicklingError as error:
             raise ValueError(
                 "memory= cannot tell one lambda or local function from another: give a module, or a function that can "
                 "be imported."
             ) from error
-        network, history = result.get()
-        if len(history) < epochs:
-            result.clear()
         progress.done(context)
         return network.to(self.device_), history
 
@@ -151,7 +156,15 @@ class BaseAutoEncoding(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Tr
             return
         context = progress.task(phase.name, phase.epochs)
         callbacks = [*(self.callbacks or ()), EpochTasks(self, context, progress.X)]
-        history = run_phase(phase, self.network_, rows, callbacks=callbacks, device=self.device_, verbose=self.verbose)
+        history = run_phase(
+            phase,
+            self.network_,
+            rows,
+            callbacks=callbacks,
+            device=self.device_,
+            verbose=self.verbose,
+            group=self._group(),
+        )
         self.history_ += history
         self.n_iter_ += len(history)
         progress.done(context)
@@ -168,6 +181,24 @@ class BaseAutoEncoding(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Tr
             with torch.inference_mode():
                 codes = network(to_device(samples[start : start + block], self.device_)).features
             yield codes
+
+
+def _cached_pretrain(memory, arguments, epochs, group):
+    """Network and history of :func:`~skdeepsc.training.run.pretrain`, from the cache, or trained to the end and kept.
+
+    Of several processes the first has the cache; either all train, or all get what it finds there.
+    """
+    cached = memory.cache(pretrain, ignore=["autoencoder", "report"])
+    if group is not None:
+        is_known = group.agree(cached.check_call_in_cache(*arguments))
+        if group.rank:
+            found = None if is_known else pretrain(*arguments)
+            return group.agree(found)
+    result = cached.call_and_shelve(*arguments)
+    found = result.get()
+    if len(found[1]) < epochs:
+        result.clear()
+    return found if group is None else group.agree(found)
 
 
 @shared_parameters

@@ -517,6 +517,8 @@ class NCSC(ClusterMixin, BaseAutoEncoding):
             labels = labels_by_codes(z, self.n_clusters, self.subspace_dim * self.n_clusters, seed)
         else:
             labels = labels_by_clusterer(init, samples, self.n_clusters, seed)
+        if (group := self._group()) is not None:
+            labels = group.agree(labels)
         self.network_.segments = torch.from_numpy(labels).to(self.device_)
         batch = min(_INIT_BATCH, len(samples))
         phase = Phase(
@@ -539,7 +541,7 @@ class NCSC(ClusterMixin, BaseAutoEncoding):
             self.network_.expression = RidgeExpression(*self._ridge(), **self._scaling())
         if number:
             self._classes = np.arange(self.n_clusters)
-        found = self._label(samples)
+        found = self._label_together(samples)
         if number:
             present = np.unique(found)
             self._classes = np.concatenate([present, np.setdiff1d(self._classes, present)])
@@ -581,6 +583,14 @@ class NCSC(ClusterMixin, BaseAutoEncoding):
         samples = as_samples(self, X, reset=False)
         return np.concatenate([logits.softmax(1).cpu().numpy() for logits in self._logits(samples)])
 
+    def _label_together(self, samples):
+        """Labels of samples, by all processes that train together."""
+        group = self._group()
+        if group is None:
+            return self._label(samples)
+        own = samples[group.rows(len(samples))]
+        return np.concatenate(group.concatenate([self._label(own)] if len(own) else []))
+
     def _label(self, samples):
         return np.concatenate([logits.argmax(1).cpu().numpy() for logits in self._logits(samples)])
 
@@ -596,8 +606,8 @@ class NCSC(ClusterMixin, BaseAutoEncoding):
     def _check_sizes(self, n_samples):
         if min(n_samples, self.batch_size, self.init_size) < self.n_clusters:
             raise ValueError(
-                f"n_clusters={self.n_clusters} must not be larger than the number of samples, of a batch, or with first "
-                f"labels: n_samples = {n_samples}, batch_size={self.batch_size}, init_size={self.init_size}."
+                f"n_clusters={self.n_clusters} must not be larger than the number of samples, of a batch, or with "
+                f"first labels: n_samples = {n_samples}, batch_size={self.batch_size}, init_size={self.init_size}."
             )
         self._check_memory(n_samples)
 

@@ -35,7 +35,11 @@ class SubspaceNetwork(nn.Module):
     ----------
     segments : tensor of shape (n_samples,), int64, or None
         Cluster of each training sample, while a spectral clustering supervises the training.
+    group : ProcessGroup or None
+        Processes among which the rows of a batch are shared out, while they train together.
     """
+
+    group = None
 
     def __init__(
         self,
@@ -61,8 +65,14 @@ class SubspaceNetwork(nn.Module):
         self.register_buffer("input_scale", torch.tensor(float(input_scale)))
 
     def forward(self, x, index=None):
-        """Outputs for the samples `x`, which are the rows `index` of the training set."""
-        return Outputs(self, x, index)
+        """Outputs for the samples `x`, which are the rows `index` of the training set.
+
+        With a `group`, `x` and `index` are this process's own rows of a batch, and the outputs are those of the batch.
+        """
+        if self.group is None or index is None:
+            return Outputs(self, x, index)
+        batch = self.group.batch(len(x))
+        return Outputs(self, x, batch.whole(index), batch)
 
 
 class Outputs:
@@ -96,18 +106,19 @@ class Outputs:
         Of the augmented images; without an augmentation, these same outputs.
     """
 
-    def __init__(self, network, x, index=None):
+    def __init__(self, network, x, index=None, batch=None):
         self._network = network
         self._raw = x
+        self._batch = batch
         self.index = index
 
     @cached_property
     def x(self):
-        return self._raw.to(torch.float32) / self._network.input_scale
+        return self._whole(self._raw).to(torch.float32) / self._network.input_scale
 
     @cached_property
     def z(self):
-        return self._network.encoder(self.x).flatten(1)
+        return self._whole(self._network.encoder(self._own(self.x)).flatten(1))
 
     @cached_property
     def features(self):
@@ -123,19 +134,19 @@ class Outputs:
 
     @cached_property
     def x_hat(self):
-        return self._network.decoder(self.z_hat)
+        return self._whole(self._network.decoder(self._own(self.z_hat)))
 
     @cached_property
     def x_auto(self):
-        return self._network.decoder(self.z)
+        return self._whole(self._network.decoder(self._own(self.z)))
 
     @cached_property
     def logits(self):
-        return self._network.classifier(self.z)
+        return self._whole(self._network.classifier(self._own(self.z)))
 
     @cached_property
     def h(self):
-        return self._network.projector(self.z)
+        return self._whole(self._network.projector(self._own(self.z)))
 
     @cached_property
     def segments(self):
@@ -146,9 +157,17 @@ class Outputs:
     def view(self):
         if self._network.augment is None:
             return self
-        view = Outputs(self._network, None, self.index)
+        view = Outputs(self._network, None, self.index, self._batch)
         view.x = self._network.augment(self.x)
         before, after = tuple(self.x.shape), tuple(view.x.shape)
         if before != after:
             raise ValueError(f"augment must keep the shape of the samples, {before}, but returned {after}.")
         return view
+
+    def _own(self, whole):
+        """The rows of a batch that this process works on."""
+        return whole if self._batch is None else self._batch.own(whole)
+
+    def _whole(self, own):
+        """The rows of a batch, from what this process made of its own."""
+        return own if self._batch is None else self._batch.whole(own)

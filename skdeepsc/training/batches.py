@@ -74,12 +74,15 @@ class Batches:
         rows are shuffled by torch's generator in each epoch; the last batch may be smaller.
     blocks : sequence of tensors of int or None, default=None
         Rows of each batch, the same in every epoch; only the order of the batches is drawn. `batch_size` is not used.
+    group : ProcessGroup or None, default=None
+        Processes that share out the rows of each batch; this one's are handed out.
     """
 
-    def __init__(self, samples, batch_size, blocks=None):
+    def __init__(self, samples, batch_size, blocks=None, group=None):
         self.samples = samples
         self.batch_size = batch_size
         self.blocks = blocks
+        self.group = group
         self.index = torch.arange(len(samples), device=samples.device)
 
     def __len__(self):
@@ -89,10 +92,12 @@ class Batches:
         if self.blocks is not None:
             batches = (self.blocks[number] for number in torch.randperm(len(self.blocks)).tolist())
         elif self.batch_size >= len(self.samples):
-            yield {"x": self.samples if torch.is_tensor(self.samples) else self.samples[:], "index": self.index}, None
+            own = slice(None) if self.group is None else self.group.rows(len(self.index))
+            yield {"x": self.samples[own], "index": self.index[own]}, None
             return
         else:
             batches = torch.randperm(len(self.samples)).split(self.batch_size)
         for index in batches:
             index = index.to(self.samples.device)
+            index = index if self.group is None else index[self.group.rows(len(index))]
             yield {"x": self.samples[index], "index": index}, None

@@ -32,7 +32,7 @@ class RedrawIfDead(Callback):
         self.after = after
 
     def on_epoch_end(self, net, **kwargs):
-        if len(net.history) == self.after and self.is_dead(net.module_):
+        if len(net.history) == self.after and self.is_dead(net.module):
             raise DeadAutoEncoder
 
 

@@ -14,7 +14,7 @@ from ..nn import ConvAutoEncoder, DenseAutoEncoder, ResidualAutoEncoder, Subspac
 from .batches import as_rows
 from .callbacks import DeadAutoEncoder, RedrawIfDead
 from .phase import Phase
-from .trainer import Trainer
+from .trainer import SharedTrainer, Trainer
 
 # Draws of the initial weights before an auto-encoder that does not learn is accepted with a warning; the steps after
 # which that is judged; the shortest training that is judged at all.
@@ -64,7 +64,7 @@ class Progress:
         self.root.call_on_fit_task_end(estimator=self.estimator, X=self.X)
 
 
-def run_phase(phase, network, samples, *, callbacks=(), device="cpu", verbose=0):
+def run_phase(phase, network, samples, *, callbacks=(), device="cpu", verbose=0, group=None):
     """Train `network` in place for one phase and return its history, one dict an epoch.
 
     Parameters
@@ -77,6 +77,8 @@ def run_phase(phase, network, samples, *, callbacks=(), device="cpu", verbose=0)
     device : device, default="cpu"
     verbose : int, default=0
         Above 0: skorch's table, one line an epoch.
+    group : ProcessGroup or None, default=None
+        Processes that share out batches that are drawn anew in each epoch; other phases, all run alike.
 
     Returns
     -------
@@ -86,9 +88,12 @@ def run_phase(phase, network, samples, *, callbacks=(), device="cpu", verbose=0)
     """
     if phase.epochs == 0:
         return []
-    trainer = Trainer(
-        network, phase, callbacks=[*callbacks, *phase.callbacks], device=str(device), verbose=verbose
-    ).train_phase(samples)
+    settings = {"callbacks": [*callbacks, *phase.callbacks], "device": str(device), "verbose": verbose}
+    if group is not None and phase.blocks is None and phase.batch_size > 0:
+        trainer = SharedTrainer(network, phase, group, **settings)
+    else:
+        trainer = Trainer(network, phase, **settings)
+    trainer.train_phase(samples)
     return [_row(phase.name, entry) for entry in trainer.history if "train_loss" in entry]
 
 
@@ -196,7 +201,8 @@ def pretrain(
     seed : int
     device : device
     report : dict
-        ``callbacks`` and ``verbose`` of :func:`run_phase`; they change nothing, unless a callback ends the phase.
+        ``callbacks``, ``verbose`` and ``group`` of :func:`run_phase`; they change nothing, unless a callback ends the
+        phase.
 
     Returns
     -------

@@ -5,6 +5,7 @@ import math
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import EarlyStopping, EpochTimer, PrintLog
+from skorch.hf import AccelerateMixin
 
 from .batches import Batches
 from .callbacks import EpochTerms, StopTraining
@@ -28,7 +29,7 @@ class Trainer(NeuralNet):
         self.term_names_ = ()
         super().__init__(
             module,
-            criterion=torch.nn.Identity,
+            criterion=object,  # The costs are the phase's.
             optimizer=torch.optim.Adam,
             optimizer__fused=torch.device(kwargs.get("device", "cpu")).type in ("cpu", "cuda"),
             optimizer__param_groups=[(f"{part}.*", {"lr": lr}) for part, lr in phase.part_lrs.items()],
@@ -98,6 +99,47 @@ class Trainer(NeuralNet):
             f"The cost {name!r} became {value} in phase {self.phase.name!r}, epoch {epoch}. Lower this phase's "
             f"learning rate (now {self.phase.lr:g}) or the weight of {name!r}, and check the scale of the input."
         )
+
+
+class SharedTrainer(AccelerateMixin, Trainer):
+    """A trainer whose batches are shared out among processes, through Accelerate.
+
+    Parameters
+    ----------
+    module : SubspaceNetwork
+    phase : Phase
+        With batches that are drawn anew each epoch.
+    group : ProcessGroup
+    **kwargs
+        As for :class:`Trainer`.
+    """
+
+    def __init__(self, module, phase, group, **kwargs):
+        from accelerate import Accelerator
+
+        self.group = group
+        accelerator = Accelerator(device_placement=False)
+        if accelerator.mixed_precision != "no":
+            raise ValueError(
+                f"Self-expression needs float32, but Accelerate is set to {accelerator.mixed_precision}: launch with "
+                "--mixed_precision no."
+            )
+        super().__init__(module, phase, accelerator=accelerator, iterator_train__group=group, **kwargs)
+
+    def get_loss(self, y_pred, y_true, X=None, training=False):
+        """Sum of the phase's costs; parameters on which none of them depends get a gradient of 0, as DDP demands."""
+        total = super().get_loss(y_pred, y_true, X=X, training=training)
+        return total + 0 * sum(value.sum() for _, value in self.get_all_learnable_params())
+
+    def train_phase(self, samples):
+        """Run the phase; the network is the same in all processes after it, and not wrapped."""
+        self.module.group = self.group
+        try:
+            return super().train_phase(samples)
+        finally:
+            self.module.group = None
+            self._unwrap_accelerator()
+            self.accelerator.free_memory()
 
 
 def _raised_by_early_stopping(interrupt):

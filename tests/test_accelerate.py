@@ -1,0 +1,102 @@
+"""Training in two processes: the same as in one."""
+
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from skdeepsc import NCSC, AutoEncoder
+from skdeepsc.training.group import ProcessGroup
+
+pytest.importorskip("accelerate")
+SCRIPT = Path(__file__).parent / "launched_training.py"
+LAUNCH = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes=2", "--num_machines=1"]
+LAUNCH += ["--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0"]
+
+
+def run(folder, *launcher, script=SCRIPT, check=True):
+    """Start the script; its output."""
+    environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "default"}
+    command = [sys.executable, *launcher, str(script), str(folder)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert not check or done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    """What one process and two processes made of the same estimators."""
+    found = []
+    for name, launcher in (("one", ()), ("two", LAUNCH)):
+        folder = tmp_path_factory.mktemp(name)
+        run(folder, *launcher)
+        found.append(pickle.loads((folder / "fitted.pkl").read_bytes()))
+    assert [run["n_processes"] for run in found] == [1, 2]
+    return [run["fitted"] for run in found]
+
+
+@pytest.mark.parametrize(
+    "name", ["autoencoder", "cached", "stopped", "ncsc", "no collaboration", "fixed blocks", "contrastive"]
+)
+def test_two_processes_train_as_one_does(pair, name):
+    one, two = (fitted[name] for fitted in pair)
+    assert [entry["phase"] for entry in one.history_] == [entry["phase"] for entry in two.history_]
+    for before, after in zip(one.history_, two.history_, strict=True):
+        costs = [key for key in before if isinstance(before[key], float) and "seconds" not in key]
+        assert "train_loss" in costs
+        for key in costs:
+            np.testing.assert_allclose(after[key], before[key], rtol=1e-3, atol=1e-6 * before["train_loss"])
+    if hasattr(one, "labels_"):
+        np.testing.assert_array_equal(one.labels_, two.labels_)
+
+
+def test_the_cache_has_what_the_processes_trained(pair):
+    for fitted in pair:
+        for key, value in fitted["cached"].network_.state_dict().items():
+            torch.testing.assert_close(fitted["cached again"].network_.state_dict()[key], value, rtol=0, atol=0)
+
+
+def test_a_fitted_estimator_needs_no_accelerate(pair, images, monkeypatch):
+    fitted = pair[1]["ncsc"]
+    assert isinstance(fitted, NCSC)
+    monkeypatch.setitem(sys.modules, "accelerate", None)
+    np.testing.assert_array_equal(fitted.predict(images[0]), fitted.predict_proba(images[0]).argmax(1))
+    assert fitted.network_.group is None
+    with pytest.raises(ImportError, match=r"pip install 'skdeepsc\[distributed\]'"):
+        AutoEncoder(device="accelerate").fit(images[0])
+
+
+def test_one_process_trains_as_without_accelerate(images):
+    fitted = [
+        AutoEncoder(pretrain_epochs=1, device=device, random_state=0).fit(images[0]) for device in ("cpu", "accelerate")
+    ]
+    assert fitted[0].history_[0]["train_loss"] == fitted[1].history_[0]["train_loss"]
+
+
+def test_processes_that_accelerate_does_not_see_are_an_error(tmp_path):
+    script = tmp_path / "first.py"
+    script.write_text("from accelerate import PartialState\nPartialState()\n" + SCRIPT.read_text())
+    assert "2 processes were launched, but Accelerate works with 1" in run(
+        tmp_path, *LAUNCH, script=script, check=False
+    )
+
+
+def test_low_precision_is_an_error(tmp_path):
+    launcher = [word.replace("mixed_precision=no", "mixed_precision=bf16") for word in LAUNCH]
+    assert "Self-expression needs float32, but Accelerate is set to bf16" in run(tmp_path, *launcher, check=False)
+
+
+def test_rows_of_the_processes_are_all_rows(monkeypatch):
+    monkeypatch.setattr(ProcessGroup, "__init__", lambda self: None)
+    for n_rows in (1, 2, 7, 10):
+        shares = []
+        for rank in range(3):
+            group = ProcessGroup()
+            group.rank, group.size = rank, 3
+            shares += range(n_rows)[group.rows(n_rows)]
+        assert shares == list(range(n_rows))
