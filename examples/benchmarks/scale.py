@@ -8,9 +8,9 @@ images, or with --images the images of an .npz file (`X`, classes `y`), shifted 
 fit runs in a process of its own and saves the estimator; predict runs in another, which loads it, on the same rows.
 The picture shows all that the file of results holds.
 
-By default NCSC's stages take 10, 20 and 100 steps, or one epoch where that is more: the time of a fit is proportional to
-the rows only from there on. It is seen at smaller sizes with --epochs 1, and in the time of one joint epoch; below the
-size of a batch, 5000, that grows faster.
+By default NCSC's stages take 10, 20 and 100 steps, or one epoch where that is more: only from there on, the time of a
+fit is proportional to the rows. It is seen at smaller sizes with --epochs 1, and in the time of one joint epoch; below
+the size of a batch, 5000, that grows faster.
 """
 
 import argparse
@@ -60,7 +60,7 @@ def main():
         step, method, n_rows, folder = options.process
         return print(json.dumps({"fit": fit, "predict": predict}[step](method, int(n_rows), Path(folder), options)))
     results = read(options.from_json) if options.from_json else measure(options)
-    if options.picture:
+    if options.picture and results:
         draw(results, options.picture)
 
 
@@ -92,8 +92,9 @@ def measure_one(method, n_rows, folder, options):
     (folder / "estimator.pickle").unlink(missing_ok=True)
     if predicted is None:
         return None
-    about = {"method": method, "n_rows": n_rows, "row_bytes": SIDE**2, "device": options.device}
-    return about | {"fit": fitted, "predict": predicted}
+    about = {"method": method, "n_rows": n_rows, "row_bytes": read_rows(folder, 1)[0].nbytes}
+    epochs = None if method == "SubspaceClustering" else options.epochs
+    return about | {"device": options.device, "epochs": epochs, "fit": fitted, "predict": predicted}
 
 
 # The rows
@@ -360,13 +361,15 @@ def draw(results, path):
 
 
 def series(results):
-    """Results by method, and by device where there are several, in the order of their sizes."""
+    """Results in the order of their sizes, by method, and by device and epochs where these are not the same."""
     devices = {result["device"] for result in results}
-    latest = {(result["method"], result["device"], result["n_rows"]): result for result in results}
     found = {}
-    for (method, device, _), result in sorted(latest.items()):
-        found.setdefault(method if len(devices) == 1 else f"{method}, {device}", []).append(result)
-    return found
+    for result in sorted(results, key=lambda result: result["method"]):
+        name = result["method"]
+        name += f", {result['device']}" if len(devices) > 1 else ""
+        name += f", epochs {result['epochs']}" if result["epochs"] is not None else ""
+        found.setdefault(name, {})[result["n_rows"]] = result
+    return {name: [points[size] for size in sorted(points)] for name, points in found.items()}
 
 
 def draw_proportional(ax):
