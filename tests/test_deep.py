@@ -436,6 +436,26 @@ def test_subsample_clusters_a_part_and_labels_the_rest(images):
     assert PSSC(**QUICK, subsample=10**9).fit(X).coef_.shape == (60, 60)
 
 
+@pytest.mark.parametrize("method", [PSSC, S2ConvSCN])
+def test_what_a_subsample_leaves_is_labelled_block_by_block(monkeypatch, tmp_path, images, method):
+    """The codes of all samples would take many times the memory of the samples themselves."""
+    np.save(tmp_path / "images.npy", images[0])
+    mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
+    whole = method(**QUICK, subsample=30).fit(mapped)
+    encode, sizes = method._encode, []
+
+    def counted(self, samples):
+        sizes.append(len(samples))
+        return encode(self, samples)
+
+    monkeypatch.setattr(method, "_encode", counted)
+    monkeypatch.setattr("skdeepsc.deep._base._BLOCK_ROWS", 7)
+    in_blocks = method(**QUICK, subsample=30).fit(mapped)
+    np.testing.assert_array_equal(in_blocks.labels_, whole.labels_)
+    np.testing.assert_array_equal(in_blocks.predict(mapped), whole.labels_)
+    assert set(sizes) == {7, 2, 4}  # 30 samples, then 60.
+
+
 def test_more_memory_than_there_is_is_refused_before_it_is_taken(monkeypatch, images):
     monkeypatch.setattr("skdeepsc._memory.available_bytes", lambda device: 90_000)
     with pytest.raises(MemoryError, match=r"60 samples needs about .* GB .* subsample=\d+"):

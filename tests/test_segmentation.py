@@ -1,3 +1,4 @@
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -66,6 +67,27 @@ def test_no_eigenvector_of_a_graph_with_many_components_is_lost(monkeypatch, lim
     for assign_labels in ("discretize", "kmeans", "cluster_qr"):
         labels = spectral_labels(affinity, 30, assign_labels=assign_labels, random_state=0)
         assert same_partition(labels, wanted)
+
+
+@pytest.mark.parametrize(("leak", "assign_labels"), [(True, "best"), (False, "kmeans")], ids=["connected", "separate"])
+def test_a_sparse_affinity_stays_sparse(leak, assign_labels):
+    """A dense matrix of 20,000 samples, 3.2 GB, would be ten times what is allowed."""
+    n_samples, generator = 20_000, np.random.RandomState(0)
+    wanted = np.arange(n_samples) % 2
+    i = np.repeat(np.arange(n_samples), 4)
+    j = (i + 2 * generator.randint(1, n_samples // 2, size=len(i))) % n_samples  # Of the same cluster.
+    if leak:
+        j[::50] = generator.randint(n_samples, size=len(j[::50]))
+    coef = sparse.csr_array((generator.uniform(0.5, 1, size=len(i)), (i, j)), shape=(n_samples, n_samples))
+    affinity = coef + coef.T
+    tracemalloc.start()
+    try:
+        labels = spectral_labels(affinity, 2, assign_labels=assign_labels, random_state=0)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert np.mean(match_labels(labels, wanted) == wanted) > 0.999
+    assert peak < 8 * n_samples**2 / 10
 
 
 def test_more_components_than_clusters_are_merged_whole_and_said():

@@ -26,6 +26,8 @@ from ._autoencoder import BaseAutoEncoding
 # Where a trained C stops to learn on fixed features: Adam moves each entry by at most its step size an epoch, and the
 # entries of a sample that a cluster of n samples expresses are of order 1 / n.
 _ENTRIES_GROW_TO = 3.0
+# Samples outside of the clustered rows that are labelled at once: their codes are many times larger than they are.
+_BLOCK_ROWS = 4096
 
 
 def weighted(costs, only=None):
@@ -313,12 +315,20 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
         labels = np.empty(len(samples), dtype=np.int64)
         labels[rows] = row_labels
         rest = np.setdiff1d(np.arange(len(samples)), rows, assume_unique=True)
-        labels[rest] = self._assign(samples[rest], row_labels)
+        labels[rest] = self._assign(samples, row_labels, rest)
         return labels
 
-    def _assign(self, samples, row_labels):
-        """Labels of samples that were not clustered, from those of the rows that were."""
-        return self._neighbors(row_labels).predict(self._expressed_features(self._encode(samples)))
+    def _assign(self, samples, row_labels, rows=None):
+        """Labels of all samples, or of some rows of them, from those of the rows that were clustered; in blocks."""
+        rows = np.arange(len(samples)) if rows is None else rows
+        label = self._labeller(row_labels)
+        starts = range(0, len(rows), _BLOCK_ROWS)
+        return np.concatenate([label(samples[rows[start : start + _BLOCK_ROWS]]) for start in starts])
+
+    def _labeller(self, row_labels):
+        """A function that labels a block of samples by the labels of the rows that were clustered."""
+        neighbors = self._neighbors(row_labels)
+        return lambda block: neighbors.predict(self._expressed_features(self._encode(block)))
 
     def _neighbors(self, row_labels):
         """Classifier by the clustered rows next to a sample in the latent space."""

@@ -266,10 +266,10 @@ class S2ConvSCN(BaseDeepSubspaceClustering):
             self._classes, labels = np.unique(matched, return_inverse=True)
         return labels
 
-    def _assign(self, samples, row_labels):
+    def _labeller(self, row_labels):
         if self._classes is None or self.predict_by == "neighbors":
-            return super()._assign(samples, row_labels)
-        return self._proba(samples).argmax(axis=1)
+            return super()._labeller(row_labels)
+        return lambda block: self._proba(block).argmax(axis=1)
 
     def predict_proba(self, X):
         """Probabilities of the clusters for new samples.
