@@ -47,7 +47,7 @@ def connect(options):
     if options.scheduler:
         return Client(options.scheduler)
     os.environ.update(KEEP_MEMORY)
-    return Client(n_workers=options.workers, threads_per_worker=1, dashboard_address=None)
+    return Client(n_workers=options.workers, threads_per_worker=1, dashboard_address=":0")
 
 
 def run(method, images, digits):

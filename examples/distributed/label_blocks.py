@@ -68,7 +68,7 @@ def connect(options):
     total = options.workers * parse_bytes(options.memory)
     print(f"{options.workers} workers of {options.memory}, together {format_bytes(total)}")
     os.environ.update(KEEP_MEMORY)
-    return Client(n_workers=options.workers, threads_per_worker=1, memory_limit=options.memory, dashboard_address=None)
+    return Client(n_workers=options.workers, threads_per_worker=1, memory_limit=options.memory, dashboard_address=":0")
 
 
 def lazy_images(n_rows, block, digits):
