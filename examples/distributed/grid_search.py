@@ -38,7 +38,7 @@ def main():
     options = parser.parse_args()
     images, digits = load_digits(n_class=options.classes, return_X_y=True)
     with tempfile.TemporaryDirectory() as folder, connect(options) as client:
-        n_workers = len(client.scheduler_info(n_workers=-1)["workers"])
+        n_workers = len(client.nthreads())
         print(f"{len(images)} images, {options.classes} clusters, {n_workers} workers at {client.scheduler.address}")
         run(PSSC(options.classes, image_shape=(8, 8), memory=options.cache or folder, random_state=0), images, digits)
 
