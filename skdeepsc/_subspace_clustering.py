@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from ._compat import CallbackSupportMixin, HasMethods, Interval, StrOptions, fit_context
-from ._device import resolve_device, to_device
+from ._device import DeviceMixin, resolve_device, to_device
 from ._input import as_samples, n_rows_to_cluster
 from ._random import draw_rows, draw_seeds
 from .affinity import affinity_from_top
@@ -36,7 +36,7 @@ _BLOCK_ROWS = 4096
 
 @dataclass(repr=False, eq=False, kw_only=True)
 class SubspaceClustering(
-    CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator
+    DeviceMixin, CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator
 ):
     r"""Clustering of images, or of any rows, that needs no tuning and no labels.
 

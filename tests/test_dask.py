@@ -14,6 +14,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV
 
 from skdeepsc import DSCSC, NCSC, PSSC, AutoEncoder, DSCNet, S2ConvSCN, Scattering, SubspaceClustering
+from skdeepsc._device import resolve_device
 from skdeepsc.metrics import silhouette_scorer
 from skdeepsc.model_selection import TransductiveSplit
 
@@ -105,6 +106,10 @@ def test_fitted_estimators_say_the_same_on_a_worker_and_from_a_pickle(client, im
         np.testing.assert_array_equal(answer(pickle.loads(pickle.dumps(fitted)), X), here)
         there = client.submit(answer, client.scatter(fitted), client.scatter(X), pure=False).result()
         np.testing.assert_allclose(there, here, rtol=1e-6, err_msg=estimator.__name__)
+        fitted.device_ = "cuda:63"  # Fitted elsewhere.
+        away = pickle.loads(pickle.dumps(fitted))
+        assert away.device_ == str(resolve_device("auto"))
+        np.testing.assert_allclose(answer(away, X), here, rtol=1e-6, err_msg=estimator.__name__)
 
 
 # Labels block by block

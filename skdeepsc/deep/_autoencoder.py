@@ -11,7 +11,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, check_memory
 
 from .._compat import CallbackSupportMixin, HasMethods, Interval, StrOptions, fit_context
-from .._device import resolve_device, to_device
+from .._device import DeviceMixin, resolve_device, to_device
 from .._docs import shared_parameters
 from .._input import as_samples, input_divisor
 from .._random import draw_seeds
@@ -26,7 +26,9 @@ _BLOCK_VALUES = 2**22
 
 
 @dataclass(repr=False, eq=False, kw_only=True)
-class BaseAutoEncoding(CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class BaseAutoEncoding(
+    DeviceMixin, CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     """An estimator that pre-trains an auto-encoder and maps samples to its codes."""
 
     image_shape: tuple | None = None

@@ -67,6 +67,8 @@ _STEPS = {"subspace": 10, "classify": 20, "joint": 100}
 _INIT_STEPS, _INIT_EPOCHS, _INIT_BATCH = 300, 100, 250
 # Bytes for each pair of samples of a batch at the peak of training; bytes of a trained coefficient.
 _PAIR_BYTES, _COEF_BYTES = 70, 16
+# Samples that are classified at once: in float64, the classifier's maps of large images take 100 kB for each.
+_CLASSIFIED_ROWS = 1024
 # A cluster is in use if it has this share of the samples that it would have if all were of equal size.
 _FAIR_SHARE = 0.1
 _ADVICE = (
@@ -597,9 +599,10 @@ class NCSC(ClusterMixin, BaseAutoEncoding):
     def _logits(self, samples):
         """Logits of the clusters in their order, block by block."""
         classifier = deepcopy(self.network_.classifier).eval()
-        for z in self._code_blocks(samples):
-            with torch.inference_mode():
-                yield classifier.to(precise(z))(precise(z))[:, self._classes]
+        for codes in self._code_blocks(samples):
+            for z in map(precise, codes.split(_CLASSIFIED_ROWS)):
+                with torch.inference_mode():
+                    yield classifier.to(z)(z)[:, self._classes]
 
     # Limits
 

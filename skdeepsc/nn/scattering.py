@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch.nn.functional import interpolate
 
 from .._compat import Interval, Options, fit_context
-from .._device import resolve_device, to_device
+from .._device import DeviceMixin, resolve_device, to_device
 from .._input import as_samples
 from .wavelets import ScatteringNetwork
 
@@ -22,7 +22,7 @@ _ROUNDING = 1e-3
 
 
 @dataclass(repr=False, eq=False, kw_only=True)
-class Scattering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class Scattering(DeviceMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     r"""Features of images from a convolutional network of fixed wavelets; nothing is trained.
 
     Moduli of one and of two wavelet convolutions, averaged by a low pass and sampled at a coarse grid of positions.
