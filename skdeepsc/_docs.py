@@ -37,6 +37,8 @@ memory : str, joblib.Memory or None, default=None
     later phases then pre-trains once for each training set and integer `random_state`.
 device : str, default="auto"
     Where the network is trained: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``; ``"auto"`` takes CUDA if there is any.
+    ``"accelerate"``: in the processes of `accelerate launch`, which share out the rows of each batch; phases that take
+    all samples at once run in each of them.
 verbose : int, default=0
     1 prints one line an epoch (skorch's table). For progress bars see ``set_callbacks`` and
     :class:`sklearn.callback.ProgressBar`.

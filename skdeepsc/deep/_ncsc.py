@@ -63,8 +63,8 @@ _VARIANTS = {
 }
 # Optimiser steps of each stage whose epochs are "auto".
 _STEPS = {"subspace": 10, "classify": 20, "joint": 100}
-# Steps in which the classifier learns the initial labels, the most epochs they take, and samples of each.
-_INIT_STEPS, _INIT_EPOCHS, _INIT_BATCH = 300, 100, 250
+# Steps in which the classifier learns the initial labels, the fewest and the most epochs, and samples of a step.
+_INIT_STEPS, _INIT_EPOCHS, _INIT_BATCH = 300, (10, 100), 250
 # Bytes for each pair of samples of a batch at the peak of training; bytes of a trained coefficient.
 _PAIR_BYTES, _COEF_BYTES = 70, 16
 # Samples that are classified at once: in float64, the classifier's maps of large images take 100 kB for each.
@@ -526,7 +526,7 @@ class NCSC(ClusterMixin, BaseAutoEncoding):
         phase = Phase(
             "init",
             lambda out: {"label": F.cross_entropy(out.logits, out.segments, reduction="sum")},
-            min(_INIT_EPOCHS, -(-_INIT_STEPS // -(-len(samples) // batch))),
+            int(np.clip(-(-_INIT_STEPS // -(-len(samples) // batch)), *_INIT_EPOCHS)),
             self.lr,
             parts=("classifier",),
             batch_size=batch,

@@ -76,7 +76,7 @@ def run_phase(phase, network, samples, *, callbacks=(), device="cpu", verbose=0,
     callbacks : sequence of skorch callbacks, default=()
     device : device, default="cpu"
     verbose : int, default=0
-        Above 0: skorch's table, one line an epoch.
+        Above 0: skorch's table, one line an epoch; of several processes the first prints it.
     group : ProcessGroup or None, default=None
         Processes that share out batches that are drawn anew in each epoch; other phases, all run alike.
 
@@ -88,6 +88,7 @@ def run_phase(phase, network, samples, *, callbacks=(), device="cpu", verbose=0,
     """
     if phase.epochs == 0:
         return []
+    verbose = verbose if group is None or group.rank == 0 else 0
     settings = {"callbacks": [*callbacks, *phase.callbacks], "device": str(device), "verbose": verbose}
     if group is not None and phase.blocks is None and phase.batch_size > 0:
         trainer = SharedTrainer(network, phase, group, **settings)
