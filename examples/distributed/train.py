@@ -6,8 +6,8 @@
     python examples/distributed/train.py
 
 The first takes four GPUs, the second two processes without any GPU, the last one process. Their costs are the same but
-for rounding errors, which long training magnifies. The first process saves the estimator, which needs no Accelerate from
-then on. --images reads images from an array on disk, which every process maps into memory.
+for rounding errors, which long training magnifies. The first process saves the estimator, which needs no Accelerate
+from then on. --images reads images from an array on disk, which every process maps into memory.
 """
 
 import argparse
