@@ -125,3 +125,18 @@ def test_path_of_constant_features_is_zero():
     assert path.spectrum.tolist() == [0]
     assert path.coefficients(1.0).abs().max() == 0
     assert path.weights(1.0).abs().max() == 0
+
+
+@pytest.mark.parametrize("scaling", [{"center": True, "unit": True}, {"center": False, "unit": False}])
+@pytest.mark.parametrize(("n_samples", "n_latent"), [(20, 5), (20, 12), (8, 20)])
+def test_ridge_combines_what_its_coefficients_do(n_samples, n_latent, scaling):
+    z = torch.randn(n_samples, n_latent, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    z.requires_grad_()
+    layer = RidgeExpression(0.3, **scaling)
+    features, mean, norms = layer.normalize(z)
+    wanted = layer.restore(layer(z) @ features, mean, norms)
+    found = layer.combine(layer(z), z)
+    torch.testing.assert_close(found, wanted)
+    weights = torch.randn(z.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    gradients = [torch.autograd.grad((weights * out).sum(), z)[0] for out in (wanted, found)]
+    torch.testing.assert_close(*gradients)

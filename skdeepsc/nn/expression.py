@@ -8,6 +8,8 @@ from torch import nn
 
 # Share of the largest eigenvalue of a Gram matrix below which the others are rounding errors of float32.
 _NEGLIGIBLE = 1e-6
+# Samples for each feature from which the ridge solution combines by its factors.
+_FEW_FEATURES = 3
 # Coefficients computed at once where only a few of each row are kept.
 _BLOCK_VALUES = 2**23
 
@@ -41,9 +43,12 @@ class SelfExpression(nn.Module):
     def combine(self, coef, z):
         """Self-expressed features ``z_hat``, shape (n_samples, n_latent): C Z, taken where C was computed."""
         features, mean, norms = self.normalize(z)
-        z_hat = coef @ features
-        z_hat = z_hat * norms if self.unit else z_hat
-        return z_hat + mean if self.center else z_hat
+        return self.restore(coef @ features, mean, norms)
+
+    def restore(self, features, mean, norms):
+        """Features in the encoder's own scale."""
+        z_hat = features if norms is None else features * norms
+        return z_hat if mean is None else z_hat + mean
 
 
 class TrainedExpression(SelfExpression):
@@ -129,6 +134,16 @@ class RidgeExpression(SelfExpression):
             self.lam = ridge_penalty(spectrum, min(self.degrees_of_freedom, 0.7 * len(z)))
         return ridge_coefficients(features, self.lam.to(features.dtype))
 
+    def combine(self, coef, z):
+        """Self-expressed features, C Z; of many samples by the factors of C, without a product of its N x N entries."""
+        features, mean, norms = self.normalize(z)
+        if features.shape[1] * _FEW_FEATURES > len(features):
+            return self.restore(coef @ features, mean, norms)
+        scores = _ridge_scores(features, self.lam.to(features.dtype))
+        leverage = scores.square().sum(1, keepdim=True)
+        own = (1 - leverage).clamp_min(_tiny(leverage))
+        return self.restore((scores @ (scores.T @ features) - leverage * features) / own, mean, norms)
+
 
 def ridge_coefficients(z, lam):
     r"""Zero-diagonal ridge self-expression in closed form.
@@ -153,16 +168,20 @@ def ridge_coefficients(z, lam):
     """
     n_samples, n_latent = z.shape
     if n_latent < n_samples:
-        factor = _cholesky(z.T @ z, lam)
-        whitened = torch.linalg.solve_triangular(factor, z.T, upper=False)
-        hat = whitened.T @ whitened
+        scores = _ridge_scores(z, lam)
+        hat = scores @ scores.T
         residual = 1 - hat.diagonal()
     else:
         factor = _cholesky(z @ z.T, lam)
         hat = -lam * torch.cholesky_inverse(factor)
         residual = -hat.diagonal()
     coef = hat / residual.clamp_min(_tiny(residual))[:, None]
-    return coef - torch.diag(coef.diagonal())
+    return coef.diagonal_scatter(torch.zeros_like(residual))
+
+
+def _ridge_scores(z, lam):
+    """S with the hat matrix S S^T, for fewer features than samples."""
+    return torch.linalg.solve_triangular(_cholesky(z.T @ z, lam).T, z, upper=True, left=False)
 
 
 class RidgePath:
