@@ -10,7 +10,7 @@ The picture shows all that the file of results holds.
 
 By default NCSC's stages take 10, 20 and 100 steps, or one epoch where that is more: only from there on, the time of a
 fit is proportional to the rows. It is seen at smaller sizes with --epochs 1, and in the time of one joint epoch; below
-the size of a batch, 5000, that grows faster.
+the size of a batch, 5000, that grows faster. Time is proportional to --batch-size as well, memory to its square.
 """
 
 import argparse
@@ -47,6 +47,7 @@ def main():
     parser.add_argument("--methods", nargs="+", default=["NCSC", "PSSC"], choices=METHODS)
     parser.add_argument("--subsample", type=int, default=5000, help="rows that PSSC and SubspaceClustering cluster")
     parser.add_argument("--epochs", type=int, help="epochs of each stage of NCSC and PSSC after pre-training")
+    parser.add_argument("--batch-size", type=int, default=5000, help="of NCSC")
     parser.add_argument("--images", type=Path, help=".npz file with square images `X`, uint8, and classes `y`")
     parser.add_argument("--folder", type=Path, help="where the rows are kept; by default they are removed at the end")
     parser.add_argument("--device", default="cpu")
@@ -93,6 +94,7 @@ def measure_one(method, n_rows, folder, options):
     if predicted is None:
         return None
     about = {"method": method, "n_rows": n_rows, "row_bytes": read_rows(folder, 1)[0].nbytes}
+    about |= {"batch_size": options.batch_size} if method == "NCSC" else {}
     epochs = None if method == "SubspaceClustering" else options.epochs
     return about | {"device": options.device, "epochs": epochs, "fit": fitted, "predict": predicted}
 
@@ -176,7 +178,7 @@ def fit(method, n_rows, folder, options):
     classes = np.load(folder / "classes.npy", mmap_mode="r")[:n_rows]
     epochs = "auto" if options.epochs is None else options.epochs
     settings = {
-        "NCSC": dict.fromkeys(STAGES, epochs),
+        "NCSC": {"batch_size": options.batch_size, **dict.fromkeys(STAGES, epochs)},
         "PSSC": {"subsample": options.subsample, "max_epochs": 20 if epochs == "auto" else epochs},
         "SubspaceClustering": {"subsample": options.subsample},
     }[method]
@@ -368,6 +370,7 @@ def series(results):
         name = result["method"]
         name += f", {result['device']}" if len(devices) > 1 else ""
         name += f", epochs {result['epochs']}" if result["epochs"] is not None else ""
+        name += f", batch {result['batch_size']}" if result.get("batch_size", 5000) != 5000 else ""
         found.setdefault(name, {})[result["n_rows"]] = result
     return {name: [points[size] for size in sorted(points)] for name, points in found.items()}
 
