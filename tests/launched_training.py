@@ -3,16 +3,44 @@
 import pickle
 import sys
 
+import numpy as np
+import torch
 from accelerate import Accelerator
+from accelerate.utils import gather_object
+from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 from skorch.callbacks import EarlyStopping
 
 from skdeepsc import DSCSC, NCSC, AutoEncoder
+from skdeepsc.nn import ConvAutoEncoder
 
 DIGITS = load_digits(n_class=3)
 # Neither the batches nor the samples are even numbers.
 IMAGES = DIGITS.images[:251]
 SHORT = {"pretrain_epochs": 4, "random_state": 0, "device": "accelerate"}
+
+
+class FirstLabels(KMeans):
+    """Keeps a sum of the rows that it was given."""
+
+    seen = []
+
+    def fit_predict(self, X, y=None):
+        self.seen.append(float(X.sum()))
+        return super().fit_predict(X)
+
+
+class FirstDead:
+    """A network that is dead when it is first drawn."""
+
+    n_draws = 0
+
+    def __call__(self, image_shape):
+        built = ConvAutoEncoder(image_shape, (15,), (3,))
+        if self.n_draws == 0:
+            torch.nn.init.constant_(built.encoder[0].bias, -100)
+        self.n_draws += 1
+        return built
 
 
 def estimators(cache):
@@ -24,11 +52,19 @@ def estimators(cache):
         "cached": AutoEncoder(memory=cache, **SHORT),
         "cached again": AutoEncoder(memory=cache, **SHORT),
         "stopped": AutoEncoder(callbacks=[stops], **{**SHORT, "pretrain_epochs": 9}),
+        "drawn again": AutoEncoder(autoencoder=FirstDead(), pretrain_batch_size=5, **SHORT),
         "ncsc": NCSC(**ncsc),
         "no collaboration": NCSC(gamma_collaboration=0, **ncsc),
         "fixed blocks": NCSC(solver="trained", init="none", **ncsc),
+        "without a seed": NCSC(init=FirstLabels(3), init_size=100, **{**ncsc, "random_state": None}),
         "contrastive": DSCSC(3, max_epochs=2, augment="digits", **SHORT),
     }
+
+
+def outcome(estimator):
+    """All that must be the same in all processes."""
+    labels = getattr(estimator, "labels_", np.empty(0))
+    return labels.tolist(), [value.sum().item() for value in estimator.network_.state_dict().values()]
 
 
 def main(folder):
@@ -36,9 +72,18 @@ def main(folder):
     process = Accelerator()
     fitted = {name: estimator.fit(IMAGES) for name, estimator in estimators(f"{folder}/cache").items()}
     fitted["ncsc"].partial_fit(IMAGES)
+    own = {name: outcome(estimator) for name, estimator in fitted.items()}
+    outcomes = gather_object([own | {"first labels": FirstLabels.seen}])
+    different = [name for name in outcomes[0] if any(other[name] != outcomes[0][name] for other in outcomes)]
+    assert not different, f"processes differ in {different}"
     if process.is_main_process:
         with open(f"{folder}/fitted.pkl", "wb") as file:
+            for estimator in fitted.values():
+                estimator.set_params(autoencoder=None)  # Of a class of this script.
+            fitted.pop("without a seed")
             pickle.dump({"n_processes": process.num_processes, "fitted": fitted}, file)
+    process.wait_for_everyone()
+    process.end_training()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,9 @@ import pytest
 import torch
 
 from skdeepsc import NCSC, AutoEncoder
+from skdeepsc.training import Phase
 from skdeepsc.training.group import ProcessGroup
+from skdeepsc.training.trainer import SharedTrainer
 
 pytest.importorskip("accelerate")
 SCRIPT = Path(__file__).parent / "launched_training.py"
@@ -41,7 +43,8 @@ def pair(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "name", ["autoencoder", "cached", "stopped", "ncsc", "no collaboration", "fixed blocks", "contrastive"]
+    "name",
+    ["autoencoder", "cached", "stopped", "drawn again", "ncsc", "no collaboration", "fixed blocks", "contrastive"],
 )
 def test_two_processes_train_as_one_does(pair, name):
     one, two = (fitted[name] for fitted in pair)
@@ -71,7 +74,8 @@ def test_a_fitted_estimator_needs_no_accelerate(pair, images, monkeypatch):
         AutoEncoder(device="accelerate").fit(images[0])
 
 
-def test_one_process_trains_as_without_accelerate(images):
+def test_one_process_trains_as_without_accelerate(images, monkeypatch):
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
     fitted = [
         AutoEncoder(pretrain_epochs=1, device=device, random_state=0).fit(images[0]) for device in ("cpu", "accelerate")
     ]
@@ -89,6 +93,12 @@ def test_processes_that_accelerate_does_not_see_are_an_error(tmp_path):
 def test_low_precision_is_an_error(tmp_path):
     launcher = [word.replace("mixed_precision=no", "mixed_precision=bf16") for word in LAUNCH]
     assert "Self-expression needs float32, but Accelerate is set to bf16" in run(tmp_path, *launcher, check=False)
+
+
+def test_batch_norm_is_an_error():
+    network = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2))
+    with pytest.raises(ValueError, match="Use a network without it"):
+        SharedTrainer(network, Phase("pretrain", None, 1, 1e-3, batch_size=2), group=None)
 
 
 def test_rows_of_the_processes_are_all_rows(monkeypatch):

@@ -12,6 +12,7 @@ from skdeepsc.nn import (
     ridge_coefficients,
     ridge_penalty,
 )
+from skdeepsc.nn.expression import SelfExpression
 
 
 def slow_ridge(z, lam):
@@ -71,14 +72,14 @@ def test_ridge_keeps_its_first_penalty():
 def test_combine_undoes_the_normalisation(center, unit):
     z = torch.randn(6, 4, generator=torch.Generator().manual_seed(0))
     expression = TrainedExpression(6, torch.eye(6), center=center, unit=unit)
-    torch.testing.assert_close(expression.combine(expression(z), z), z)
+    torch.testing.assert_close(expression.combine(expression(z), z, z), z)
 
 
 def test_combine_is_c_z_without_normalisation():
     z = torch.randn(6, 4, generator=torch.Generator().manual_seed(0))
     coef = torch.randn(6, 6, generator=torch.Generator().manual_seed(1))
     expression = TrainedExpression(6, coef)
-    torch.testing.assert_close(expression.combine(expression(z), z), coef @ z)
+    torch.testing.assert_close(expression.combine(expression(z), z, z), coef @ z)
 
 
 def test_trained_diagonal_is_forced_to_zero():
@@ -128,15 +129,16 @@ def test_path_of_constant_features_is_zero():
 
 
 @pytest.mark.parametrize("scaling", [{"center": True, "unit": True}, {"center": False, "unit": False}])
-@pytest.mark.parametrize(("n_samples", "n_latent"), [(20, 5), (20, 12), (8, 20)])
-def test_ridge_combines_what_its_coefficients_do(n_samples, n_latent, scaling):
-    z = torch.randn(n_samples, n_latent, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    z.requires_grad_()
+@pytest.mark.parametrize("n_more", [0, 2])
+@pytest.mark.parametrize(("n_samples", "n_latent"), [(30, 5), (20, 12), (8, 20)])
+def test_ridge_combines_what_its_coefficients_do(n_samples, n_latent, n_more, scaling):
+    """Also where samples are expressed by more than their codes."""
+    generator = torch.Generator().manual_seed(0)
+    z = torch.randn(n_samples, n_latent, dtype=torch.float64, generator=generator, requires_grad=True)
+    weights = torch.randn(z.shape, dtype=torch.float64, generator=generator)
+    expressed = torch.cat([z, z[:, :n_more].exp()], 1)
     layer = RidgeExpression(0.3, **scaling)
-    features, mean, norms = layer.normalize(z)
-    wanted = layer.restore(layer(z) @ features, mean, norms)
-    found = layer.combine(layer(z), z)
-    torch.testing.assert_close(found, wanted)
-    weights = torch.randn(z.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    gradients = [torch.autograd.grad((weights * out).sum(), z)[0] for out in (wanted, found)]
-    torch.testing.assert_close(*gradients)
+    coef = layer(expressed)
+    found = [SelfExpression.combine(layer, coef, z, expressed), layer.combine(coef, z, expressed)]
+    torch.testing.assert_close(*found)
+    torch.testing.assert_close(*(torch.autograd.grad((weights * z_hat).sum(), z, retain_graph=True) for z_hat in found))

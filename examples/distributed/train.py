@@ -51,6 +51,7 @@ def main():
         print(f"the estimator is in {options.output}; clusters have {np.bincount(ncsc.labels_)} images")
         if not options.images:
             print(f"accuracy: {clustering_accuracy_score(digits.target, ncsc.labels_):.3f}")
+    process.wait_for_everyone()
     process.end_training()
 
 

@@ -96,6 +96,11 @@ class BaseAutoEncoding(
         self.device_ = str(ProcessGroup().device if self.device == "accelerate" else resolve_device(self.device))
         return samples
 
+    def _seeds(self, n_seeds):
+        """Seeds of the independent parts of a fit, the same in all processes that train together."""
+        seeds, group = draw_seeds(self.random_state, n_seeds), self._group()
+        return seeds if group is None else group.agree(seeds)
+
     def _group(self):
         """The processes that train together; None where this one is alone."""
         group = ProcessGroup() if self.device == "accelerate" else None
@@ -143,7 +148,7 @@ class BaseAutoEncoding(
             },
         )
         try:
-            network, history = _cached_pretrain(memory, arguments, epochs, self._group())
+            network, history = _cached_pretrain(memory, arguments, epochs)
         except PicklingError as error:
             raise ValueError(
                 "memory= cannot tell one lambda or local function from another: give a module, or a function that can "
@@ -185,14 +190,14 @@ class BaseAutoEncoding(
             yield codes
 
 
-def _cached_pretrain(memory, arguments, epochs, group):
+def _cached_pretrain(memory, arguments, epochs):
     """Network and history of :func:`~skdeepsc.training.run.pretrain`, from the cache, or trained to the end and kept.
 
     Of several processes the first has the cache; either all train, or all get what it finds there.
     """
-    cached = memory.cache(pretrain, ignore=["autoencoder", "report"])
+    cached, group = memory.cache(pretrain, ignore=["autoencoder", "report"]), arguments[-1]["group"]
     if group is not None:
-        is_known = group.agree(cached.check_call_in_cache(*arguments))
+        is_known = group.agree(group.rank == 0 and cached.check_call_in_cache(*arguments))
         if group.rank:
             found = None if is_known else pretrain(*arguments)
             return group.agree(found)
@@ -250,7 +255,7 @@ class AutoEncoder(BaseAutoEncoding):
         """
         samples = self._read(X)
         progress = Progress(self, 1, samples)
-        self.network_, self.history_ = self._pretrain(samples, *draw_seeds(self.random_state, 1), progress)
+        self.network_, self.history_ = self._pretrain(samples, *self._seeds(1), progress)
         self.n_iter_ = len(self.history_)
         self._n_latent = self._encode(samples[:1]).shape[1]
         progress.end()

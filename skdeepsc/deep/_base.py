@@ -15,7 +15,7 @@ from .._compat import Interval, StrOptions, fit_context
 from .._device import to_device
 from .._input import as_samples, n_rows_to_cluster
 from .._memory import check_fits
-from .._random import draw_rows, draw_seeds, seeded
+from .._random import draw_rows, seeded
 from ..affinity import compute_affinity
 from ..nn import RidgeExpression, TrainedExpression
 from ..segmentation import DegenerateAffinityWarning, spectral_labels
@@ -111,7 +111,7 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
             If a cost becomes infinite or NaN.
         """
         samples = self._read(X)
-        pretrain_seed, train_seed, row_seed, label_seed = draw_seeds(self.random_state, 4)
+        pretrain_seed, train_seed, row_seed, label_seed = self._seeds(4)
         rows = draw_rows(len(samples), self._n_rows(len(samples)), row_seed)
         self.sample_indices_, self._label_seed = rows, label_seed
         self._affinity, self._affinity_spec = None, (self.affinity, self.affinity_params or {}, self.n_clusters)

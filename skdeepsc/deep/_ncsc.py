@@ -17,7 +17,7 @@ from .._compat import HasMethods, Interval, StrOptions, fit_context
 from .._docs import shared_parameters
 from .._input import as_samples
 from .._memory import available_bytes
-from .._random import draw_rows, draw_seeds, seeded
+from .._random import draw_rows, seeded
 from ..losses import (
     balance_cost,
     classifier_affinity,
@@ -450,7 +450,7 @@ class NCSC(ClusterMixin, BaseAutoEncoding):
         """
         samples = self._read(X)
         self._check_sizes(len(samples))
-        pretrain_seed, train_seed, init_seed = draw_seeds(self.random_state, 3)
+        pretrain_seed, train_seed, init_seed = self._seeds(3)
         progress = Progress(self, 6, samples)
         self.network_, self.history_ = self._pretrain(samples, pretrain_seed, progress)
         self.n_iter_, self.collaboration_weight_ = 0, None
@@ -488,7 +488,7 @@ class NCSC(ClusterMixin, BaseAutoEncoding):
         self._check_memory(len(samples))
         progress = Progress(self, 2, samples)
         rows = as_rows(samples, self.device_)
-        with seeded(*draw_seeds(self.random_state, 1), self.device_):
+        with seeded(*self._seeds(1), self.device_):
             blocks = self._blocks(rows) if self.solver == "trained" else None
             *_, joint = self._phases(len(rows), blocks)
             self._run(replace(joint, epochs=1), rows, progress)

@@ -40,8 +40,18 @@ class SelfExpression(nn.Module):
         norms = features.norm(dim=1, keepdim=True)
         return features / norms.clamp_min(_tiny(norms)), mean, norms
 
-    def combine(self, coef, z):
-        """Self-expressed features ``z_hat``, shape (n_samples, n_latent): C Z, taken where C was computed."""
+    def combine(self, coef, z, expressed):
+        """Self-expressed codes ``z_hat``, shape (n_samples, n_latent): C Z, under the normalisation of `expressed`.
+
+        Parameters
+        ----------
+        coef : tensor of shape (n_samples, n_samples)
+            C.
+        z : tensor of shape (n_samples, n_latent)
+            Codes.
+        expressed : tensor of shape (n_samples, n_expressed)
+            The features from which C was computed.
+        """
         features, mean, norms = self.normalize(z)
         return self.restore(coef @ features, mean, norms)
 
@@ -134,12 +144,13 @@ class RidgeExpression(SelfExpression):
             self.lam = ridge_penalty(spectrum, min(self.degrees_of_freedom, 0.7 * len(z)))
         return ridge_coefficients(features, self.lam.to(features.dtype))
 
-    def combine(self, coef, z):
-        """Self-expressed features, C Z; of many samples by the factors of C, without a product of its N x N entries."""
+    def combine(self, coef, z, expressed):
+        """C Z; of many samples by the factors of C, without a product of its N x N entries."""
+        if expressed.shape[1] * _FEW_FEATURES > len(expressed):
+            return super().combine(coef, z, expressed)
         features, mean, norms = self.normalize(z)
-        if features.shape[1] * _FEW_FEATURES > len(features):
-            return self.restore(coef @ features, mean, norms)
-        scores = _ridge_scores(features, self.lam.to(features.dtype))
+        basis = self.normalize(expressed)[0]
+        scores = _ridge_scores(basis, self.lam.to(basis.dtype))
         leverage = scores.square().sum(1, keepdim=True)
         own = (1 - leverage).clamp_min(_tiny(leverage))
         return self.restore((scores @ (scores.T @ features) - leverage * features) / own, mean, norms)

@@ -130,7 +130,7 @@ class Outputs:
 
     @cached_property
     def z_hat(self):
-        return self._network.expression.combine(self.coef, self.z)
+        return self._network.expression.combine(self.coef, self.z, self.features)
 
     @cached_property
     def x_hat(self):

@@ -89,6 +89,8 @@ class Batches:
         return -(-len(self.samples) // self.batch_size) if self.blocks is None else len(self.blocks)
 
     def __iter__(self):
+        if self.group is not None:  # Layers that draw have drawn for different numbers of rows.
+            torch.set_rng_state(self.group.agree(torch.get_rng_state()))
         if self.blocks is not None:
             batches = (self.blocks[number] for number in torch.randperm(len(self.blocks)).tolist())
         elif self.batch_size >= len(self.samples):

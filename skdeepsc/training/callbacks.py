@@ -27,12 +27,16 @@ class EpochTerms(Callback):
 class RedrawIfDead(Callback):
     """Give up on a network that `is_dead` after some epochs."""
 
-    def __init__(self, is_dead, after):
+    def __init__(self, is_dead, after, group=None):
         self.is_dead = is_dead
         self.after = after
+        self.group = group
 
     def on_epoch_end(self, net, **kwargs):
-        if len(net.history) == self.after and self.is_dead(net.module):
+        if len(net.history) != self.after:
+            return
+        is_dead = self.is_dead(net.module)
+        if is_dead if self.group is None else self.group.agree(is_dead):
             raise DeadAutoEncoder
 
 

@@ -11,8 +11,8 @@ class ProcessGroup:
     """The processes that `accelerate launch` has started, as Accelerate knows them.
 
     All of them run the same program on the same samples and draw the same batches. Of each batch, a process encodes,
-    decodes and classifies its own rows; codes, reconstructions and logits are then exchanged, so that every process has
-    the costs of the whole batch, with the gradient that one process would have.
+    decodes and classifies its own rows; pixels, codes, reconstructions and logits are then exchanged, so that every
+    process has the costs of the whole batch, with the gradient that one process would have.
 
     Attributes
     ----------
@@ -33,6 +33,11 @@ class ProcessGroup:
             ) from error
         state = Accelerator().state
         self.rank, self.size, self.device = state.process_index, state.num_processes, state.device
+        if state.distributed_type.name in ("FSDP", "DEEPSPEED", "MEGATRON_LM", "XLA"):
+            raise RuntimeError(
+                f"Networks are trained data-parallel, whole in each process; Accelerate is set to "
+                f"{state.distributed_type.name}: launch with --multi_gpu."
+            )
         launched = int(os.environ.get("WORLD_SIZE", 1))
         if launched != self.size:
             raise RuntimeError(

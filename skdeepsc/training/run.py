@@ -234,7 +234,7 @@ def pretrain(
                 epochs=epochs,
                 lr=lr,
                 batch_size=batch_size,
-                callbacks=() if last else (RedrawIfDead(is_dead, after=trial),),
+                callbacks=() if last else (RedrawIfDead(is_dead, trial, report.get("group")),),
             )
             try:
                 history = run_phase(phase, network.to(device), tensor, device=device, **report)

@@ -124,6 +124,11 @@ class SharedTrainer(AccelerateMixin, Trainer):
                 f"Self-expression needs float32, but Accelerate is set to {accelerator.mixed_precision}: launch with "
                 "--mixed_precision no."
             )
+        if any(isinstance(layer, torch.nn.modules.batchnorm._BatchNorm) for layer in module.modules()):
+            raise ValueError(
+                "Batch norm would take the statistics of each process's own rows. Use a network without it, such as "
+                "one with GroupNorm, or train in one process."
+            )
         super().__init__(module, phase, accelerator=accelerator, iterator_train__group=group, **kwargs)
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
