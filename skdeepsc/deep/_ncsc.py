@@ -583,7 +583,8 @@ class NCSC(ClusterMixin, BaseAutoEncoding):
         """
         check_is_fitted(self)
         samples = as_samples(self, X, reset=False)
-        return np.concatenate([logits.softmax(1).cpu().numpy() for logits in self._logits(samples)])
+        proba = np.empty((len(samples), len(self._classes)), dtype=np.float64)
+        return self._collect(proba, samples, lambda logits: logits.softmax(1))
 
     def _label_together(self, samples):
         """Labels of samples, by all processes that train together."""
@@ -594,7 +595,15 @@ class NCSC(ClusterMixin, BaseAutoEncoding):
         return np.concatenate(group.concatenate([self._label(own)] if len(own) else []))
 
     def _label(self, samples):
-        return np.concatenate([logits.argmax(1).cpu().numpy() for logits in self._logits(samples)])
+        return self._collect(np.empty(len(samples), dtype=np.int64), samples, lambda logits: logits.argmax(1))
+
+    def _collect(self, answers, samples, answer):
+        """Fill `answers` with the answer to the logits of each block; pieces kept between blocks would scatter memory."""
+        start = 0
+        for logits in self._logits(samples):
+            answers[start : start + len(logits)] = answer(logits).cpu()
+            start += len(logits)
+        return answers
 
     def _logits(self, samples):
         """Logits of the clusters in their order, block by block."""
