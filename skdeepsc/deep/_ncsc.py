@@ -578,7 +578,7 @@ class NCSC(ClusterMixin, BaseAutoEncoding):
 
         Returns
         -------
-        proba : ndarray of shape (n_samples, n_clusters)
+        proba : ndarray of shape (n_samples, n_clusters), float64
             Rows sum to 1; clusters without any sample in `fit` come last.
         """
         check_is_fitted(self)
@@ -598,7 +598,7 @@ class NCSC(ClusterMixin, BaseAutoEncoding):
         return self._collect(np.empty(len(samples), dtype=np.int64), samples, lambda logits: logits.argmax(1))
 
     def _collect(self, answers, samples, answer):
-        """Fill `answers` with the answer to the logits of each block; pieces kept between blocks would scatter memory."""
+        """Fill `answers` block by block from logits; pieces kept between blocks would scatter the memory."""
         start = 0
         for logits in self._logits(samples):
             answers[start : start + len(logits)] = answer(logits).cpu()
