@@ -4,8 +4,10 @@ from copy import deepcopy
 
 import torch
 
+from ._params import Estimator
 
-def resolve_device(device):
+
+def resolve_device(device: str | torch.device) -> torch.device:
     """``torch.device`` for ``"auto"`` (CUDA if there is any, else the CPU) or a name."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -20,8 +22,39 @@ def to_device(samples, device):
     return torch.from_numpy(samples if samples.flags.writeable else samples.copy()).to(device)
 
 
-class DeviceMixin:
-    """An estimator that is pickled without its device: it goes back there, or to what the new machine has."""
+def collect(blocks, out):
+    """Fill an array with consecutive blocks of rows, tensors; pieces that are kept until the end scatter the memory."""
+    start = 0
+    for block in blocks:
+        out[start : start + len(block)] = block.cpu()
+        start += len(block)
+    return out
+
+
+class OnDevice(Estimator):
+    """An estimator that computes on a device. It is pickled without it, and goes back there, or to what there is.
+
+    Parameters
+    ----------
+    device : str
+        Where to compute: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``; ``"auto"`` takes CUDA if there is any.
+
+    Attributes
+    ----------
+    device_ : str
+        Device in use.
+    """
+
+    device: str | torch.device = "auto"
+
+    def _read(self, X, *, reset=True):
+        samples = super()._read(X, reset=reset)
+        if reset:
+            self.device_ = str(self._find_device())
+        return samples
+
+    def _find_device(self):
+        return resolve_device(self.device)
 
     def __getstate__(self):
         state = super().__getstate__()

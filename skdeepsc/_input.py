@@ -1,12 +1,92 @@
 """The one door for data: rows, images, tensors and frames become checked arrays of shape (n_samples, ...)."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from sklearn.utils.validation import validate_data
 
+from ._params import Estimator
+
 # Pixel values of an 8-bit image are known to end at 255, whatever the brightest pixel of a sample of them.
 _UINT8_MAX = 255.0
+
+
+# Rows that are worked on at once, where what is made of them is many times larger than they are.
+_BLOCK_ROWS = 4096
+
+
+class TakesSamples(Estimator):
+    """An estimator that reads samples.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of values of a sample.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the columns, if `X` was a data frame with string column names.
+    """
+
+
+class TakesImages(TakesSamples):
+    """An estimator that reads images, or flat rows.
+
+    Parameters
+    ----------
+    image_shape : sequence of int or None
+        ``(height, width)`` or ``(channels, height, width)``, under which flat rows are viewed as images. ``None``:
+        arrays of shape (n, h, w) or (n, c, h, w) are images, flat rows stay flat. Never guessed.
+
+    Attributes
+    ----------
+    image_shape_ : tuple of int
+        Shape of a sample: ``(channels, height, width)`` or ``(n_features,)``.
+    """
+
+    image_shape: Sequence[int] | None = None
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
+    def _read(self, X, *, reset=True):
+        """Checked samples; in fit, what follows from them alone is set."""
+        samples = as_samples(self, X, image_shape=self._given_shape() if reset else None, reset=reset)
+        if reset:
+            self.image_shape_ = samples.shape[1:]
+        return samples
+
+    def _given_shape(self):
+        """The shape under which flat rows are to be viewed."""
+        return self.image_shape
+
+
+class TakesRows(TakesSamples):
+    """An estimator that reads flat rows, dense or sparse; images are flattened."""
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.three_d_array = True
+        return tags
+
+    def _read(self, X, *, reset=True):
+        """Checked rows."""
+        return as_flat_rows(self, X, reset=reset)
+
+
+def row_blocks(n_rows, size=None):
+    """Slices of `size` consecutive rows, the last of fewer, that together are all rows."""
+    size = size or _BLOCK_ROWS
+    return (slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size))
+
+
+def unit_rows(rows, mean=None, floor=0.0):
+    """Rows, less the mean if there is one, scaled to unit length; those no longer than `floor` become zeros."""
+    rows = rows if mean is None else rows - mean
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.divide(rows, norms, out=np.zeros_like(rows), where=norms > floor)
 
 
 def as_samples(estimator, X, *, image_shape=None, reset):
@@ -62,7 +142,7 @@ def as_samples(estimator, X, *, image_shape=None, reset):
     return X.reshape(len(X), *wanted)
 
 
-def as_rows(estimator, X, *, reset):
+def as_flat_rows(estimator, X, *, reset):
     """Check `X` and view its samples as flat rows.
 
     Parameters
@@ -107,17 +187,6 @@ def _from_torch(X):
         return X
     X = X.detach().cpu()
     return (X.float() if X.is_floating_point() and X.element_size() < 4 else X).numpy()
-
-
-def n_rows_to_cluster(n_samples, n_clusters, subsample):
-    """How many rows are clustered, `subsample` or all, if there are enough for the clusters."""
-    n_rows = min(subsample or n_samples, n_samples)
-    if n_clusters > n_rows:
-        raise ValueError(
-            f"n_clusters={n_clusters} must not be larger than the number of samples to cluster: "
-            f"n_samples = {n_samples}, subsample={subsample}."
-        )
-    return n_rows
 
 
 def with_channels(shape):

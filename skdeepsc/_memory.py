@@ -25,7 +25,7 @@ def available_bytes(device):
         return None
 
 
-def check_fits(n_rows, bytes_per_pair, device):
+def require_memory(n_rows, bytes_per_pair, device):
     """Raise MemoryError if the N x N matrices of a fit cannot fit the memory there is.
 
     Parameters
@@ -46,3 +46,13 @@ def check_fits(n_rows, bytes_per_pair, device):
                 f"matrices; {available / 1e9:.1f} GB are available on {place!r}. Cluster a random part and label the "
                 f"rest by nearest neighbours: subsample={min(5000, max(2, fits // 2))}."
             )
+
+
+def require_batch_memory(n_samples, batch_size, bytes_per_pair, device):
+    """Raise MemoryError if the matrices of a batch cannot fit the memory there is."""
+    needed, available = bytes_per_pair * batch_size**2, available_bytes(device)
+    if available is not None and needed > available:
+        raise MemoryError(
+            f"Self-expression of {n_samples} samples in batches of {batch_size} needs about {needed / 1e9:.1f} GB; "
+            f"{available / 1e9:.1f} GB are available on {device!r}. Choose a smaller batch_size."
+        )

@@ -1,11 +1,26 @@
 """Local randomness: an estimator draws its own seeds and leaves the user's generators as they were."""
 
 from contextlib import contextmanager
+from typing import Annotated
 
 import numpy as np
 from sklearn.utils import check_random_state
 
+from ._params import Estimator
+
 _LARGEST_SEED = np.iinfo(np.int32).max
+
+
+class Randomized(Estimator):
+    """An estimator that draws at random.
+
+    Parameters
+    ----------
+    random_state : int, RandomState instance or None
+        An int gives the same result each time. NumPy's and torch's global generators are neither used nor changed.
+    """
+
+    random_state: Annotated[int | np.random.RandomState | None, "random_state"] = None
 
 
 def draw_seeds(random_state, n_seeds):

@@ -1,43 +1,40 @@
 """One rule without knobs and without labels: candidates of several views and dimensions, and how to choose."""
 
 import warnings
-from dataclasses import dataclass, field
-from numbers import Integral
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
-from joblib import Parallel, delayed, effective_n_jobs
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin, clone
+from joblib import delayed
+from numpy.typing import ArrayLike
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import check_array, get_tags
 from sklearn.utils.validation import check_is_fitted
-from threadpoolctl import threadpool_limits
 
-from ._compat import CallbackSupportMixin, HasMethods, Interval, StrOptions, fit_context
-from ._device import DeviceMixin, resolve_device, to_device
-from ._input import as_samples, n_rows_to_cluster
-from ._random import draw_rows, draw_seeds
+from ._base import BaseGraphClustering, Threaded
+from ._device import OnDevice, collect, to_device
+from ._input import row_blocks, unit_rows
+from ._params import Count
+from ._random import draw_seeds
 from .affinity import affinity_from_top
-from .deep import AutoEncoder
-from .nn import RidgePath, Scattering, ridge_penalty
+from .features import AutoEncoder, Scattering
+from .features._base import TakesCallbacks, TransformsImages
+from .nn import RidgePath, ridge_penalty
 from .segmentation import find_candidates, score_labels, warn_if_degenerate
-from .training.run import Progress
 
 _NAMED_VIEWS = ("autoencoder", "scattering", "pixels")
 # Effective degrees of freedom, n_clusters * subspace_dim, are at most this share of the number of rows.
 _MOST_FREEDOM = 0.7
 # Centred rows that are shorter than this share of the longest row before centring are rounding errors of float32.
 _ROUNDING = 1e-6
-# Rows outside of the subsample that are labelled at once.
-_BLOCK_ROWS = 4096
 
 
-@dataclass(repr=False, eq=False, kw_only=True)
-class SubspaceClustering(
-    DeviceMixin, CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator
-):
+class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, BaseGraphClustering):
     r"""Clustering of images, or of any rows, that needs no tuning and no labels.
 
     Samples are seen under several views, feature maps such as scattering coefficients or an auto-encoder's codes. For
@@ -57,43 +54,25 @@ class SubspaceClustering(
 
     Parameters
     ----------
-    n_clusters : int, default=8
-        Number of clusters.
-    views : "auto" or list of str and (str, transformer) tuples, default="auto"
+    views : "auto" or list of str and (str, transformer) tuples
         The views. ``"autoencoder"``: codes of a convolutional :class:`~skdeepsc.AutoEncoder`; ``"scattering"``:
         :class:`~skdeepsc.Scattering`, a fixed network; ``"pixels"``: the rows as they are; or a name and any
         transformer, which is cloned and gets flat float32 rows, or float32 images of shape (n, channels, height, width)
         if its tags (those of the first step of a pipeline) say that it takes three-dimensional arrays; a random state
         that it leaves open is set from `random_state`. ``"auto"``: the three for images, ``"pixels"`` for flat rows.
-    subspace_dims : sequence of float, default=(1, 2, 4, 8, 16)
+    subspace_dims : sequence of float
         Expected dimensions q of a subspace to try. Those with ``q * n_clusters > 0.7 n_samples`` are left out; if that
         leaves none, the smallest is taken with 0.7 n_samples degrees of freedom. Those that need the same penalty as a
         smaller one, because the features have fewer dimensions, are left out, too.
-    n_coefs : int, default=5
+    n_coefs : int
         Coefficients kept in each row. Few keep clusters apart; many hold elongated clusters together.
-    subsample : int or None, default=5000
-        Cluster this many rows, drawn at random without any label, and label the others as `predict` does. ``None``:
-        all rows.
-    image_shape : tuple of int or None, default=None
-        ``(height, width)`` or ``(channels, height, width)``, under which flat rows are viewed as images. ``None``:
-        arrays of shape (n, h, w) or (n, c, h, w) are images, flat rows stay flat. Never guessed.
-    n_jobs : int or None, default=None
-        Dimensions of a view that are tried at once, in threads, as in :class:`joblib.Parallel`. The result does not
-        depend on it. Without it, linear algebra and k-means use all cores by themselves.
-    callbacks : list of skorch callbacks or None, default=None
-        For the training of the view ``"autoencoder"``.
-    memory : str, joblib.Memory or None, default=None
-        Where to cache the training of the view ``"autoencoder"``.
-    device : str, default="auto"
-        Where the named views and the coefficients are computed: ``"cpu"``, ``"cuda"``, ...; ``"auto"`` takes CUDA if
-        there is any.
-    random_state : int, RandomState instance or None, default=None
-        An int gives the same result each time. NumPy's and torch's global generators are neither used nor changed.
+    n_jobs
+        Dimensions of a view are tried at once.
+    callbacks
+        For the view ``"autoencoder"``, as `memory`.
 
     Attributes
     ----------
-    labels_ : ndarray of shape (n_samples,), int64
-        Cluster of each training sample, consecutive from 0.
     candidates_ : dict of ndarray
         All labellings that were compared, the best first, as columns for a data frame: ``view``, ``subspace_dim`` of
         the graph, ``labelling``, ``labelling_dim`` (the q whose graph it comes from), ``edge_information`` (divided by
@@ -103,22 +82,8 @@ class SubspaceClustering(
         The winning view.
     subspace_dim_ : float
         The winning dimension.
-    affinity_matrix_ : csr_array of shape (n_rows, n_rows)
-        The winning affinity; n_rows is `subsample`, or n_samples if that is less.
-    embedding_ : ndarray of shape (n_rows, n_features_out), float32
-        The rows that were clustered, under the winning view.
-    sample_indices_ : ndarray of shape (n_rows,)
-        Which training samples they are.
     views_ : dict of str to transformer
         The fitted views.
-    image_shape_ : tuple of int
-        Shape of a sample: ``(channels, height, width)`` or ``(n_features,)``.
-    device_ : str
-        Device in use.
-    n_features_in_ : int
-        Number of values of a sample.
-    feature_names_in_ : ndarray of shape (n_features,)
-        Names of the columns, if `X` was a data frame with string column names.
 
     Notes
     -----
@@ -138,89 +103,38 @@ class SubspaceClustering(
     (3,)
     """
 
-    n_clusters: int = field(default=8, kw_only=False)
-    views: str | list = "auto"
-    subspace_dims: tuple = (1, 2, 4, 8, 16)
-    n_coefs: int = 5
-    subsample: int | None = 5000
-    image_shape: tuple | None = None
-    n_jobs: int | None = None
-    callbacks: list | None = None
-    memory: object = None
-    device: str = "auto"
-    random_state: object = None
+    views: Literal["auto"] | Sequence[Any] = "auto"
+    subspace_dims: Annotated[Sequence[float], "array-like"] = (1, 2, 4, 8, 16)
+    n_coefs: Count = 5
+    subsample: Count | None = 5000
 
-    _parameter_constraints = {
-        "n_clusters": [Interval(Integral, 1, None, closed="left")],
-        "views": [StrOptions({"auto"}), list, tuple],
-        "subspace_dims": ["array-like"],
-        "n_coefs": [Interval(Integral, 1, None, closed="left")],
-        "subsample": [Interval(Integral, 2, None, closed="left"), None],
-        "image_shape": [tuple, list, None],
-        "n_jobs": [Integral, None],
-        "callbacks": [list, tuple, None],
-        "memory": [str, HasMethods("cache"), None],
-        "device": [str, torch.device],
-        "random_state": ["random_state"],
-    }
+    _drawing = ("rows", "views", "labels")
 
-    @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
-        """Cluster the samples.
+    # What is represented: the view and the dimension with the most information
 
-        Parameters
-        ----------
-        X : array-like or tensor of shape (n_samples, n_features) or (n_samples, ...)
-            Samples, see `image_shape`.
-        y : Ignored
+    def _n_tasks(self):
+        return len(self._views()) + 1
 
-        Returns
-        -------
-        self : SubspaceClustering
-        """
-        samples = as_samples(self, X, image_shape=self.image_shape, reset=True)
-        self.image_shape_ = samples.shape[1:]
-        self.device_ = str(resolve_device(self.device))
-        dims = self._dims()
-        row_seed, view_seed, label_seed = draw_seeds(self.random_state, 3)
-        n_rows = n_rows_to_cluster(len(samples), self.n_clusters, self.subsample)
-        self.sample_indices_ = draw_rows(len(samples), n_rows, row_seed)
-        rows = samples[self.sample_indices_] if n_rows < len(samples) else samples
-
-        self.views_ = self._transformers(view_seed)
-        progress = Progress(self, len(self.views_) + 1, samples)
-        candidates, best = [], None
+    def _represent(self, samples, progress):
+        dims, rows, candidates, best = self._dims(), self._rows(samples), [], None
+        self.views_ = self._transformers(self._seeds["views"])
         for view in self.views_:
-            task = progress.task(view)
-            features, mean, floor, path = self._express(view, rows)
-            found = self._search(view, path, dims, label_seed)
-            candidates += found
-            if best is None or _rank(found[0]) < _rank(best):
-                best = found[0]
-                self._keep(best, features, mean, floor, path)
-            progress.done(task)
+            with progress.task(view):
+                features, mean, floor, path = self._ridge_path(view, rows)
+                found = self._search(view, path, dims, self._seeds["labels"])
+                candidates += found
+                if best is None or _rank(found[0]) < _rank(best):
+                    best = found[0]
+                    self._select(best, features, mean, floor, path)
+        self.candidates_ = _columns(candidates)
 
-        task = progress.task("label")
-        self.candidates_ = _table(candidates)
-        self.labels_ = self._spread(samples)
-        progress.done(task)
-        progress.end()
-        return self
+    def _segment(self, samples):
+        warn_if_degenerate(self.affinity_matrix_, self._best_labels, self.n_clusters)
+        return self._best_labels
 
-    def predict(self, X):
-        """Clusters of new samples: those with the largest share of the coefficients that express them.
+    # Public answers
 
-        Parameters
-        ----------
-        X : array-like or tensor of shape (n_samples, n_features) or (n_samples, ...)
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,), int64
-        """
-        return self.predict_proba(X).argmax(axis=1)
-
-    def predict_proba(self, X):
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Shares of the clusters in the coefficients that express new samples by the training rows.
 
         The `n_coefs` largest positive coefficients of the winning view's ridge are divided by their sum and added up
@@ -236,9 +150,11 @@ class SubspaceClustering(
             Rows sum to 1.
         """
         check_is_fitted(self)
-        return self._shares(as_samples(self, X, reset=False))
+        samples = self._read(X, reset=False)
+        shares, proba = self._share_of(), np.empty((len(samples), self._vote_params[0]), dtype=np.float32)
+        return collect((shares(samples[block]) for block in row_blocks(len(samples))), proba)
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> np.ndarray:
         """Samples under the winning view.
 
         Parameters
@@ -250,13 +166,7 @@ class SubspaceClustering(
         Z : ndarray of shape (n_samples, n_features_out), float32
         """
         check_is_fitted(self)
-        return self._features(self.view_, as_samples(self, X, reset=False))
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        tags.input_tags.three_d_array = True
-        return tags
+        return self._features(self.view_, self._read(X, reset=False))
 
     @property
     def _n_features_out(self):
@@ -264,11 +174,14 @@ class SubspaceClustering(
 
     # The views
 
+    def _views(self):
+        if isinstance(self.views, str):
+            return _NAMED_VIEWS if len(self.image_shape_) == 3 else ("pixels",)
+        return self.views
+
     def _transformers(self, seed):
         """Unfitted views by name."""
-        views = self.views
-        if views == "auto":
-            views = _NAMED_VIEWS if len(self.image_shape_) == 3 else ("pixels",)
+        views = self._views()
         named = [self._named_view(view, seed) if isinstance(view, str) else _cloned(view, seed) for view in views]
         names = [name for name, _ in named]
         if not names or len(set(names)) < len(names):
@@ -286,12 +199,12 @@ class SubspaceClustering(
             return name, FunctionTransformer()
         raise ValueError(f"views by name are {', '.join(map(repr, _NAMED_VIEWS))}; got {name!r}.")
 
-    def _express(self, view, rows):
+    def _ridge_path(self, view, rows):
         """Features of the rows that are clustered, what centres them, and their self-expression for all penalties."""
         features = self._features(view, rows, fit=True)
         mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
         floor = _ROUNDING * np.linalg.norm(features, axis=1).max()
-        z = torch.from_numpy(_directions(features, mean, floor))
+        z = torch.from_numpy(unit_rows(features, mean, floor))
         return features, mean, floor, RidgePath(z.to(self.device_))
 
     def _features(self, view, samples, fit=False):
@@ -324,11 +237,9 @@ class SubspaceClustering(
         lams = {}
         for dim in [dim for dim in dims if dim * self.n_clusters <= most] or dims[:1]:
             lams.setdefault(float(ridge_penalty(path.spectrum, min(dim * self.n_clusters, most))), dim)
-        n_threads = effective_n_jobs(self.n_jobs)
-        run = Parallel(n_jobs=n_threads, prefer="threads")
         seeds = draw_seeds(seed, len(lams))
         # Settings of the process that threads must not change: k-means sets the number of BLAS threads, too.
-        with warnings.catch_warnings(), threadpool_limits(1 if n_threads > 1 else None, user_api="blas"):
+        with warnings.catch_warnings(), self._threads() as run:
             warnings.simplefilter("ignore", ConvergenceWarning)
             graphs = run(delayed(self._graph)(view, dim, lam, path) for lam, dim in lams.items())
             proposed = run(
@@ -347,40 +258,36 @@ class SubspaceClustering(
         top = path.top_coefficients(lam, min(self.n_coefs, len(path.scores) - 1))
         return _Graph(view, dim, lam, affinity_from_top(*top))
 
-    def _keep(self, best, features, mean, floor, path):
+    def _select(self, best, features, mean, floor, path):
         """Set what follows from the best candidate so far."""
         self.view_, self.subspace_dim_ = best.graph.view, best.graph.dim
         self.affinity_matrix_ = best.graph.affinity
-        self._row_labels = np.unique(best.labels, return_inverse=True)[1]
+        self._best_labels = np.unique(best.labels, return_inverse=True)[1]
         self.embedding_, self._mean, self._floor = features, mean, floor
-        self._weights = path.weights(best.graph.lam).cpu().numpy()
+        self._vote_weights = path.weights(best.graph.lam).cpu().numpy()
         self._vote_params = self.n_clusters, self.n_coefs
 
     # New rows
 
-    def _spread(self, samples):
-        """Labels of all samples from those of the rows that were clustered."""
-        warn_if_degenerate(self.affinity_matrix_, self._row_labels, self.n_clusters)
-        labels = np.empty(len(samples), dtype=np.int64)
-        labels[self.sample_indices_] = self._row_labels
-        rest = np.setdiff1d(np.arange(len(samples)), self.sample_indices_, assume_unique=True)
-        labels[rest] = self._shares(samples, rest).argmax(axis=1)
-        return labels
+    def _labeller(self):
+        shares = self._share_of()
+        return lambda block: shares(block).cpu().numpy().argmax(axis=1)
 
-    def _shares(self, samples, rows=None):
-        """Shares of the clusters for the given rows of the samples, block by block."""
-        n_rows = len(samples) if rows is None else len(rows)
+    def _share_of(self):
+        """A function that gives the shares of the clusters for a block of new samples, as a tensor."""
         n_clusters, n_coefs = self._vote_params
         membership = np.eye(n_clusters, dtype=np.float32)[self._row_labels]
-        membership = torch.from_numpy(membership).to(self.device_)
-        weights = to_device(self._weights, self.device_)
-        shares = np.empty((n_rows, membership.shape[1]), dtype=np.float32)
-        for start in range(0, n_rows, _BLOCK_ROWS):
-            block = slice(start, min(start + _BLOCK_ROWS, n_rows))
-            features = self._features(self.view_, samples[block if rows is None else rows[block]])
-            z = torch.from_numpy(_directions(features, self._mean, self._floor)).to(self.device_)
-            shares[block] = _votes(z @ weights, membership, n_coefs).cpu().numpy()
+        membership, weights = torch.from_numpy(membership).to(self.device_), to_device(self._vote_weights, self.device_)
+
+        def shares(block):
+            features = unit_rows(self._features(self.view_, block), self._mean, self._floor)
+            return _votes(torch.from_numpy(features).to(self.device_) @ weights, membership, n_coefs)
+
         return shares
+
+    def _by_blocks(self, function, n_rows):
+        """One after the other: a view need not be safe for threads."""
+        return BaseGraphClustering._by_blocks(self, function, n_rows)
 
 
 @dataclass
@@ -421,7 +328,7 @@ def _rank(candidate):
     return -candidate.information, candidate.cut
 
 
-def _table(candidates):
+def _columns(candidates):
     """Candidates as columns."""
     ordered = sorted(candidates, key=_rank)
     columns = {
@@ -441,13 +348,6 @@ def _votes(coef, membership, n_coefs):
     votes = (top.values.clamp_min(0)[..., None] * membership[top.indices]).sum(1)
     total = votes.sum(1, keepdim=True)
     return torch.where(total > 0, votes / total, membership.mean(0))
-
-
-def _directions(features, mean, floor):
-    """Centred rows scaled to unit length, float32; rows no longer than `floor` are rounding errors and become zeros."""
-    centred = features - mean
-    norms = np.linalg.norm(centred, axis=1, keepdims=True)
-    return np.divide(centred, norms, out=np.zeros_like(centred), where=norms > floor)
 
 
 def _takes_images(transformer):

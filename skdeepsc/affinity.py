@@ -6,11 +6,18 @@ input is never changed. The diagonal of C says nothing about pairs and is left o
 Sparse coefficients give a sparse affinity, but for those that a decomposition makes dense.
 """
 
+from collections.abc import Callable
+from typing import Any, Literal, get_args
+
 import numpy as np
 from scipy import sparse
 from scipy.linalg import eigh, svd
 from scipy.sparse.linalg import eigsh
 from sklearn.preprocessing import normalize
+
+# Names of affinities, and those that make sparse coefficients dense.
+Affinity = Literal["symmetric", "scaled", "thresholded", "enhanced", "low_rank", "row_normalized", "top"]
+DENSE_AFFINITIES = ("enhanced", "low_rank")
 
 __all__ = [
     "affinity_from_top",
@@ -26,7 +33,7 @@ __all__ = [
 ]
 
 
-def symmetric_affinity(coef):
+def symmetric_affinity(coef: Any) -> Any:
     r"""The plain affinity of all four papers, :math:`(|C| + |C|^T) / 2`, with a zero diagonal.
 
     Parameters
@@ -48,10 +55,10 @@ def symmetric_affinity(coef):
     """
     magnitude = abs(_without_diagonal(coef))
     affinity = (magnitude + magnitude.T) / 2
-    return affinity.tocsr() if sparse.issparse(affinity) else affinity
+    return _csr(affinity) if sparse.issparse(affinity) else affinity
 
 
-def scaled_affinity(coef, *, norm="max"):
+def scaled_affinity(coef: Any, *, norm: Literal["max", "l2", "l1"] = "max") -> Any:
     """The plain affinity after each row of C has been divided by its norm, so that all samples have their say.
 
     Parameters
@@ -78,7 +85,7 @@ def scaled_affinity(coef, *, norm="max"):
     return symmetric_affinity(normalize(abs(_without_diagonal(coef)), norm=norm))
 
 
-def threshold_coefficients(coef, keep=0.2, *, axis=0):
+def threshold_coefficients(coef: Any, keep: float = 0.2, *, axis: Literal[0, 1] = 0) -> Any:
     """Keep the largest coefficients of each column until they hold the share `keep` of its l1 norm; zero the others.
 
     Parameters
@@ -110,7 +117,7 @@ def threshold_coefficients(coef, keep=0.2, *, axis=0):
     return coef
 
 
-def thresholded_affinity(coef, *, keep=0.2, axis=0):
+def thresholded_affinity(coef: Any, *, keep: float = 0.2, axis: Literal[0, 1] = 0) -> Any:
     """The plain affinity of the largest coefficients only.
 
     Parameters
@@ -128,21 +135,21 @@ def thresholded_affinity(coef, *, keep=0.2, axis=0):
 
 
 def enhanced_affinity(
-    coef,
-    n_clusters,
+    coef: Any,
+    n_clusters: int,
     *,
-    subspace_dim=12,
-    power=8.0,
-    keep=0.05,
-    diagonal="one",
-    variant="released",
-    axis=0,
-    random_state=0,
-):
+    subspace_rank: int = 12,
+    power: float = 8.0,
+    keep: float = 0.05,
+    diagonal: Literal["zero", "keep", "one"] = "one",
+    variant: Literal["released", "paper"] = "released",
+    axis: Literal[0, 1] = 0,
+    random_state: int = 0,
+) -> np.ndarray:
     r"""Block-enhancing affinity: Algorithm 2 of PSSC, the post-processing of DSC-Net.
 
     1. Keep the largest coefficients (:func:`threshold_coefficients`) and symmetrise: :math:`S = (C + C^T) / 2`.
-    2. Truncated singular value decomposition of S to rank ``n_clusters * subspace_dim + 1``.
+    2. Truncated singular value decomposition of S to rank ``n_clusters * subspace_rank + 1``.
     3. :math:`Z = U \Sigma^{1/2}`, rows scaled to unit length.
     4. :math:`A = [Z Z^T]_+^{\alpha}`, entry by entry, divided by the largest entry.
 
@@ -155,7 +162,7 @@ def enhanced_affinity(
         Self-expression coefficients.
     n_clusters : int
         Number of clusters k.
-    subspace_dim : int, default=12
+    subspace_rank : int, default=12
         Intrinsic dimension of the subspaces (q in the paper, d in the code).
     power : float, default=8.0
         The exponent :math:`\alpha`; the larger, the more the affinity is concentrated on near-parallel rows.
@@ -192,7 +199,7 @@ def enhanced_affinity(
     graph = (coef + coef.T) / 2
     if diagonal == "one":
         np.fill_diagonal(graph, 1)
-    singular_values, vectors = _largest_singular(graph, n_clusters * subspace_dim + 1, random_state)
+    singular_values, vectors = _largest_singular(graph, n_clusters * subspace_rank + 1, random_state)
     factor = vectors * np.sqrt(singular_values)
     if variant == "released":
         norms = np.linalg.norm(factor, axis=1, keepdims=True)
@@ -205,7 +212,7 @@ def enhanced_affinity(
     return affinity / largest if largest > 0 else affinity
 
 
-def row_normalized_affinity(coef, *, symmetric=True):
+def row_normalized_affinity(coef: Any, *, symmetric: bool = True) -> Any:
     r"""The subspace affinity of NCSC: :math:`(|C| + |C|^T) / 2`, each row divided by its largest entry, diagonal 1.
 
     Parameters
@@ -224,14 +231,14 @@ def row_normalized_affinity(coef, *, symmetric=True):
     affinity = normalize(symmetric_affinity(coef), norm="max")
     if sparse.issparse(affinity):
         affinity = affinity.maximum(affinity.T) if symmetric else affinity
-        return (affinity + sparse.eye_array(affinity.shape[0], dtype=affinity.dtype)).tocsr()
+        return _csr(affinity + sparse.eye_array(affinity.shape[0], dtype=affinity.dtype))
     if symmetric:
         affinity = np.maximum(affinity, affinity.T)
     np.fill_diagonal(affinity, 1)
     return affinity
 
 
-def low_rank_affinity(coef, *, power=4.0, rank_tol=1e-4):
+def low_rank_affinity(coef: Any, *, power: float = 4.0, rank_tol: float = 1e-4) -> np.ndarray:
     r"""The affinity of LRR: cosines between the rows of the factor :math:`U \Sigma^{1/2}` of C, to a power.
 
     1. Singular value decomposition :math:`C = U \Sigma V^T`, without the values that are numerically 0.
@@ -265,7 +272,7 @@ def low_rank_affinity(coef, *, power=4.0, rank_tol=1e-4):
     return (affinity + affinity.T) / 2
 
 
-def top_affinity(coef, *, n_coefs=5):
+def top_affinity(coef: Any, *, n_coefs: int = 5) -> sparse.csr_array:
     """Sparse affinity of the few largest positive coefficients of each row.
 
     Each row keeps its `n_coefs` largest positive off-diagonal entries and is divided by their sum, which gives T;
@@ -291,7 +298,7 @@ def top_affinity(coef, *, n_coefs=5):
     return affinity_from_top(columns, np.take_along_axis(coef, columns, axis=1))
 
 
-def affinity_from_top(columns, coefs):
+def affinity_from_top(columns: np.ndarray, coefs: np.ndarray) -> sparse.csr_array:
     """The affinity of :func:`top_affinity` from the largest coefficients of each row alone.
 
     Parameters
@@ -314,7 +321,9 @@ def affinity_from_top(columns, coefs):
     return _mean_of_both(top)
 
 
-def compute_affinity(coef, affinity="symmetric", *, n_clusters=None, **params):
+def compute_affinity(
+    coef: Any, affinity: Affinity | Callable = "symmetric", *, n_clusters: int | None = None, **params: Any
+) -> Any:
     """Affinity by name.
 
     Parameters
@@ -343,21 +352,10 @@ def compute_affinity(coef, affinity="symmetric", *, n_clusters=None, **params):
     """
     if callable(affinity):
         return affinity(coef, **params)
-    _check_choice("affinity", affinity, tuple(_AFFINITIES))
+    _check_choice("affinity", affinity, get_args(Affinity))
     if affinity == "enhanced":
         params = {"n_clusters": n_clusters, **params}
-    return _AFFINITIES[affinity](coef, **params)
-
-
-_AFFINITIES = {
-    "symmetric": symmetric_affinity,
-    "scaled": scaled_affinity,
-    "thresholded": thresholded_affinity,
-    "enhanced": enhanced_affinity,
-    "low_rank": low_rank_affinity,
-    "row_normalized": row_normalized_affinity,
-    "top": top_affinity,
-}
+    return globals()[f"{affinity}_affinity"](coef, **params)
 
 
 def _largest_singular(graph, rank, random_state):
@@ -405,8 +403,16 @@ def _largest_first(values, indptr):
 
 def _mean_of_both(top):
     """``(T + T.T) / 2`` without stored zeros."""
-    affinity = ((top + top.T) / 2).tocsr()
+    affinity = _csr((top + top.T) / 2)
     affinity.eliminate_zeros()
+    return affinity
+
+
+def _csr(affinity):
+    """A CSR array with indices of 32 bits if they fit, as other libraries want them."""
+    affinity = affinity.tocsr()
+    if max(affinity.nnz, *affinity.shape) <= np.iinfo(np.int32).max:
+        affinity.indices, affinity.indptr = affinity.indices.astype(np.int32), affinity.indptr.astype(np.int32)
     return affinity
 
 

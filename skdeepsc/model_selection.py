@@ -22,7 +22,7 @@ class TransductiveSplit:
     >>> from skdeepsc.model_selection import TransductiveSplit
     >>> images, _ = load_digits(n_class=3, return_X_y=True)
     >>> search = GridSearchCV(
-    ...     PSSC(n_clusters=3, image_shape=(8, 8), pretrain_epochs=2, max_epochs=1, random_state=0),
+    ...     PSSC(n_clusters=3, image_shape=(8, 8), max_epochs=1, random_state=0),
     ...     {"gamma_expression": [0.1, 10.0]},
     ...     cv=TransductiveSplit(),
     ...     scoring=silhouette_scorer,

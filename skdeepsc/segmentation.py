@@ -3,8 +3,10 @@
 import warnings
 from contextlib import suppress
 from itertools import product
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import sparse
 from scipy.linalg import eigh
 from scipy.optimize import linear_sum_assignment
@@ -16,6 +18,12 @@ from sklearn.metrics.cluster import contingency_matrix
 from sklearn.utils import check_random_state
 
 from ._compat import cluster_qr, discretize
+from ._input import unit_rows
+from ._warn import warn_user
+
+# Ways from an embedding to labels.
+AssignLabels = Literal["kmeans", "discretize", "cluster_qr", "diffusion", "best"]
+RandomState = int | np.random.RandomState | None
 
 __all__ = [
     "DegenerateAffinityWarning",
@@ -31,6 +39,8 @@ __all__ = [
 _DENSE_LIMIT = 3000
 # Eigenvectors of a random walk, for each cluster.
 _DIFFUSION_VECTORS = 6
+# Rows of the embedding of samples without any affinity are shorter.
+NO_LENGTH = 1e-12
 # Steps of the random walks, and starts of each k-means, among which candidates are found.
 _DIFFUSION_STEPS = (8, 16, 32)
 _N_STARTS = 8
@@ -40,7 +50,9 @@ class DegenerateAffinityWarning(UserWarning):
     """The affinity cannot support the clustering that was asked of it."""
 
 
-def spectral_labels(affinity, n_clusters, *, assign_labels="kmeans", random_state=None):
+def spectral_labels(
+    affinity: Any, n_clusters: int, *, assign_labels: AssignLabels = "kmeans", random_state: RandomState = None
+) -> np.ndarray:
     """Spectral clustering of an affinity.
 
     Parameters
@@ -95,7 +107,9 @@ def spectral_labels(affinity, n_clusters, *, assign_labels="kmeans", random_stat
     return labels
 
 
-def spectral_embedding(affinity, n_components, *, random_state=None):
+def spectral_embedding(
+    affinity: Any, n_components: int, *, random_state: RandomState = None
+) -> tuple[np.ndarray, np.ndarray]:
     r"""Leading eigenvectors of the normalised affinity :math:`D^{-1/2} A D^{-1/2}`.
 
     Every connected component is decomposed on its own, so that none of the eigenvectors of a multiple eigenvalue 1
@@ -123,7 +137,7 @@ def spectral_embedding(affinity, n_components, *, random_state=None):
     return _eigenpairs(graph, _components(graph)[1], n_components, check_random_state(random_state))
 
 
-def normalized_cut(affinity, labels):
+def normalized_cut(affinity: Any, labels: ArrayLike) -> float:
     r"""Normalised cut of a labelling, :math:`\sum_k \mathrm{cut}(k) / \mathrm{vol}(k)`; the smaller, the better.
 
     Comparable between labellings of one affinity, and between affinities of equal density such as
@@ -150,7 +164,7 @@ def normalized_cut(affinity, labels):
     return score_labels(affinity, [labels])[0][1]
 
 
-def edge_information(affinity, labels):
+def edge_information(affinity: Any, labels: ArrayLike) -> float:
     r"""Mutual information between the clusters at the two ends of an edge; the larger, the better.
 
     With :math:`e_{kl}` the share of the whole affinity that lies between the clusters k and l, and
@@ -186,7 +200,7 @@ def edge_information(affinity, labels):
     return score_labels(affinity, [labels])[0][0]
 
 
-def candidate_labels(affinity, n_clusters, *, random_state=None):
+def candidate_labels(affinity: Any, n_clusters: int, *, random_state: RandomState = None) -> dict[str, np.ndarray]:
     """Several labellings of one affinity from a single eigen-decomposition, to choose from.
 
     Parameters
@@ -224,7 +238,7 @@ def score_labels(affinity, labellings):
     return [(_edge_information(table), _cut(table)) for table in between]
 
 
-def match_labels(labels, reference):
+def match_labels(labels: ArrayLike, reference: ArrayLike) -> np.ndarray:
     """Rename `labels` so that they agree with `reference` on as many samples as possible (Hungarian method).
 
     Parameters
@@ -265,13 +279,13 @@ def warn_if_degenerate(affinity, labels, n_clusters):
 def _assign(values, vectors, n_clusters, assign_labels, generator):
     leading = vectors[:, :n_clusters]
     if assign_labels == "kmeans":
-        return k_means(_unit(leading), n_clusters, n_init=10, random_state=generator)[1]
+        return k_means(unit_rows(leading, floor=NO_LENGTH), n_clusters, n_init=10, random_state=generator)[1]
     if assign_labels == "diffusion":
         return k_means(_diffused(values, vectors, 8), n_clusters, n_init=10, random_state=generator)[1]
     if assign_labels == "cluster_qr":
         return cluster_qr(leading)
     if assign_labels == "discretize":
-        return discretize(_spread(leading), random_state=generator)
+        return discretize(_off_zero(leading), random_state=generator)
     raise ValueError(
         f"assign_labels must be 'kmeans', 'discretize', 'cluster_qr', 'diffusion' or 'best'; got {assign_labels!r}."
     )
@@ -282,7 +296,7 @@ def _candidates(graph, part, n_clusters, generator):
     if n_clusters in (1, n_samples):
         return {"only": np.arange(n_samples) % n_clusters}
     values, vectors = _eigenpairs(graph, part, _DIFFUSION_VECTORS * n_clusters + 1, generator)
-    embeddings = {"kmeans": _unit(vectors[:, :n_clusters])}
+    embeddings = {"kmeans": unit_rows(vectors[:, :n_clusters], floor=NO_LENGTH)}
     embeddings |= {f"diffusion-{steps}": _diffused(values, vectors, steps) for steps in _DIFFUSION_STEPS}
     candidates = {}
     for (name, rows), start in product(embeddings.items(), range(1, _N_STARTS + 1)):
@@ -293,14 +307,9 @@ def _candidates(graph, part, n_clusters, generator):
     return candidates
 
 
-def _unit(vectors):
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 1e-12)
-
-
 def _diffused(values, vectors, n_steps):
     """Unit rows of the embedding after some steps of a random walk on the graph."""
-    return _unit(vectors * np.maximum(values, 0) ** n_steps)
+    return unit_rows(vectors * np.maximum(values, 0) ** n_steps, floor=NO_LENGTH)
 
 
 def _cut(between):
@@ -325,15 +334,15 @@ def _between(graph, labels):
     return np.maximum(between, 0)
 
 
-def _spread(vectors):
+def _off_zero(vectors):
     """Rows of zeros (isolated samples) moved to the middle of the embedding, where `discretize` can assign them."""
     lengths = np.linalg.norm(vectors, axis=1)
-    lost = lengths < 1e-12
+    lost = lengths < NO_LENGTH
     if not lost.any():
         return vectors
     vectors = vectors.copy()
     vectors[lost] = vectors[~lost].mean(axis=0) if not lost.all() else 1.0
-    vectors[np.linalg.norm(vectors, axis=1) < 1e-12] = 1.0
+    vectors[np.linalg.norm(vectors, axis=1) < NO_LENGTH] = 1.0
     return vectors
 
 
@@ -452,4 +461,4 @@ def _warn_if_collapsed(labels, n_clusters):
 
 
 def _warn(message):
-    warnings.warn(message, DegenerateAffinityWarning, stacklevel=4)
+    warn_user(message, DegenerateAffinityWarning)

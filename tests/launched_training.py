@@ -11,13 +11,14 @@ from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 from skorch.callbacks import EarlyStopping
 
-from skdeepsc import DSCSC, NCSC, AutoEncoder
+from skdeepsc import DSCSC, NCSC, AutoEncoder, Contrastive
 from skdeepsc.nn import ConvAutoEncoder
 
 DIGITS = load_digits(n_class=3)
 # Neither the batches nor the samples are even numbers.
 IMAGES = DIGITS.images[:251]
-SHORT = {"pretrain_epochs": 4, "random_state": 0, "device": "accelerate"}
+RUN = {"random_state": 0, "device": "accelerate"}
+SHORT = {"max_epochs": 4, **RUN}
 
 
 class FirstLabels(KMeans):
@@ -45,19 +46,23 @@ class FirstDead:
 
 def estimators(cache):
     """What is trained, by name."""
-    ncsc = {"n_clusters": 3, "batch_size": 84, "subspace_epochs": 2, "classifier_epochs": 3, "max_epochs": 3, **SHORT}
+    ncsc = {
+        "n_clusters": 3, "batch_size": 84, "subspace_epochs": 2, "classifier_epochs": 3, "max_epochs": 3, **RUN,
+        "autoencoder": AutoEncoder(channels=(10, 20, 30), max_epochs=4),
+    }  # fmt: skip
     stops = EarlyStopping("train_loss", threshold=10, patience=2)
     return {
-        "autoencoder": AutoEncoder(pretrain_batch_size=33, **SHORT),
+        "autoencoder": AutoEncoder(batch_size=33, **SHORT),
         "cached": AutoEncoder(memory=cache, **SHORT),
         "cached again": AutoEncoder(memory=cache, **SHORT),
-        "stopped": AutoEncoder(callbacks=[stops], **{**SHORT, "pretrain_epochs": 9}),
-        "drawn again": AutoEncoder(autoencoder=FirstDead(), pretrain_batch_size=5, **SHORT),
-        "ncsc": NCSC(**ncsc),
-        "no collaboration": NCSC(gamma_collaboration=0, **ncsc),
-        "fixed blocks": NCSC(solver="trained", init="none", **ncsc),
+        "stopped": AutoEncoder(callbacks=[stops], **{**SHORT, "max_epochs": 9}),
+        "drawn again": AutoEncoder(network=FirstDead(), batch_size=5, **SHORT),
+        "ncsc": NCSC(init=KMeans(3), **ncsc),
+        "spectral": NCSC(**ncsc),
+        "no collaboration": NCSC(init=KMeans(3), gamma_collaboration=0, **ncsc),
         "without a seed": NCSC(init=FirstLabels(3), init_size=100, **{**ncsc, "random_state": None}),
-        "contrastive": DSCSC(3, max_epochs=2, augment="digits", **SHORT),
+        "contrastive": DSCSC(3, max_epochs=2, augment="digits", autoencoder=AutoEncoder(max_epochs=4), **RUN),
+        "stage one": Contrastive(**SHORT),
     }
 
 
@@ -79,7 +84,7 @@ def main(folder):
     if process.is_main_process:
         with open(f"{folder}/fitted.pkl", "wb") as file:
             for estimator in fitted.values():
-                estimator.set_params(autoencoder=None)  # Of a class of this script.
+                estimator.__dict__.update(network=None, init=None)  # Of a class of this script.
             fitted.pop("without a seed")
             pickle.dump({"n_processes": process.num_processes, "fitted": fitted}, file)
     process.wait_for_everyone()

@@ -44,17 +44,29 @@ def pair(tmp_path_factory):
 
 @pytest.mark.parametrize(
     "name",
-    ["autoencoder", "cached", "stopped", "drawn again", "ncsc", "no collaboration", "fixed blocks", "contrastive"],
+    [
+        "autoencoder",
+        "cached",
+        "stopped",
+        "drawn again",
+        "ncsc",
+        "spectral",
+        "no collaboration",
+        "contrastive",
+        "stage one",
+    ],
 )
 def test_two_processes_train_as_one_does(pair, name):
     one, two = (fitted[name] for fitted in pair)
     assert [entry["phase"] for entry in one.history_] == [entry["phase"] for entry in two.history_]
-    for before, after in zip(one.history_, two.history_, strict=True):
+    # Codes agree to eight digits; on which side of a cluster's border a sample is may still differ.
+    known = len(one.history_) if name != "spectral" else [row["phase"] for row in one.history_].index("init")
+    for before, after in zip(one.history_[:known], two.history_[:known], strict=True):
         costs = [key for key in before if isinstance(before[key], float) and "seconds" not in key]
         assert "train_loss" in costs
         for key in costs:
             np.testing.assert_allclose(after[key], before[key], rtol=1e-3, atol=1e-6 * before["train_loss"])
-    if hasattr(one, "labels_"):
+    if hasattr(one, "labels_") and name != "spectral":
         np.testing.assert_array_equal(one.labels_, two.labels_)
 
 
@@ -77,7 +89,7 @@ def test_a_fitted_estimator_needs_no_accelerate(pair, images, monkeypatch):
 def test_one_process_trains_as_without_accelerate(images, monkeypatch):
     monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
     fitted = [
-        AutoEncoder(pretrain_epochs=1, device=device, random_state=0).fit(images[0]) for device in ("cpu", "accelerate")
+        AutoEncoder(max_epochs=1, device=device, random_state=0).fit(images[0]) for device in ("cpu", "accelerate")
     ]
     assert fitted[0].history_[0]["train_loss"] == fitted[1].history_[0]["train_loss"]
 

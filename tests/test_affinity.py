@@ -65,7 +65,7 @@ def slow_enhanced(coef, n_clusters, subspace_dim, power, keep, diagonal):
 @pytest.mark.parametrize("n_samples", [30, 240], ids=["dense", "truncated"])
 def test_enhanced_is_the_released_post_processing(n_samples, diagonal):
     coef = np.random.RandomState(1).normal(size=(n_samples, n_samples))
-    ours = enhanced_affinity(coef, 3, subspace_dim=2, power=3, keep=0.6, diagonal=diagonal)
+    ours = enhanced_affinity(coef, 3, subspace_rank=2, power=3, keep=0.6, diagonal=diagonal)
     np.testing.assert_allclose(ours, slow_enhanced(coef, 3, 2, 3, 0.6, diagonal), atol=1e-8)
 
 
@@ -74,7 +74,7 @@ def test_enhanced_as_printed(coef):
     graph = (np.abs(graph) + np.abs(graph).T) / 2
     u, s, _ = np.linalg.svd(graph)
     wanted = np.abs((u[:, :5] * s[:5]) @ u[:, :5].T) ** 2
-    ours = enhanced_affinity(coef, 2, subspace_dim=2, power=2, keep=0.5, diagonal="zero", variant="paper")
+    ours = enhanced_affinity(coef, 2, subspace_rank=2, power=2, keep=0.5, diagonal="zero", variant="paper")
     np.testing.assert_allclose(ours, wanted / wanted.max(), atol=1e-10)
 
 
@@ -153,7 +153,7 @@ def test_callable_affinity_and_unknown_names(coef):
         ("row_normalized", {}),
         ("row_normalized", {"symmetric": False}),
         ("top", {"n_coefs": 2}),
-        ("enhanced", {"subspace_dim": 2}),
+        ("enhanced", {"subspace_rank": 2}),
         ("low_rank", {}),
     ],
 )

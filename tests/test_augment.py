@@ -8,6 +8,7 @@ from skdeepsc import DSCSC
 from skdeepsc._random import seeded
 from skdeepsc.training import RandomAugmentation
 from skdeepsc.training.augment import IMAGE_POLICIES, POLICIES, as_augmentation
+from tests.estimators import make
 
 SETTINGS = {
     "shift": 0.2,
@@ -138,21 +139,21 @@ def test_policies_are_settings(x):
 
 # In the estimator
 
-QUICK = {"n_clusters": 3, "pretrain_epochs": 3, "max_epochs": 1, "random_state": 0}
+QUICK = {"n_clusters": 3, "autoencoder__max_epochs": 3, "max_epochs": 1, "random_state": 0}
 
 
 def test_augmentations_of_the_estimator(images):
     X, _ = images
-    assert DSCSC(**QUICK, augment="digits").fit(X).augment_ == "digits"
-    assert DSCSC(**QUICK).fit(X.reshape(60, -1)).augment_ == "rows"
+    assert make(DSCSC, **QUICK, augment="digits").fit(X).augment_ == "digits"
+    assert make(DSCSC, **QUICK).fit(X.reshape(60, -1)).augment_ == "rows"
     with pytest.raises(ValueError, match="'augment' parameter of DSCSC"):
-        DSCSC(**QUICK, augment="photographs").fit(X)
+        make(DSCSC, **QUICK, augment="photographs").fit(X)
     with pytest.raises(ValueError, match="flat rows of 64 features"):
-        DSCSC(**QUICK, augment="faces").fit(X.reshape(60, -1))
+        make(DSCSC, **QUICK, augment="faces").fit(X.reshape(60, -1))
     with pytest.raises(TypeError, match="rotate"):
-        DSCSC(**QUICK, augment={"rotate": 3}).fit(X)
+        make(DSCSC, **QUICK, augment={"rotate": 3}).fit(X)
     with pytest.raises(ValueError, match=r"augment must keep .* \(60, 1, 8, 8\), but returned \(60, 1, 4, 4\)"):
-        DSCSC(**QUICK, augment=lambda x: x[..., ::2, ::2]).fit(X)
+        make(DSCSC, **QUICK, augment=lambda x: x[..., ::2, ::2]).fit(X)
 
 
 def test_a_callable_sees_scaled_samples_on_the_device(images):
@@ -162,10 +163,10 @@ def test_a_callable_sees_scaled_samples_on_the_device(images):
         seen.append((x.min().item(), x.max().item(), x.shape[1:], x.dtype))
         return x + 0.01 * torch.randn_like(x)
 
-    first = DSCSC(**QUICK, augment=spy).fit(255 * images[0])
+    first = make(DSCSC, **QUICK, augment=spy).fit(255 * images[0])
     assert {(0.0, 1.0)} >= {(low, high) for low, high, _, _ in seen}
     assert all(shape == (1, 8, 8) and dtype == torch.float32 for _, _, shape, dtype in seen)
-    again = DSCSC(**QUICK, augment=spy).fit(255 * images[0])
+    again = make(DSCSC, **QUICK, augment=spy).fit(255 * images[0])
     np.testing.assert_array_equal(first.coef_, again.coef_)
 
 
@@ -177,9 +178,9 @@ def test_views_differ_from_epoch_to_epoch_and_repeat_with_the_seed(images):
         return views[-1]
 
     before = torch.random.get_rng_state()
-    DSCSC(**QUICK, augment=spy).fit(images[0])
+    make(DSCSC, **QUICK, augment=spy).fit(images[0])
     half = len(views)
-    DSCSC(**QUICK, augment=spy).fit(images[0])
+    make(DSCSC, **QUICK, augment=spy).fit(images[0])
     assert torch.equal(torch.random.get_rng_state(), before)
     assert half > 2
     assert not torch.equal(views[0], views[1])
@@ -188,11 +189,11 @@ def test_views_differ_from_epoch_to_epoch_and_repeat_with_the_seed(images):
 
 def test_search_takes_the_policy_of_the_highest_silhouette(images):
     X, _ = images
-    fitted = DSCSC(**QUICK).fit(X)
+    fitted = make(DSCSC, **QUICK).fit(X)
     assert list(fitted.augment_scores_) == list(IMAGE_POLICIES)
     assert all(-1 <= score <= 1 for score in fitted.augment_scores_.values())
     assert fitted.augment_ == max(fitted.augment_scores_, key=fitted.augment_scores_.get)
-    alone = DSCSC(**QUICK, augment=fitted.augment_).fit(X)
+    alone = make(DSCSC, **QUICK, augment=fitted.augment_).fit(X)
     np.testing.assert_array_equal(alone.coef_, fitted.coef_)
-    rows = DSCSC(**QUICK).fit(X.reshape(60, -1))
+    rows = make(DSCSC, **QUICK).fit(X.reshape(60, -1))
     assert rows.augment_ == "rows"

@@ -13,25 +13,24 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV
 
-from skdeepsc import DSCSC, NCSC, PSSC, AutoEncoder, DSCNet, S2ConvSCN, Scattering, SubspaceClustering
+from skdeepsc import NCSC, PSSC, SubspaceClustering
 from skdeepsc._device import resolve_device
 from skdeepsc.metrics import silhouette_scorer
 from skdeepsc.model_selection import TransductiveSplit
+from tests.estimators import ON_TORCH, make_known
 
 da = pytest.importorskip("dask.array")
 distributed = pytest.importorskip("distributed")
 
 QUICK = {
-    "n_clusters": 3, "channels": (15,), "pretrain_epochs": 5, "subspace_epochs": 1, "classifier_epochs": 1,
-    "max_epochs": 1, "views": ["autoencoder", "scattering"], "random_state": 0,
+    "n_clusters": 3, "autoencoder__channels": (15,), "autoencoder__max_epochs": 5, "subspace_epochs": 1,
+    "classifier_epochs": 1, "max_epochs": 1, "views": ["autoencoder", "scattering"], "random_state": 0,
 }  # fmt: skip
-ON_TORCH = [AutoEncoder, DSCNet, DSCSC, NCSC, PSSC, S2ConvSCN, Scattering, SubspaceClustering]
 LABELS = {"dtype": np.int64, "meta": np.empty(0, np.int64)}
 
 
 def quick(estimator, **params):
-    known = estimator().get_params()
-    return estimator(**{name: value for name, value in {**QUICK, **params}.items() if name in known})
+    return make_known(estimator, **QUICK, **params)
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import matplotlib
 import numpy as np
 import pytest
 
-from skdeepsc import PSSC
+from skdeepsc import PSSC, AutoEncoder
 from skdeepsc.inspection import AffinityDisplay, ClusterImagesDisplay, HistoryDisplay
 
 matplotlib.use("Agg")
@@ -20,7 +20,7 @@ def _close():
 
 @pytest.fixture
 def fitted(images):
-    return PSSC(3, pretrain_epochs=3, max_epochs=2, random_state=0).fit(images[0])
+    return PSSC(3, autoencoder=AutoEncoder(max_epochs=3), max_epochs=2, random_state=0).fit(images[0])
 
 
 def test_affinity_is_drawn_by_cluster(fitted):
@@ -61,7 +61,7 @@ def test_images_are_drawn_by_cluster(fitted, images):
     assert canvas.shape == (3 * 9 - 1, 4 * 9 - 1)
     colour = np.random.RandomState(0).uniform(size=(6, 3, 5, 5))
     assert ClusterImagesDisplay(colour, [0, 0, 1, 1, 2, 2]).plot(n_images=2).ax_.images[0].get_array().ndim == 3
-    flat = PSSC(3, pretrain_epochs=1, max_epochs=0, random_state=0).fit(images[0].reshape(60, -1))
+    flat = PSSC(3, autoencoder=AutoEncoder(max_epochs=1), max_epochs=0, random_state=0).fit(images[0].reshape(60, -1))
     with pytest.raises(ValueError, match="give it image_shape"):
         ClusterImagesDisplay.from_estimator(flat, images[0])
 

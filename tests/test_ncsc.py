@@ -11,9 +11,7 @@ from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 
-from skdeepsc import NCSC
-from skdeepsc.deep import _ncsc
-from skdeepsc.deep._base import weighted
+from skdeepsc import NCSC, AutoEncoder
 from skdeepsc.losses import (
     balance_cost,
     classifier_affinity,
@@ -25,7 +23,6 @@ from skdeepsc.losses import (
 )
 from skdeepsc.metrics import clustering_accuracy_score
 from skdeepsc.nn import (
-    BlockExpression,
     DenseAutoEncoder,
     ResidualAutoEncoder,
     SubspaceNetwork,
@@ -33,13 +30,13 @@ from skdeepsc.nn import (
     conv_classifier,
     ridge_coefficients,
 )
-from skdeepsc.training import Phase
-from skdeepsc.training.batches import Batches, Rows
-from skdeepsc.training.run import run_phase
+from skdeepsc.training.batches import Rows
+from skdeepsc.training.callbacks import CountClusters
+from tests.estimators import make
 
 QUICK = {
-    "n_clusters": 3, "channels": (15,), "pretrain_epochs": 20, "subspace_epochs": 1, "classifier_epochs": 2,
-    "max_epochs": 2, "random_state": 0,
+    "n_clusters": 3, "autoencoder__channels": (15,), "autoencoder__max_epochs": 20, "subspace_epochs": 1,
+    "classifier_epochs": 2, "max_epochs": 2, "random_state": 0,
 }  # fmt: skip
 
 
@@ -60,9 +57,9 @@ def out():
 
 @pytest.mark.parametrize("variant", ["paper", "stabilized"])
 def test_objective_is_eq_8(out, variant):
-    method = NCSC(3, variant=variant, gamma_coef=3.0, gamma_expression=5.0, gamma_collaboration=2.0, gamma_negative=0.5)
-    method.collaboration_weight_, method._is_first_epoch = None, True
-    costs = weighted(method._subspace_costs(out))
+    method = NCSC(3, variant=variant, gamma_coef=3.0, gamma_expression=5.0, gamma_collaboration=2.0)
+    method.collaboration_weight_ = None
+    costs = method._subspace_costs(out)
     wanted = {
         "reconstruction": ((out.x - out.x_hat) ** 2).sum(),
         "coef": 3 * (out.coef**2).sum(),
@@ -76,10 +73,11 @@ def test_objective_is_eq_8(out, variant):
     negative = negative_pairs(a_c, 0.7)
     assert 0 < negative.sum() < positive_pairs(a_s, -1).sum()
     wanted["positive"] = weight * 9 * positive_cross_entropy(a_s, a_c, positive)
-    wanted["negative"] = weight * 9 * 0.5 * negative_cross_entropy(a_c, a_s, negative)
+    wanted["negative"] = weight * 9 * negative_cross_entropy(a_c, a_s, negative)
     if variant == "stabilized":
-        wanted["repulsion"] = weight * 9 * 0.5 * negative_cross_entropy(a_s, a_c, negative & (a_s < 0.1))
+        wanted["repulsion"] = weight * 9 * negative_cross_entropy(a_s, a_c, negative & (a_s < 0.1))
         wanted["balance"] = weight * 9 * balance_cost(out.logits)
+    method._weigh(out)
     torch.testing.assert_close(method._costs(out), wanted)
     assert method.collaboration_weight_ == pytest.approx(weight)
 
@@ -90,15 +88,12 @@ def test_each_addition_has_a_switch_of_its_own(out):
         "gamma_balance": (0.5, "balance"),
     }
     plain = NCSC(3, variant="paper")
-    plain._is_first_epoch = False
-    assert list(weighted(plain._collaboration_costs(out))) == ["positive", "negative"]
+    assert list(plain._collaboration_costs(out)) == ["positive", "negative"]
     for name, (value, term) in terms.items():
         method = NCSC(3, variant="paper", **{name: value})
-        method._is_first_epoch = False
-        assert list(weighted(method._collaboration_costs(out))) == ["positive", "negative", term]
+        assert list(method._collaboration_costs(out)) == ["positive", "negative", term]
     few = NCSC(3, variant="paper", n_positives=1)
-    few._is_first_epoch = False
-    assert weighted(few._collaboration_costs(out))["positive"] != weighted(plain._collaboration_costs(out))["positive"]
+    assert few._collaboration_costs(out)["positive"] != plain._collaboration_costs(out)["positive"]
 
 
 def test_printed_negatives_never_part_predictions_and_symmetric_ones_do(out):
@@ -106,8 +101,7 @@ def test_printed_negatives_never_part_predictions_and_symmetric_ones_do(out):
     negative = {}
     for kind in ("printed", "symmetric"):
         method = NCSC(3, variant="paper", negatives=kind)
-        method._is_first_epoch = False
-        costs = weighted(method._collaboration_costs(out))
+        costs = method._collaboration_costs(out)
         total = costs["negative"] + costs.get("repulsion", 0)
         (gradient,) = torch.autograd.grad(total, out.logits, retain_graph=True)
         stepped = classifier_affinity(out.logits - 1e-2 * gradient).mean() - classifier_affinity(out.logits).mean()
@@ -115,8 +109,7 @@ def test_printed_negatives_never_part_predictions_and_symmetric_ones_do(out):
     assert negative["printed"] > 0 > negative["symmetric"]
 
 
-@pytest.mark.parametrize("solver", ["ridge", "trained"])
-def test_c_of_a_batch_minimises_eq_9_of_the_paper(solver):
+def test_c_of_a_batch_minimises_eq_9_of_the_paper():
     """With the ridge penalty 2 / lambda_1, no other C with a zero diagonal costs less."""
     z = torch.randn(8, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     method = NCSC(3, variant="paper", gamma_coef=2.0, gamma_expression=10.0)
@@ -130,9 +123,8 @@ def test_c_of_a_batch_minimises_eq_9_of_the_paper(solver):
 
 def test_thresholds_rise_after_the_first_epoch():
     method = NCSC(positive_threshold=(0.1, 0.3), negative_threshold=0.8)
-    method._is_first_epoch = True
     assert method._thresholds() == [0.1, 0.8]
-    method._watch("classify", np.ones(8))
+    method._end_first_epoch()
     assert method._thresholds() == [0.3, 0.8]
 
 
@@ -151,7 +143,7 @@ def test_three_stages_and_their_step_sizes(images):
                 name: (after[name] - before[name]).abs().max().item() for name in before if "weight" in name
             }
 
-    fitted = Spy(**{**QUICK, "max_epochs": 1, "classifier_epochs": 1}).fit(images[0])
+    fitted = make(Spy, **{**QUICK, "max_epochs": 1, "classifier_epochs": 1}).fit(images[0])
     phases = [row["phase"] for row in fitted.history_]
     assert phases == ["pretrain"] * 20 + ["subspace"] + ["init"] * 100 + ["classify", "joint"]
     assert fitted.n_iter_ == 103
@@ -175,27 +167,26 @@ def test_three_stages_and_their_step_sizes(images):
 
 def test_batches_of_a_fit_are_of_equal_size_and_auto_epochs_give_the_steps():
     method = NCSC(batch_size=5000)
-    assert [method._batch_rows_of(n) for n in (50, 5000, 5001, 70_000, 70_001)] == [50, 5000, 2501, 5000, 4667]
-    assert [method._epochs("joint", "auto", n) for n in (50, 70_000, 10**6)] == [100, 8, 1]
-    assert method._epochs("joint", 3, 50) == 3
+    assert [method._batch_rows(n) for n in (50, 5000, 5001, 70_000, 70_001)] == [50, 5000, 2501, 5000, 4667]
+    assert [method._phases(n)[-1].epochs for n in (50, 70_000, 10**6)] == [100, 8, 1]
+    assert NCSC(max_epochs=3)._phases(50)[-1].epochs == 3
 
 
 @pytest.mark.parametrize(
     "params",
     [
-        {"solver": "trained", "batch_size": 25},
-        {"solver": "trained", "coef_init": 1e-8, "latent_normalization": "unit"},
+        {"latent_normalization": "unit", "batch_size": "all"},
         {"variant": "paper", "init": "spectral"},
         {"variant": "paper", "init": KMeans(3, n_init=3)},
-        {"autoencoder": "residual", "channels": (8, 12, 16), "batch_size": 30},
-        {"autoencoder": "residual", "channels": (8, 12), "classifier": "dense", "classifier_sizes": (16, 16)},
+        {"autoencoder__network": "residual", "autoencoder__channels": (8, 12, 16), "batch_size": 30},
+        {"autoencoder__network": "residual", "autoencoder__channels": (8, 12)},
         {"gamma_collaboration": 0.0},
-        {"classifier_sizes": (16,), "positive_threshold": 0.2, "n_positives": 3},
+        {"positive_threshold": 0.2, "n_positives": 3},
     ],
 )
 def test_every_way_runs(images, params):
     X, y = images
-    fitted = NCSC(**{**QUICK, **params}).fit(X)
+    fitted = make(NCSC, **{**QUICK, **params}).fit(X)
     assert "variant" in params or adjusted_rand_score(y, fitted.labels_) > 0.5
     np.testing.assert_array_equal(fitted.predict(X), fitted.labels_)
     assert pickle.loads(pickle.dumps(fitted)).predict(X).tolist() == fitted.labels_.tolist()
@@ -203,11 +194,9 @@ def test_every_way_runs(images, params):
 
 def test_rows_without_spatial_structure_get_a_dense_head(images):
     X, y = images
-    fitted = NCSC(**QUICK).fit(X.reshape(60, -1))
+    fitted = make(NCSC, **QUICK).fit(X.reshape(60, -1))
     assert adjusted_rand_score(y, fitted.labels_) > 0.5
     assert [layer.out_features for layer in fitted.network_.classifier[::2]] == [128, 3]
-    with pytest.raises(ValueError, match=r"classifier='conv' needs codes that are maps.*\(32,\)"):
-        NCSC(**QUICK, classifier="conv").fit(X.reshape(60, -1))
 
 
 def test_clusterer_gives_the_first_labels(images):
@@ -218,10 +207,10 @@ def test_clusterer_gives_the_first_labels(images):
             assert X.shape == (60, 64)
             return 7 * images[1]
 
-    fitted = NCSC(**{**QUICK, "classifier_epochs": 0, "max_epochs": 0}, init=Oracle(3)).fit(X)
+    fitted = make(NCSC, **{**QUICK, "classifier_epochs": 0, "max_epochs": 0}, init=Oracle(3)).fit(X)
     assert adjusted_rand_score(y, fitted.labels_) == 1
     with pytest.raises(ValueError, match="init found 5 clusters, more than n_clusters=3"):
-        NCSC(**QUICK, init=KMeans(5)).fit(X)
+        make(NCSC, **QUICK, init=KMeans(5)).fit(X)
 
 
 def test_size_of_the_first_labels_does_not_depend_on_the_batch(images):
@@ -234,10 +223,10 @@ def test_size_of_the_first_labels_does_not_depend_on_the_batch(images):
             return super().fit_predict(X)
 
     for init_size in (20, 50, 100):
-        NCSC(**QUICK, batch_size=30, init=Spy(3), init_size=init_size).fit(X)
+        make(NCSC, **QUICK, batch_size=30, init=Spy(3), init_size=init_size).fit(X)
     assert shapes == [(20, 64), (50, 64), (60, 64)]
     with pytest.raises(ValueError, match="n_samples = 60, batch_size=30, init_size=2"):
-        NCSC(**QUICK, batch_size=30, init_size=2).fit(X)
+        make(NCSC, **QUICK, batch_size=30, init_size=2).fit(X)
 
 
 # Labels
@@ -245,7 +234,8 @@ def test_size_of_the_first_labels_does_not_depend_on_the_batch(images):
 
 def test_digits_accuracy_floor():
     X, y = load_digits(n_class=5, return_X_y=True)
-    fitted = NCSC(5, image_shape=(8, 8), channels=(20, 40), pretrain_epochs=20, batch_size=300, random_state=0)
+    codes = AutoEncoder(channels=(20, 40), max_epochs=20)
+    fitted = NCSC(5, image_shape=(8, 8), autoencoder=codes, batch_size=300, random_state=0)
     fitted.set_params(subspace_epochs=1, classifier_epochs=2, max_epochs=5).fit(X[:600])
     assert clustering_accuracy_score(y[:600], fitted.labels_) > 0.88
     assert clustering_accuracy_score(y[600:], fitted.predict(X[600:])) > 0.88
@@ -253,23 +243,23 @@ def test_digits_accuracy_floor():
 
 def test_probabilities_and_labels_agree_and_do_not_depend_on_other_rows(images, monkeypatch):
     X, _ = images
-    fitted = NCSC(**QUICK).fit(X)
+    fitted = make(NCSC, **QUICK).fit(X)
     proba = fitted.predict_proba(X)
     assert proba.shape == (60, 3)
     np.testing.assert_allclose(proba.sum(1), 1, atol=1e-9)
     np.testing.assert_array_equal(proba.argmax(1), fitted.labels_)
-    monkeypatch.setattr("skdeepsc.deep._autoencoder._BLOCK_VALUES", 7 * 64)
+    monkeypatch.setattr("skdeepsc.features._base._BLOCK_VALUES", 7 * 64)
     np.testing.assert_allclose(fitted.predict_proba(X), proba, atol=1e-6)
     assert fitted.transform(X).shape == (60, 15 * 4 * 4)
 
 
 def test_labels_are_consecutive_where_clusters_are_empty(images):
     class Gaps(NCSC):
-        def _initialize(self, samples, seed, progress):
+        def _initialize(self, samples, progress):
             self.network_.classifier[-3].bias.data[[0, 2]] = -1e3
 
     X, _ = images
-    fitted = Gaps(**{**QUICK, "n_clusters": 4, "classifier_epochs": 0, "max_epochs": 0}).fit(X)
+    fitted = make(Gaps, **{**QUICK, "n_clusters": 4, "classifier_epochs": 0, "max_epochs": 0}).fit(X)
     present = np.unique(fitted.labels_)
     np.testing.assert_array_equal(present, np.arange(len(present)))
     proba = fitted.predict_proba(X)
@@ -279,10 +269,10 @@ def test_labels_are_consecutive_where_clusters_are_empty(images):
 
 def test_seeds(images):
     X, _ = images
-    first = NCSC(**QUICK, batch_size=25).fit(X)
+    first = make(NCSC, **QUICK, batch_size=25).fit(X)
     torch.manual_seed(99)
     before = torch.get_rng_state(), np.random.get_state()[1].copy()
-    second, other = (NCSC(**{**QUICK, "random_state": seed}, batch_size=25).fit(X) for seed in (0, 1))
+    second, other = (make(NCSC, **{**QUICK, "random_state": seed}, batch_size=25).fit(X) for seed in (0, 1))
     assert torch.equal(torch.get_rng_state(), before[0])
     np.testing.assert_array_equal(np.random.get_state()[1], before[1])
     np.testing.assert_array_equal(first.predict_proba(X), second.predict_proba(X))
@@ -298,19 +288,18 @@ def test_collapse_is_told_while_training(images):
     with pytest.warns(
         ConvergenceWarning, match=r"uses 1 of 3 clusters in phase 'classify'.*variant='stabilized'"
     ) as told:
-        collapsed = NCSC(**params, variant="paper").fit(X)
+        collapsed = make(NCSC, **params, variant="paper").fit(X)
     assert len(told) == 1
     assert collapsed.history_[-1]["clusters"] == 1
-    steady = NCSC(**params).fit(X)
+    steady = make(NCSC, **params).fit(X)
     assert [row["clusters"] for row in steady.history_ if "clusters" in row] == [3] * 40
 
 
 def test_a_cluster_with_less_than_a_tenth_of_its_share_is_not_in_use():
-    method = NCSC(10)
-    method._is_collapsed = False
-    assert method._watch("joint", np.array([91, 91, 91, 91, 91, 91, 91, 91, 9, 7])) == 9
-    with pytest.warns(ConvergenceWarning, match="5 of 10"):
-        method._watch("joint", np.array([200, 200, 200, 200, 200, 1, 1, 1, 0, 0]))
+    counted = CountClusters(10, "Do something.", after_epoch=None)
+    assert counted.n_used("joint", np.array([91, 91, 91, 91, 91, 91, 91, 91, 9, 7])) == 9
+    with pytest.warns(ConvergenceWarning, match=r"5 of 10.*Do something"):
+        counted.n_used("joint", np.array([200, 200, 200, 200, 200, 1, 1, 1, 0, 0]))
 
 
 # Data that never lies in memory as a whole
@@ -329,11 +318,11 @@ def mapped(tmp_path):
 def test_a_mapped_array_is_never_copied_as_a_whole(mapped, monkeypatch):
     X, y = mapped
     method = NCSC(
-        3, channels=(6, 12), pretrain_epochs=3, pretrain_lr=5e-3, pretrain_batch_size=200, batch_size=200,
-        init_size=200, subspace_epochs=1, classifier_epochs=0, max_epochs=1, input_scale=16, random_state=0,
+        3, autoencoder=AutoEncoder(channels=(6, 12), max_epochs=3, lr=5e-3, batch_size=200, input_scale=16),
+        batch_size=200, init_size=200, subspace_epochs=1, classifier_epochs=0, max_epochs=1, random_state=0,
     )  # fmt: skip
-    monkeypatch.setattr("skdeepsc.deep._autoencoder._BLOCK_VALUES", 2**17)
-    monkeypatch.setattr("skdeepsc.training.run._TEST_ROWS", 1000)
+    monkeypatch.setattr("skdeepsc.features._base._BLOCK_VALUES", 2**17)
+    monkeypatch.setattr("skdeepsc.features._autoencoder._TEST_ROWS", 1000)
     largest = []
 
     class Watched(Rows):
@@ -367,45 +356,13 @@ def test_rows_answer_as_a_tensor_does():
     assert rows.device == tensor.device
 
 
-def test_fixed_blocks_keep_their_rows_and_their_c():
-    torch.manual_seed(0)
-    blocks = torch.randperm(10).split(4)
-    batches = Batches(torch.arange(10)[:, None], 4, blocks)
-    epochs = [[tuple(batch["x"].ravel().tolist()) for batch, _ in batches] for _ in range(6)]
-    assert len(batches) == 3
-    assert all(sorted(epoch) == sorted(epochs[0]) for epoch in epochs)
-    assert len({tuple(epoch) for epoch in epochs}) > 1
-    layers = [TrainedExpression(len(block), float(number)) for number, block in enumerate(blocks)]
-    expression = BlockExpression(blocks, layers)
-    for number, block in enumerate(blocks):
-        assert torch.equal(expression(torch.ones(len(block), 2), block), layers[number].coef)
-
-
-def test_a_trained_c_learns_in_its_block_only(images):
-    z = torch.randn(6, 9, generator=torch.Generator().manual_seed(0))
-    blocks = (torch.tensor([0, 3, 4]), torch.tensor([1, 2, 5]))
-    identity = torch.nn.Identity()
-    network = SubspaceNetwork(identity, identity)
-    network.expression = BlockExpression(blocks, [TrainedExpression(3, 0.1, zero_diagonal=True) for _ in blocks])
-
-    def cost(out):
-        return {"expression": (out.z - out.z_hat).square().sum()}
-
-    run_phase(Phase("subspace", cost, 200, 1e-2, blocks=blocks), network, z)
-    for block, layer in zip(blocks, network.expression.layers, strict=True):
-        wanted = ridge_coefficients(z[block].double(), 1e-9).float()
-        torch.testing.assert_close(layer(None).detach(), wanted, atol=0.05, rtol=0.05)
-
-
 def test_memory_is_compared_before_it_is_needed(images, monkeypatch):
     X, _ = images
-    monkeypatch.setattr(_ncsc, "available_bytes", lambda device: 70 * 60**2 + 1)
-    NCSC(**{**QUICK, "pretrain_epochs": 0}).fit(X)
-    with pytest.raises(MemoryError, match=r"60 samples in batches of 60 needs .*smaller batch_size.*solver='ridge'"):
-        NCSC(**QUICK, solver="trained").fit(X)
-    monkeypatch.setattr(_ncsc, "available_bytes", lambda device: 1000)
-    with pytest.raises(MemoryError, match="smaller batch_size than 5000"):
-        NCSC(**QUICK).fit(X)
+    monkeypatch.setattr("skdeepsc._memory.available_bytes", lambda device: 70 * 60**2 + 1)
+    make(NCSC, **{**QUICK, "autoencoder__max_epochs": 0}).fit(X)
+    monkeypatch.setattr("skdeepsc._memory.available_bytes", lambda device: 1000)
+    with pytest.raises(MemoryError, match=r"60 samples in batches of 60 needs .*smaller batch_size"):
+        make(NCSC, **QUICK).fit(X)
     with pytest.raises(ValueError, match=r"n_clusters=8 must not be larger .* batch_size=5"):
         NCSC(8, batch_size=5).fit(X)
 
@@ -413,11 +370,10 @@ def test_memory_is_compared_before_it_is_needed(images, monkeypatch):
 # partial_fit
 
 
-@pytest.mark.parametrize("solver", ["ridge", "trained"])
-def test_partial_fit_continues(images, solver):
+def test_partial_fit_continues(images):
     X, y = images
-    method = NCSC(**QUICK, solver=solver).partial_fit(X[:40])
-    reference = NCSC(**QUICK, solver=solver).fit(X[:40])
+    method = make(NCSC, **QUICK).partial_fit(X[:40])
+    reference = make(NCSC, **QUICK).fit(X[:40])
     np.testing.assert_array_equal(method.predict_proba(X), reference.predict_proba(X))
     weight, lam = method.collaboration_weight_, method.network_.expression.lam
     method.partial_fit(X[40:])
@@ -425,7 +381,7 @@ def test_partial_fit_continues(images, solver):
     assert method.n_iter_ == reference.n_iter_ + 1
     assert [row["phase"] for row in method.history_][-2:] == ["joint"] * 2
     assert method.collaboration_weight_ == weight
-    assert solver == "trained" or method.network_.expression.lam == lam
+    assert method.network_.expression.lam == lam
     assert not np.array_equal(method.predict_proba(X), reference.predict_proba(X))
     assert (method.predict(X) == reference.predict(X)).mean() > 0.9
     assert adjusted_rand_score(y, method.predict(X)) > 0.8
@@ -437,7 +393,7 @@ def test_partial_fit_continues(images, solver):
 def test_clusters_keep_their_numbers(images):
     """New rows of one cluster do not make it the first."""
     X, _ = images
-    method = NCSC(**QUICK).fit(X)
+    method = make(NCSC, **QUICK).fit(X)
     last = X[method.labels_ == 2]
     method.set_params(autoencoder_lr=1e-12, lr=1e-12).partial_fit(last)
     assert set(method.labels_) == {2}

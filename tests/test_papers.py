@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from skdeepsc import DSCSC, NCSC, PSSC, DSCNet, S2ConvSCN, paper_settings
-from skdeepsc.deep._base import weighted
 from skdeepsc.losses import (
     bounded_logistic_loss,
     center_loss,
@@ -16,6 +15,7 @@ from skdeepsc.losses import (
     structural_contrastive_loss,
 )
 from skdeepsc.nn import DenseAutoEncoder, SubspaceNetwork, TrainedExpression
+from tests.estimators import make
 
 METHODS = {"dscnet": DSCNet, "pssc": PSSC, "s2convscn": S2ConvSCN, "dscsc": DSCSC, "ncsc": NCSC}
 SETTINGS = [
@@ -50,7 +50,7 @@ def out():
 
 
 def test_dscnet_objective(out):
-    costs = weighted(DSCNet(gamma_coef=2.0, gamma_expression=3.0)._costs(out))
+    costs = DSCNet(gamma_coef=2.0, gamma_expression=3.0)._costs(out)
     wanted = {
         "reconstruction": ((out.x - out.x_hat) ** 2).sum(),
         "coef": 2 * (out.coef**2).sum(),
@@ -62,7 +62,7 @@ def test_dscnet_objective(out):
 
 
 def test_pssc_objective_is_eq_11(out):
-    costs = weighted(PSSC(gamma_expression=3.0, gamma_graph=5.0, gamma_label=7.0, confidence=0.0)._costs(out))
+    costs = PSSC(gamma_expression=3.0, gamma_graph=5.0, gamma_label=7.0, confidence=0.0)._costs(out)
     assert list(costs) == ["reconstruction", "locality", "expression", "graph", "label"]
     torch.testing.assert_close(costs["locality"], 2 * laplacian_cost(out.x, out.x_hat, out.coef))
     torch.testing.assert_close(costs["expression"], 3 * squared_error(out.z, out.coef @ out.z))
@@ -71,7 +71,7 @@ def test_pssc_objective_is_eq_11(out):
 
 
 def test_pssc_l_is_pssc_without_pseudo_supervision(out):
-    assert list(weighted(PSSC(gamma_graph=0, gamma_label=0)._costs(out))) == [
+    assert list(PSSC(gamma_graph=0, gamma_label=0)._costs(out)) == [
         "reconstruction",
         "locality",
         "expression",
@@ -79,8 +79,10 @@ def test_pssc_l_is_pssc_without_pseudo_supervision(out):
 
 
 def test_pseudo_supervision_reaches_c_and_the_encoder(images):
-    plain = PSSC(3, pretrain_epochs=5, max_epochs=3, gamma_graph=0, gamma_label=0, random_state=0).fit(images[0])
-    supervised = PSSC(3, pretrain_epochs=5, max_epochs=3, gamma_graph=1e4, random_state=0).fit(images[0])
+    plain = make(PSSC, 3, autoencoder__max_epochs=5, max_epochs=3, gamma_graph=0, gamma_label=0, random_state=0).fit(
+        images[0]
+    )
+    supervised = make(PSSC, 3, autoencoder__max_epochs=5, max_epochs=3, gamma_graph=1e4, random_state=0).fit(images[0])
     assert not np.allclose(plain.coef_, supervised.coef_, atol=1e-4)
 
 
@@ -90,10 +92,10 @@ def test_pseudo_supervision_reaches_c_and_the_encoder(images):
 def test_s2convscn_objective_is_eq_7(out):
     method = S2ConvSCN(
         gamma_coef=2.0, gamma_expression=3.0, gamma_segmentation=5.0, gamma_class=7.0, gamma_center=0.5,
-        class_loss="bounded_logistic", weighting="absolute",
+        class_loss="bounded_logistic", weighting="absolute", classifier_sizes=(),
     )  # fmt: skip
-    method._phases(9)
-    costs = weighted(method._costs(out))
+    method._heads(4)
+    costs = method._costs(out)
     q, y = out.segments, out.logits
     wanted = {
         "reconstruction": ((out.x - out.x_hat) ** 2).sum(),
@@ -107,38 +109,45 @@ def test_s2convscn_objective_is_eq_7(out):
         torch.testing.assert_close(costs[name], value)
     method.class_loss = "cross_entropy"
     crossed = 7 / 9 * (torch.nn.functional.cross_entropy(y, q, reduction="sum") + 0.5 * center_loss(y, q))
-    torch.testing.assert_close(weighted(method._costs(out))["class"], crossed)
+    torch.testing.assert_close(method._costs(out)["class"], crossed)
 
 
 @pytest.mark.parametrize("solver", ["ridge", "trained"])
 @pytest.mark.parametrize("norm", ["l2", "l1"])
 def test_s2convscn_without_supervision_is_dscnet_to_the_last_bit(images, solver, norm):
-    params = {"n_clusters": 3, "pretrain_epochs": 5, "max_epochs": 6, "solver": solver, "norm": norm, "random_state": 0}
-    dscnet = DSCNet(**params).fit(images[0])
-    plain = S2ConvSCN(**params, gamma_segmentation=0, gamma_class=0).fit(images[0])
+    params = {
+        "n_clusters": 3,
+        "autoencoder__max_epochs": 5,
+        "max_epochs": 6,
+        "solver": solver,
+        "norm": norm,
+        "random_state": 0,
+    }
+    dscnet = make(DSCNet, **params).fit(images[0])
+    plain = make(S2ConvSCN, **params, gamma_segmentation=0, gamma_class=0).fit(images[0])
     np.testing.assert_array_equal(plain.coef_, dscnet.coef_)
     np.testing.assert_array_equal(plain.labels_, dscnet.labels_)
     np.testing.assert_array_equal(plain.predict(images[0]), dscnet.predict(images[0]))
     for ours, theirs in zip(plain.network_.state_dict().values(), dscnet.network_.state_dict().values(), strict=True):
         assert torch.equal(ours, theirs)
-    staged = S2ConvSCN(**{**params, "max_epochs": 2}, dscnet_epochs=4, gamma_segmentation=0, gamma_class=0)
+    staged = make(S2ConvSCN, **{**params, "max_epochs": 2}, dscnet_epochs=4, gamma_segmentation=0, gamma_class=0)
     assert [row["phase"] for row in staged.fit(images[0]).history_][-6:] == ["dscnet"] * 4 + ["finetune"] * 2
 
 
 @pytest.mark.parametrize("solver", ["ridge", "trained"])
 def test_segmentation_supervises_c_and_classes_the_encoder(images, solver):
-    params = {"n_clusters": 3, "pretrain_epochs": 5, "max_epochs": 6, "solver": solver, "random_state": 0}
-    plain = DSCNet(**params).fit(images[0])
-    by_segments = S2ConvSCN(**params, gamma_segmentation=10.0, gamma_class=0).fit(images[0])
-    by_classes = S2ConvSCN(**params, gamma_segmentation=0, gamma_class=10.0, classifier_epochs=5).fit(images[0])
+    params = {"n_clusters": 3, "autoencoder__max_epochs": 5, "max_epochs": 6, "solver": solver, "random_state": 0}
+    plain = make(DSCNet, **params).fit(images[0])
+    by_segments = make(S2ConvSCN, **params, gamma_segmentation=10.0, gamma_class=0).fit(images[0])
+    by_classes = make(S2ConvSCN, **params, gamma_segmentation=0, gamma_class=10.0, classifier_epochs=5).fit(images[0])
     assert not np.allclose(plain.coef_, by_segments.coef_, atol=1e-5)
     assert not np.allclose(plain.embedding_, by_classes.embedding_, atol=1e-4)
 
 
 def test_segmentation_norm_falls_when_it_weighs(images):
     def across(gamma):
-        method = S2ConvSCN(
-            3, pretrain_epochs=5, max_epochs=30, lr=1e-3, solver="trained", gamma_segmentation=gamma, gamma_class=0,
+        method = make(S2ConvSCN, 3, autoencoder__max_epochs=5, max_epochs=30, lr=1e-3, solver="trained",
+            gamma_segmentation=gamma, gamma_class=0,
             random_state=0,
         ).fit(images[0])  # fmt: skip
         coef = np.abs(method.coef_)
@@ -155,7 +164,7 @@ def test_dscsc_objective_is_eq_11(out):
         gamma_reconstruction=2.0, gamma_contrast=3.0, gamma_coef=5.0, gamma_expression=7.0, contrast_neighbors=2,
         temperature=0.2,
     )  # fmt: skip
-    costs = weighted(method._costs(out))
+    costs = method._costs(out)
     torch.testing.assert_close(out.view.x, -out.x)
     neighbors = nearest_samples(out.z, 2)
     decoder = out._network.decoder
@@ -169,24 +178,24 @@ def test_dscsc_objective_is_eq_11(out):
     assert costs.keys() == wanted.keys()
     for name, value in wanted.items():
         torch.testing.assert_close(costs[name], value)
-    first = method._stage_one().costs(out)  # Eq. (10)
+    first = method._stage_one(torch.neg)._costs(out)  # Eq. (10)
     assert list(first) == ["reconstruction", "view", "contrast"]
     torch.testing.assert_close(first["reconstruction"], 2 * ((out.x - decoder(out.z)) ** 2).sum())
 
 
 def test_without_augmentation_a_positive_pair_is_the_same_point_twice(images):
-    fitted = DSCSC(3, pretrain_epochs=2, max_epochs=1, augment=None, random_state=0).fit(images[0])
+    fitted = make(DSCSC, 3, autoencoder__max_epochs=2, max_epochs=1, augment=None, random_state=0).fit(images[0])
     out = fitted.network_(torch.from_numpy(images[0])[:, None])
     assert out.view is out
     assert out.view.h is out.h
 
 
 def test_ablations_of_dscsc_leave_their_parts_out(images):
-    params = {"n_clusters": 3, "pretrain_epochs": 2, "max_epochs": 1, "random_state": 0}
-    reconstruction_only = DSCSC(**params, gamma_contrast=0, augment=None).fit(images[0])
+    params = {"n_clusters": 3, "autoencoder__max_epochs": 2, "max_epochs": 1, "random_state": 0}
+    reconstruction_only = make(DSCSC, **params, gamma_contrast=0, augment=None).fit(images[0])
     assert reconstruction_only.network_.projector is None
     assert "contrast" not in reconstruction_only.history_[-1]
-    contrast_only = DSCSC(**params, gamma_reconstruction=0).fit(images[0])
+    contrast_only = make(DSCSC, **params, gamma_reconstruction=0).fit(images[0])
     assert {"contrast", "coef", "expression"} <= set(contrast_only.history_[-1])
     assert "reconstruction" not in contrast_only.history_[-1]
 
@@ -208,10 +217,10 @@ def test_settings_of_the_papers_are_valid(method, data):
     [("pssc", "mnist1000"), ("s2convscn", "orl"), ("dscsc", "mnist1000"), ("ncsc", "mnist"), ("ncsc", "sop")],
 )
 def test_settings_of_a_paper_run_as_they_are(images, method, data):
-    settings = {**paper_settings(method, data), "n_clusters": 3, "max_epochs": 2, "pretrain_epochs": 2}
+    settings = {**paper_settings(method, data), "n_clusters": 3, "max_epochs": 2, "autoencoder__max_epochs": 2}
     if method == "s2convscn":
         settings["dscnet_epochs"] = 2
-    fitted = METHODS[method](**settings, random_state=0).fit(images[0])
+    fitted = METHODS[method]().set_params(**settings, random_state=0).fit(images[0])
     assert set(fitted.labels_) <= {0, 1, 2}
     if method == "s2convscn":
         assert fitted.cost_weights_ == {

@@ -7,11 +7,12 @@ from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 
-from skdeepsc import DSCSC, EDSC, KSSC, LRR, LRSC, PSSC, S3C, SSC, SSCOMP, DSCNet, EnSC, S2ConvSCN
+from skdeepsc import DSCSC, EDSC, KSSC, LRR, LRSC, PSSC, S3C, SSC, SSCOMP, AutoEncoder, DSCNet, EnSC, S2ConvSCN
 from skdeepsc.datasets import make_union_of_subspaces
 from skdeepsc.metrics import clustering_accuracy_score, subspace_preserving_error
 from skdeepsc.nn import ridge_coefficients
 from skdeepsc.segmentation import spectral_labels
+from tests.estimators import make
 
 
 class Identity(torch.nn.Module):
@@ -46,7 +47,7 @@ def test_ridge_is_subspace_preserving_on_independent_subspaces():
     "params",
     [
         {"solver": "ridge", "affinity": "top"},
-        {"solver": "ridge", "affinity": "enhanced", "affinity_params": {"subspace_dim": 4, "keep": 1.0}},
+        {"solver": "ridge", "affinity": "enhanced", "affinity_params": {"subspace_rank": 4, "keep": 1.0}},
         {"solver": "trained", "affinity": "thresholded", "affinity_params": {"keep": 0.5}},
     ],
     ids=["ridge-top", "ridge-enhanced", "trained-thresholded"],
@@ -54,15 +55,14 @@ def test_ridge_is_subspace_preserving_on_independent_subspaces():
 def test_subspaces_are_recovered(method, params):
     X, y = make_union_of_subspaces(240, 30, n_subspaces=4, subspace_dim=4, noise=0.05, random_state=0)
     assert clustering_accuracy_score(y, KMeans(4, n_init=10, random_state=0).fit_predict(X)) < 0.6
-    estimator = method(
-        4, autoencoder=Identity(), pretrain_epochs=0, subspace_dim=4, max_epochs=0, random_state=0, **params
-    )
+    codes = AutoEncoder(network=Identity(), max_epochs=0)
+    estimator = method(4, autoencoder=codes, subspace_dim=4, max_epochs=0, random_state=0, **params)
     assert clustering_accuracy_score(y, estimator.fit_predict(X)) > 0.95
 
 
 INDEPENDENT = [
     SSC(4, alpha=1000.0),
-    EnSC(4, gamma=1000.0, l1_ratio=0.95),
+    EnSC(4, alpha=1000.0, l1_ratio=0.95),
     SSCOMP(4, n_nonzero_coefs=4),
     S3C(4, alpha=1000.0),
     KSSC(4, kernel="linear", alpha=1000.0),
@@ -105,13 +105,13 @@ def test_digits_are_clustered_better_than_by_kmeans():
     ("method", "params"),
     [
         (S2ConvSCN, {"max_epochs": 3, "segment_every": 1}),
-        (DSCSC, {"augment": "digits", "pretrain_epochs": 60, "max_epochs": 2}),
+        (DSCSC, {"augment": "digits", "autoencoder__max_epochs": 60, "max_epochs": 2}),
     ],
 )
 def test_some_digits_are_clustered_as_well_as_by_kmeans_or_better(method, params):
     images, digits = load_digits().images[:600], load_digits().target[:600]
     kmeans = KMeans(10, n_init=10, random_state=0).fit_predict(images.reshape(600, -1))
-    fitted = method(10, **params, random_state=0).fit(images)
+    fitted = make(method, 10, **params, random_state=0).fit(images)
     assert clustering_accuracy_score(digits, fitted.labels_) > clustering_accuracy_score(digits, kmeans)
     new = load_digits().images[600:900]
     assert clustering_accuracy_score(load_digits().target[600:900], fitted.predict(new)) > 0.75
@@ -121,8 +121,8 @@ def test_supervision_by_segments_lets_a_trained_c_recover_more():
     """On noisy subspaces, ||C||_Q leaves less of C between the true subspaces than the same schedule without it."""
     X, y = make_union_of_subspaces(160, 30, n_subspaces=4, subspace_dim=4, noise=0.5, random_state=0)
     params = {
-        "autoencoder": Identity(), "pretrain_epochs": 0, "solver": "trained", "affinity": "symmetric", "lr": 1e-3,
-        "max_epochs": 60, "random_state": 0,
+        "autoencoder": AutoEncoder(network=Identity(), max_epochs=0), "solver": "trained", "affinity": "symmetric",
+        "lr": 1e-3, "max_epochs": 60, "random_state": 0,
     }  # fmt: skip
     plain = S2ConvSCN(4, gamma_segmentation=0, gamma_class=0, **params).fit(X)
     supervised = S2ConvSCN(4, gamma_segmentation=1.0, gamma_class=0, **params).fit(X)

@@ -127,9 +127,9 @@ def test_collapse_by_a_dominant_diagonal_is_said():
     """The diagonal of a ridge solution without the zero constraint can be all that thresholding leaves."""
     affinity, wanted = blocks(20, 20, 20, leak=0.01)
     coef = affinity + 100 * np.eye(60)
-    labels = spectral_labels(enhanced_affinity(coef, 3, subspace_dim=2, keep=0.5), 3, random_state=0)
+    labels = spectral_labels(enhanced_affinity(coef, 3, subspace_rank=2, keep=0.5), 3, random_state=0)
     assert same_partition(labels, wanted)
-    ruined = enhanced_affinity(coef, 3, subspace_dim=2, keep=0.5, diagonal="keep")
+    ruined = enhanced_affinity(coef, 3, subspace_rank=2, keep=0.5, diagonal="keep")
     with pytest.warns(DegenerateAffinityWarning, match="have no affinity to any other sample"):
         spectral_labels(ruined, 3, random_state=0)
 

@@ -96,7 +96,7 @@ def test_lrsc_cleans_singular_values_as_a_fine_grid_does(tau, alpha):
 
 def test_lrsc_with_noise_has_the_least_cost_around_it(rows):
     tau, alpha = 6.0, 8.0
-    estimator = LRSC(2, tau=tau, alpha=alpha, random_state=0).fit(rows)
+    estimator = LRSC(2, tau=tau, noise_alpha=alpha, random_state=0).fit(rows)
     left, values, right = np.linalg.svd(rows, full_matrices=False)
     clean = left * shrunk_values(values, tau, alpha) @ right
     least = lrsc_cost(estimator.coef_, clean, rows, tau, alpha)
@@ -129,7 +129,7 @@ def pursue_slowly(target, atoms, n_steps, tol=0.0):
 @pytest.mark.parametrize("to", [np.asarray, sparse.csr_array])
 @pytest.mark.parametrize("tol", [0.0, 0.2])
 def test_omp_is_the_textbook_loop_for_each_sample(rows, to, tol):
-    coef = SSCOMP(2, n_nonzero_coefs=5, tol=tol, random_state=0).fit(to(rows)).coef_.toarray()
+    coef = SSCOMP(2, n_nonzero_coefs=5, residual_tol=tol, random_state=0).fit(to(rows)).coef_.toarray()
     for i in range(len(rows)):
         atoms = rows.copy()
         atoms[i] = 0
@@ -162,7 +162,7 @@ def conditions(coef, gradient, l1, l2=0.0):
 @pytest.mark.parametrize("to", [np.asarray, sparse.csr_array])
 @pytest.mark.parametrize("l1_ratio", [0.4, 1.0])
 def test_ensc_fulfils_the_conditions_and_is_coordinate_descent(rows, to, l1_ratio):
-    estimator = EnSC(2, gamma=20, l1_ratio=l1_ratio, tol=1e-9, random_state=0).fit(to(rows))
+    estimator = EnSC(2, alpha=20, l1_ratio=l1_ratio, tol=1e-9, random_state=0).fit(to(rows))
     coef = estimator.coef_.toarray()
     for i in range(len(rows)):
         others = np.delete(np.arange(len(rows)), i)
@@ -179,7 +179,7 @@ def test_working_sets_grow_to_the_optimum_and_are_told_when_they_do_not(monkeypa
     monkeypatch.setattr("skdeepsc.shallow._elastic_net._FIRST", 2)
     monkeypatch.setattr("skdeepsc.shallow._elastic_net._MORE", 1)
     z = unit(np.random.RandomState(0).normal(size=(80, 30)))
-    estimator = EnSC(2, gamma=50, tol=1e-8, random_state=0).fit(z)
+    estimator = EnSC(2, alpha=50, tol=1e-8, random_state=0).fit(z)
     coef = estimator.coef_.toarray()
     l1 = np.abs(z @ z.T - np.eye(80)).max(1, keepdims=True) / 50
     assert conditions(coef / l1, (z - coef @ z) @ z.T / l1, 1.0, l1 / 9) < 1e-7
@@ -282,7 +282,7 @@ def gaussian(a, b, width):
 
 @pytest.mark.parametrize("soft", [False, True])
 def test_s3c_solves_the_lasso_of_its_own_segmentation(rows, soft):
-    estimator = S3C(2, gamma=0.7, soft=soft, max_alternations=30, tol=1e-8, random_state=0).fit(rows)
+    estimator = S3C(2, gamma_structure=0.7, soft=soft, max_alternations=30, tol=1e-8, random_state=0).fit(rows)
     assert 1 < estimator.n_alternations_ < 30
     structure = estimator._structure(estimator.coef_)
     apart = np.square(structure[:, None] - structure).sum(-1) / 2
@@ -298,10 +298,10 @@ def test_s3c_solves_the_lasso_of_its_own_segmentation(rows, soft):
 def test_s3c_without_structure_is_ssc_and_with_it_more_block_diagonal():
     X, y = make_union_of_subspaces(120, 15, n_subspaces=3, subspace_dim=4, noise=0.3, random_state=1)
     plain = SSC(3, random_state=0).fit(X)
-    same = S3C(3, gamma=0.0, random_state=0).fit(X)
+    same = S3C(3, gamma_structure=0.0, random_state=0).fit(X)
     np.testing.assert_allclose(same.coef_.toarray(), plain.coef_.toarray(), atol=1e-12)
     assert same.n_alternations_ == 1
-    structured = S3C(3, gamma=1.0, random_state=0).fit(X)
+    structured = S3C(3, gamma_structure=1.0, random_state=0).fit(X)
     assert subspace_preserving_error(structured.coef_, y) < 0.8 * subspace_preserving_error(plain.coef_, y)
 
 
@@ -457,7 +457,7 @@ def test_coefficients_are_sparse_where_the_method_is(method, union):
 
 
 def test_codes_of_an_autoencoder_are_clustered(method, images):
-    pipeline = make_pipeline(AutoEncoder(pretrain_epochs=5, random_state=0), clone(method))
+    pipeline = make_pipeline(AutoEncoder(max_epochs=5, random_state=0), clone(method))
     labels = pipeline.fit_predict(images[0])
     assert clustering_accuracy_score(images[1], labels) > 0.6
     assert np.array_equal(pipeline.predict(images[0][:3]).shape, (3,))

@@ -303,8 +303,8 @@ def test_errors_say_what_to_do(digits):
     ):
         with pytest.raises(ValueError, match=message):
             SubspaceClustering(3, **params).fit(images)
-    with pytest.raises(ValueError, match="autoencoder='conv' needs images"):
-        SubspaceClustering(3, views=[("ae", AutoEncoder(autoencoder="conv"))]).fit(images.reshape(40, -1))
+    with pytest.raises(ValueError, match="network='conv' needs images"):
+        SubspaceClustering(3, views=[("ae", AutoEncoder(network="conv"))]).fit(images.reshape(40, -1))
 
 
 def test_the_picture_shows_every_view(fitted):

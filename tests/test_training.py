@@ -13,13 +13,14 @@ from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback, EarlyStopping
 
 from skdeepsc import PSSC, AutoEncoder, DSCNet
+from skdeepsc.deep import TrainedSolver
 from skdeepsc.metrics import silhouette_scorer
 from skdeepsc.model_selection import TransductiveSplit
 from skdeepsc.nn import DenseAutoEncoder, SubspaceNetwork
 from skdeepsc.training import Phase, StopTraining, Trainer
 from skdeepsc.training.batches import Batches
 
-QUICK = {"n_clusters": 3, "pretrain_epochs": 6, "max_epochs": 4, "random_state": 0}
+QUICK = {"n_clusters": 3, "autoencoder": AutoEncoder(max_epochs=6), "max_epochs": 4, "random_state": 0}
 
 
 class Recorder(Callback):
@@ -112,7 +113,7 @@ def test_scikit_learn_callbacks_can_end_a_phase_and_all_phases(images):
     tasks = Tasks(stop_at=("finetune", "epoch", 1))
     assert phases_of(PSSC(**QUICK).set_callbacks(tasks).fit(images[0])) == ["pretrain"] * 6 + ["finetune"] * 2
     tasks = Tasks(stop_at=("fit", "express", 1))
-    fitted = PSSC(**QUICK, solver="trained", expression_epochs=3).set_callbacks(tasks).fit(images[0])
+    fitted = PSSC(**QUICK, solver=TrainedSolver(epochs=3)).set_callbacks(tasks).fit(images[0])
     assert phases_of(fitted) == ["pretrain"] * 6 + ["express"] * 3
     tasks = Tasks(stop_at=("fit", "pretrain", 0))
     fitted = PSSC(**QUICK).set_callbacks(tasks).fit(images[0])
@@ -149,15 +150,13 @@ def test_a_redrawn_network_reports_each_epoch_once(images):
 
     tasks = Tasks()
     with pytest.warns(match="hardly better"):
-        AutoEncoder(autoencoder=dead, pretrain_epochs=60, pretrain_lr=1e-9, random_state=0).set_callbacks(tasks).fit(
-            images[0]
-        )
+        AutoEncoder(network=dead, max_epochs=60, lr=1e-9, random_state=0).set_callbacks(tasks).fit(images[0])
     assert sum(name == "epoch" for _, name, _ in tasks.ended) == 60
 
 
 def test_a_cost_that_diverges_is_named(images):
     with pytest.raises(FloatingPointError, match=r"'expression' became inf in phase 'finetune', epoch 1.*weight of"):
-        DSCNet(**QUICK, gamma_expression=1e38, solver="trained", expression_epochs=0).fit(1e3 * images[0])
+        DSCNet(**QUICK, gamma_expression=1e38, solver=TrainedSolver(epochs=0)).fit(1e3 * images[0])
 
 
 def test_verbose_prints_a_table(images, capsys):
@@ -235,7 +234,7 @@ def test_a_zero_weight_costs_nothing(images, monkeypatch):
 
 
 def test_epoch_terms_are_sums_over_batches(images):
-    fitted = AutoEncoder(pretrain_epochs=1, pretrain_lr=1e-12, pretrain_batch_size=7, random_state=0).fit(images[0])
+    fitted = AutoEncoder(max_epochs=1, lr=1e-12, batch_size=7, random_state=0).fit(images[0])
     rebuilt = fitted.inverse_transform(fitted.transform(images[0]))[:, 0]
     wanted = np.square((rebuilt - images[0]) / fitted.input_scale_).sum()
     assert fitted.history_[0]["reconstruction"] == pytest.approx(wanted, rel=1e-3)

@@ -1,197 +1,198 @@
-"""What the deep subspace clusterers share: the recipe of `fit`, the two ways to C, neighbours for new rows."""
+"""What the deep clusterers share: the auto-encoder they have, the two ways to C, neighbours for new rows."""
 
-import math
-import warnings
-from dataclasses import dataclass, field
-from numbers import Integral, Real
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Literal, Self
 
-import numpy as np
 import torch
-from sklearn.base import ClusterMixin
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.utils.validation import check_is_fitted
 
-from .._compat import Interval, StrOptions, fit_context
+from .._base import BaseSelfExpressive, BaseSubspaceClustering
 from .._device import to_device
-from .._input import as_samples, n_rows_to_cluster
-from .._memory import check_fits
-from .._random import draw_rows, seeded
-from ..affinity import compute_affinity
-from ..nn import RidgeExpression, TrainedExpression
-from ..segmentation import DegenerateAffinityWarning, spectral_labels
+from .._input import unit_rows
+from .._params import Count, Epochs, Estimator, NonNegative, Positive
+from .._random import seeded
+from ..affinity import Affinity
+from ..features import AutoEncoder
+from ..features._base import TrainsNetwork
+from ..losses import coefficient_norm, squared_error
+from ..nn import precise
 from ..training import Phase
-from ..training.run import Progress
-from ._autoencoder import BaseAutoEncoding
+from ._solver import RidgeSolver, TrainedSolver
 
-# Where a trained C stops to learn on fixed features: Adam moves each entry by at most its step size an epoch, and the
-# entries of a sample that a cluster of n samples expresses are of order 1 / n.
-_ENTRIES_GROW_TO = 3.0
-# Samples outside of the clustered rows that are labelled at once: their codes are many times larger than they are.
-_BLOCK_ROWS = 4096
+_SOLVERS = {"ridge": RidgeSolver, "trained": TrainedSolver}
 
 
-def weighted(costs, only=None):
-    """The costs of an equation that count, as ``{name: weight * cost}``; the others are never computed.
+class HasAutoEncoder(TrainsNetwork, BaseSubspaceClustering):
+    r"""A clusterer that has an auto-encoder, whose codes express each other.
 
     Parameters
     ----------
-    costs : dict of (float, callable)
-        Weight and cost of each term; a weight of 0 leaves the term out.
-    only : collection of str or None, default=None
-        Names of the terms to take; ``None``: all.
+    gamma_expression : float
+        Weight of the self-expression :math:`\|Z - CZ\|_F^2`, a sum over samples and features.
+    autoencoder : AutoEncoder, FrozenEstimator or None
+        What is pre-trained: its network and training, such as ``AutoEncoder(channels=(20, 10, 5), max_epochs=50)``. It
+        is cloned, and `image_shape`, `callbacks`, `memory` and `random_state` are handed down where it leaves them
+        open, `device` and `verbose` always. ``None``: an :class:`~skdeepsc.AutoEncoder` as it comes. A fitted one that
+        is frozen, ``FrozenEstimator(fitted)`` of :mod:`sklearn.frozen`, is taken as it is, so that one pre-training
+        serves many clusterers; a copy of its network learns on.
+    subspace_dim : float
+        Expected dimension q of a subspace: the penalty of the ridge gives it ``n_clusters * subspace_dim`` effective
+        degrees of freedom, at most 0.7 n_samples.
+    latent_normalization : {"auto", "none", "unit", "centered"}
+        What is done to the features before they express each other: nothing, as in the papers, where the network can
+        shrink them to lower the costs; rows scaled to unit length; the mean subtracted, then rows scaled.
+    max_epochs
+        They are those of the joint phase, in which all parts of the network learn.
     """
-    return {
-        name: weight * cost() for name, (weight, cost) in costs.items() if weight and (only is None or name in only)
-    }
 
+    gamma_expression: NonNegative = 1.0
+    autoencoder: AutoEncoder | FrozenEstimator | None = None
+    subspace_dim: Positive = 1
+    latent_normalization: Literal["auto", "none", "unit", "centered"] = "auto"
 
-@dataclass(repr=False, eq=False, kw_only=True)
-class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
-    """Pre-train, learn C and the network together, turn C into an affinity, segment it.
-
-    A method says what its paper says: `_heads` (the figure), `_costs` (the equation), `_phases` (the algorithm).
-    """
-
-    n_clusters: int = field(default=8, kw_only=False)
-    solver: str = "ridge"
-    subspace_dim: float = 1
-    ridge_lambda: float | None = None
-    latent_normalization: str = "auto"
-    coef_init: float | str = 1e-8
-    zero_diagonal: bool | str = "auto"
-    expression_epochs: int | str = "auto"
-    expression_lr: float = 1e-3
-    max_epochs: int = 20
-    lr: float = 1e-4
-    affinity: object = "top"
-    affinity_params: dict | None = None
-    assign_labels: str = "auto"
-    n_neighbors: int = 1
-    subsample: int | None = None
-
-    _parameter_constraints = {
-        **BaseAutoEncoding._parameter_constraints,
-        "n_clusters": [Interval(Integral, 1, None, closed="left")],
-        "solver": [StrOptions({"ridge", "trained"})],
-        "subspace_dim": [Interval(Real, 0, None, closed="neither")],
-        "ridge_lambda": [Interval(Real, 0, None, closed="neither"), None],
-        "latent_normalization": [StrOptions({"auto", "none", "unit", "centered"})],
-        "coef_init": [Interval(Real, None, None, closed="neither"), StrOptions({"ridge"})],
-        "zero_diagonal": ["boolean", StrOptions({"auto"})],
-        "expression_epochs": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
-        "expression_lr": [Interval(Real, 0, None, closed="neither")],
-        "max_epochs": [Interval(Integral, 0, None, closed="left")],
-        "lr": [Interval(Real, 0, None, closed="neither")],
-        "affinity": [StrOptions({"enhanced", "symmetric", "thresholded", "row_normalized", "top"}), callable],
-        "affinity_params": [dict, None],
-        "assign_labels": [StrOptions({"auto", "discretize", "kmeans", "cluster_qr", "diffusion", "best"})],
-        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
-        "subsample": [Interval(Integral, 2, None, closed="left"), None],
-    }
-
-    @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
-        """Cluster the samples.
+    def set_params(self, **params) -> Self:
+        """Set parameters; those of the auto-encoder, ``autoencoder__channels``, also where it is ``None``.
 
         Parameters
         ----------
-        X : array-like or tensor of shape (n_samples, n_features) or (n_samples, ...)
-            Samples, see `image_shape` and `input_scale`.
-        y : Ignored
+        **params : dict
 
         Returns
         -------
         self : estimator
-
-        Raises
-        ------
-        MemoryError
-            If C and its companions, n_samples x n_samples, cannot fit the device; the message says what can.
-        FloatingPointError
-            If a cost becomes infinite or NaN.
         """
-        samples = self._read(X)
-        pretrain_seed, train_seed, row_seed, label_seed = self._seeds(4)
-        rows = draw_rows(len(samples), self._n_rows(len(samples)), row_seed)
-        self.sample_indices_, self._label_seed = rows, label_seed
-        self._affinity, self._affinity_spec = None, (self.affinity, self.affinity_params or {}, self.n_clusters)
-        phases = [phase for phase in self._phases(len(rows)) if phase.epochs]
-        progress = Progress(self, len(phases) + self._n_pretrainings() + 1, samples)
-        self.network_, self.history_ = self._pretrain(samples, pretrain_seed, progress)
+        if self.autoencoder is None and any(name.startswith("autoencoder__") for name in params):
+            params.setdefault("autoencoder", self._default_autoencoder())
+        return super().set_params(**params)
 
-        tensor = to_device(samples[rows] if len(rows) < len(samples) else samples, self.device_)
-        with seeded(train_seed, self.device_):
-            self._build(tensor)
-            self.n_iter_ = 0
-            for phase in phases:
-                self._run(phase, tensor, progress)
-        task = progress.task("segment")
-        self._express(tensor)
-        self.labels_ = self._spread(self._row_labels(), samples)
-        progress.done(task)
-        progress.end()
-        return self
+    def _read(self, X, *, reset=True):
+        if reset:
+            self._check_parts()
+        return super()._read(X, reset=reset)
 
-    def predict(self, X):
-        """Clusters of new samples, by their nearest clustered samples in the latent space.
+    def _check_parts(self):
+        """Validate the parameters of what is a parameter itself."""
+        if isinstance(self.autoencoder, AutoEncoder):
+            self.autoencoder._validate_params()
 
-        Parameters
-        ----------
-        X : array-like or tensor of shape (n_samples, n_features) or (n_samples, ...)
+    # The auto-encoder
 
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,), int64
-        """
-        check_is_fitted(self)
-        return self._assign(as_samples(self, X, reset=False), self.labels_[self.sample_indices_])
+    def _default_autoencoder(self):
+        return AutoEncoder()
 
-    def recluster(self, X, *, affinity=None, affinity_params=None, assign_labels=None):
-        """Labels of the training samples under another affinity of the same coefficients, without training again.
+    def _frozen(self):
+        """The auto-encoder that is taken as it is, or None."""
+        if not isinstance(self.autoencoder, FrozenEstimator):
+            return None
+        frozen = self.autoencoder.estimator
+        if not isinstance(frozen, AutoEncoder):
+            raise TypeError(f"autoencoder must be an AutoEncoder, frozen or not; got {type(frozen).__name__}, frozen.")
+        check_is_fitted(frozen)
+        return frozen
 
-        Nothing of the estimator changes.
+    def _given_shape(self):
+        if self.image_shape is not None or self.autoencoder is None:
+            return self.image_shape
+        frozen = self._frozen()
+        return self.autoencoder.image_shape if frozen is None else frozen.image_shape_
 
-        Parameters
-        ----------
-        X : array-like or tensor of shape (n_samples, n_features) or (n_samples, ...)
-            The samples that were fitted; with `subsample`, those outside of it are labelled by their neighbours.
-        affinity : str, callable or None, default=None
-            As the parameter of the class. ``None``: the estimator's own affinity.
-        affinity_params : dict or None, default=None
-            Further arguments of the affinity.
-        assign_labels : str or None, default=None
-            As the parameter of the class; ``None``: the estimator's own.
+    def _pretrain(self, samples, progress):
+        """Network and history of the auto-encoder."""
+        frozen = self._frozen()
+        if frozen is not None:
+            return deepcopy(frozen.network_).to(self.device_), []
+        autoencoder = self.autoencoder or self._default_autoencoder()
+        return self._pretrain_with(clone(autoencoder), samples, progress)
 
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,), int64
-        """
-        check_is_fitted(self)
-        samples = as_samples(self, X, reset=False)
-        if len(samples) != len(self.labels_):
-            raise ValueError(f"X must be the {len(self.labels_)} samples that were fitted; got {len(samples)}.")
-        own, _, n_clusters = self._affinity_spec
-        if affinity is None and affinity_params is None:
-            matrix = self.affinity_matrix_
-        else:
-            matrix = compute_affinity(self.coef_, affinity or own, n_clusters=n_clusters, **(affinity_params or {}))
-        row_labels = self._segment(matrix, affinity or own, assign_labels or self.assign_labels)
-        return self._spread(row_labels, samples)
+    def _pretrain_with(self, autoencoder, samples, progress):
+        """The same for an auto-encoder that is fitted now, with what is handed down to it."""
+        autoencoder.set_params(device=self.device, verbose=self.verbose)
+        for name in ("callbacks", "memory"):
+            if getattr(autoencoder, name) is None:
+                setattr(autoencoder, name, getattr(self, name))
+        autoencoder.image_shape_, autoencoder.device_ = self.image_shape_, self.device_
+        seed = self._seeds["pretrain"] if autoencoder.random_state is None else autoencoder._draw_seeds(1)[0]
+        autoencoder._train(samples, seed, progress)
+        return autoencoder.network_, autoencoder.history_
 
-    @property
-    def affinity_matrix_(self):
-        """The affinity that was clustered."""
-        check_is_fitted(self)
-        if self._affinity is None:
-            self._affinity = self._affinity_of(self.coef_)
-        return self._affinity
+    # Self-expression
 
-    def _affinity_of(self, coef):
-        name, params, n_clusters = self._affinity_spec
-        return compute_affinity(coef, name, n_clusters=n_clusters, **params)
+    def _scaling(self):
+        """What is done to the features that express each other, as arguments of a layer."""
+        normalization = self.latent_normalization
+        if normalization == "auto":
+            normalization = self._auto_normalization()
+        return {"center": normalization == "centered", "unit": normalization in ("unit", "centered")}
 
-    def __getstate__(self):
-        return {**super().__getstate__(), "_affinity": None} if hasattr(self, "coef_") else super().__getstate__()
+    def _expression_costs(self, out):
+        """What C alone minimises."""
+        return {"expression": self.gamma_expression * squared_error(out.z, out.z_hat)} if self.gamma_expression else {}
+
+
+class HasNorm(Estimator):
+    r"""A method with a norm of C among its costs.
+
+    Parameters
+    ----------
+    gamma_coef : float
+        Weight of the norm of C.
+    """
+
+    gamma_coef: NonNegative = 1.0
+
+    def _expression_costs(self, out):
+        coef = {"coef": self.gamma_coef * self._norm_of(out.coef)} if self.gamma_coef else {}
+        return coef | super()._expression_costs(out)
+
+    def _norm_of(self, coef):
+        return coefficient_norm(coef)
+
+
+class BaseDeepSubspaceClustering(HasAutoEncoder, BaseSelfExpressive):
+    r"""Pre-train, learn C and the network together, turn C into an affinity, segment it.
+
+    A method says what its paper says: `_heads` (the figure), `_costs` (the equation), `_phases` (the algorithm).
+
+    Parameters
+    ----------
+    solver : {"ridge", "trained"}, RidgeSolver or TrainedSolver
+        How C is found. ``"ridge"``: the exact zero-diagonal minimiser of :math:`\|Z - CZ\|^2 + \lambda \|C\|^2`,
+        recomputed from the current features, differentiable, without any parameter. ``"trained"``: an N x N parameter
+        of the network, as in the papers. Or either with parameters of its own, such as ``TrainedSolver(epochs=0)``,
+        see :mod:`skdeepsc.deep`.
+    latent_normalization
+        ``"auto"``: "centered" for the ridge with ``affinity="top"``, which takes positive coefficients, else "unit":
+        around the mean, coefficients between opposite sides are large and negative, and the other affinities take
+        magnitudes. The same features are searched for neighbours in `predict`.
+    max_epochs
+        Of all samples at once; 0 clusters the pre-trained features, ``"auto"`` is 20.
+    n_neighbors : int
+        Neighbours in the latent space that label new rows, and with `subsample` the rest of the training set.
+    subsample
+        Algorithm 3 of PSSC. The auto-encoder is pre-trained on all rows.
+    """
+
+    solver: Literal["ridge", "trained"] | RidgeSolver | TrainedSolver = "ridge"
+    max_epochs: Epochs | Literal["auto"] = 20
+    lr: Positive = 1e-4
+    n_neighbors: Count = 1
+    affinity: Affinity | Callable = "top"
+
+    _drawing = ("pretrain", "train", "rows", "labels")
+
+    def set_params(self, **params) -> Self:
+        solver = params.get("solver", self.solver)
+        if isinstance(solver, str) and any(name.startswith("solver__") for name in params):
+            params["solver"] = _SOLVERS[solver]()
+        return super().set_params(**params)
+
+    def _check_parts(self):
+        super()._check_parts()
+        self._solver()._validate_params()
 
     # The figure
 
@@ -199,7 +200,7 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
         """Further parts of the network beside encoder, decoder and expression."""
         return {}
 
-    def _bytes_per_pair(self):
+    def _bytes_by_solver(self):
         """Bytes for each pair of samples at the peak of training: C, its optimiser, and what the costs remember."""
         return {"trained": 24, "ridge": 40}
 
@@ -210,72 +211,51 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
     # The equation
 
     def _costs(self, out):
-        """Weight and cost of each term, ``{name: (weight, callable)}``, for the outputs of all samples."""
+        """The weighted terms by name, for the outputs of all samples; a term whose weight is 0 is not asked for."""
         raise NotImplementedError
 
     # The algorithm
 
+    def _phases(self, n_rows):
+        solver = self._solver()
+        alone = solver._n_epochs(n_rows / self.n_clusters) if self.gamma_expression else 0
+        return [
+            Phase("express", self._expression_costs, alone, getattr(solver, "lr", 0.0), parts=("expression",)),
+            Phase("finetune", self._costs, 20 if self.max_epochs == "auto" else self.max_epochs, self.lr),
+        ]
+
+    def _n_tasks(self):
+        return self._n_pretrainings() + sum(phase.epochs > 0 for phase in self._phases(len(self.sample_indices_))) + 1
+
     def _n_pretrainings(self):
         return 1
 
-    def _phases(self, n_rows):
-        expression = ("coef", "expression")
-        learns = any(weight for name, (weight, _) in self._costs(None).items() if name in expression)
-        return [
-            Phase(
-                "express",
-                lambda out: weighted(self._costs(out), only=expression),
-                self._expression_epochs(n_rows) if learns else 0,
-                self.expression_lr,
-                parts=("expression",),
-            ),
-            Phase("finetune", lambda out: weighted(self._costs(out)), self.max_epochs, self.lr),
-        ]
+    # The steps
 
-    def _expression_epochs(self, n_rows):
-        if self.solver == "ridge":
-            return 0
-        if self.expression_epochs != "auto":
-            return self.expression_epochs
-        cluster_size = n_rows / self.n_clusters
-        return 0 if self.coef_init == "ridge" else math.ceil(_ENTRIES_GROW_TO / cluster_size / self.expression_lr)
+    def _represent(self, samples, progress):
+        self.network_, self.history_ = self._pretrain(samples, progress)
+        self.n_iter_ = 0
+        rows = to_device(self._rows(samples), self.device_)
+        with seeded(self._seeds["train"], self.device_):
+            self._build(rows)
+            for phase in self._phases(len(rows)):
+                self._run(phase, rows, progress)
+        self._set_coefficients(rows)
 
-    # The recipe's steps
-
-    def _n_rows(self, n_samples):
-        """How many rows are clustered, if there are enough and the memory is."""
-        n_rows = n_rows_to_cluster(n_samples, self.n_clusters, self.subsample)
-        check_fits(n_rows, self._bytes_per_pair()[self.solver], self.device_)
-        return n_rows
-
-    def _build(self, tensor):
+    def _build(self, rows):
         """Add self-expression and heads to the pre-trained network."""
-        z = self._codes(self.network_, tensor)
+        z = self._codes(self.network_, rows)
         self._n_latent = z.shape[1]
-        self.network_.expression = self._expression(z)
+        self.network_.expression = self._solver()._layer(
+            z, self.subspace_dim * self.n_clusters, self._needs_zero_diagonal(), self._scaling()
+        )
         for name, head in self._heads(self._n_latent).items():
             setattr(self.network_, name, head)
         self.network_.to(self.device_)
 
-    def _expression(self, z):
-        normalization = self.latent_normalization
-        if normalization == "auto":
-            normalization = "centered" if self.solver == "ridge" and self.affinity == "top" else "unit"
-        scaling = {"center": normalization == "centered", "unit": normalization in ("unit", "centered")}
-        if self.solver == "ridge":
-            return self._ridge(**scaling)
-        init = self.coef_init
-        if init == "ridge":
-            init = self._ridge(**scaling).to(z.device)(precise(z)).float()
-        zero_diagonal = self._needs_zero_diagonal() if self.zero_diagonal == "auto" else self.zero_diagonal
-        return TrainedExpression(len(z), init, zero_diagonal=zero_diagonal, **scaling)
-
-    def _ridge(self, **scaling):
-        return RidgeExpression(self.ridge_lambda, self.subspace_dim * self.n_clusters, **scaling)
-
-    def _express(self, tensor):
+    def _set_coefficients(self, rows):
         """Set codes and coefficients; take the N x N layer out of the network."""
-        z = self._codes(self.network_, tensor)
+        z = self._codes(self.network_, rows)
         expression, self.network_.expression = self.network_.expression, None
         with torch.inference_mode():
             self.coef_ = expression(precise(z)).float().cpu().numpy()
@@ -284,74 +264,34 @@ class BaseDeepSubspaceClustering(ClusterMixin, BaseAutoEncoding):
         self._latent_mean = None if mean is None else mean.cpu().numpy()
         self._unit_latent = norms is not None
 
-    def _row_labels(self):
-        """Final labels of the clustered rows."""
-        return self._segment(self.affinity_matrix_, self._affinity_spec[0], self.assign_labels)
-
-    def _passing_labels(self, coef):
-        """Labels of the clustered rows under coefficients that are not the final ones, and need no warning."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DegenerateAffinityWarning)
-            return self._segment(self._affinity_of(coef), self._affinity_spec[0], self.assign_labels)
-
-    def _segment(self, matrix, affinity, assign_labels):
-        """Labels of the clustered rows under an affinity matrix, which is of the kind `affinity`."""
-        if assign_labels == "auto":
-            assign_labels = "best" if affinity == "top" else "kmeans"
-        n_clusters = self._affinity_spec[-1]
-        return spectral_labels(matrix, n_clusters, assign_labels=assign_labels, random_state=self._label_seed)
-
-    def _codes(self, network, tensor):
+    def _codes(self, network, rows):
         """Features that express samples on the device, as a tensor without a graph."""
         with torch.inference_mode():
-            blocks = [network.eval()(block).features for block in tensor.split(4096)]
+            blocks = [network.eval()(block).features for block in rows.split(4096)]
         return torch.cat(blocks).clone()
 
-    def _spread(self, row_labels, samples):
-        """Labels of all samples from those of the clustered rows."""
-        rows = self.sample_indices_
-        if len(rows) == len(samples):
-            return row_labels
-        labels = np.empty(len(samples), dtype=np.int64)
-        labels[rows] = row_labels
-        rest = np.setdiff1d(np.arange(len(samples)), rows, assume_unique=True)
-        labels[rest] = self._assign(samples, row_labels, rest)
-        return labels
+    def _solver(self):
+        return _SOLVERS[self.solver]() if isinstance(self.solver, str) else self.solver
 
-    def _assign(self, samples, row_labels, rows=None):
-        """Labels of all samples, or of some rows of them, from those of the rows that were clustered; in blocks."""
-        rows = np.arange(len(samples)) if rows is None else rows
-        label = self._labeller(row_labels)
-        starts = range(0, len(rows), _BLOCK_ROWS)
-        return np.concatenate([label(samples[rows[start : start + _BLOCK_ROWS]]) for start in starts])
+    def _auto_normalization(self):
+        return "centered" if self._solver()._name == "ridge" and self.affinity == "top" else "unit"
 
-    def _labeller(self, row_labels):
-        """A function that labels a block of samples by the labels of the rows that were clustered."""
-        neighbors = self._neighbors(row_labels)
+    def _bytes_per_pair(self):
+        return self._bytes_by_solver()[self._solver()._name]
+
+    # New rows
+
+    def _labeller(self):
+        neighbors = self._neighbors()
         return lambda block: neighbors.predict(self._expressed_features(self._encode(block)))
 
-    def _neighbors(self, row_labels):
+    def _neighbors(self):
         """Classifier by the clustered rows next to a sample in the latent space."""
-        neighbors = KNeighborsClassifier(min(self.n_neighbors, len(row_labels)), algorithm="brute")
-        return neighbors.fit(self._expressed_features(self.embedding_), row_labels)
+        neighbors = KNeighborsClassifier(min(self.n_neighbors, len(self.embedding_)), algorithm="brute")
+        return neighbors.fit(self._expressed_features(self.embedding_), self._row_labels)
 
     def _expressed_features(self, z):
         """Codes under the normalisation in which the training samples express each other."""
-        z = z if self._latent_mean is None else z - self._latent_mean
         if self._unit_latent:
-            z = z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), np.finfo(z.dtype).tiny)
-        return z
-
-
-def checked_sizes(name, sizes, n_layers=None):
-    """The widths of layers as a tuple of positive integers, of `n_layers` if that is given."""
-    sizes = tuple(sizes)
-    if not all(isinstance(size, Integral) and size > 0 for size in sizes) or n_layers not in (None, len(sizes)):
-        number = "positive integers" if n_layers is None else f"{n_layers} positive integers"
-        raise ValueError(f"{name} must hold {number}, the widths of layers; got {sizes}.")
-    return sizes
-
-
-def precise(z):
-    """`z` in float64, where the device has it."""
-    return z if z.device.type == "mps" else z.double()
+            return unit_rows(z, self._latent_mean)
+        return z if self._latent_mean is None else z - self._latent_mean

@@ -1,17 +1,12 @@
 """DSC-Net: deep subspace clustering networks (Ji, Zhang, Li, Salzmann, Reid, NeurIPS 2017)."""
 
-from dataclasses import dataclass
-from numbers import Real
+from typing import Literal
 
-from .._compat import Interval, StrOptions
-from .._docs import shared_parameters
 from ..losses import coefficient_norm, squared_error
-from ._base import BaseDeepSubspaceClustering
+from ._base import BaseDeepSubspaceClustering, HasNorm
 
 
-@shared_parameters
-@dataclass(repr=False, eq=False, kw_only=True)
-class DSCNet(BaseDeepSubspaceClustering):
+class DSCNet(HasNorm, BaseDeepSubspaceClustering):
     r"""Deep subspace clustering network, the base of all deep methods here.
 
     A pre-trained auto-encoder gets a self-expression layer between encoder and decoder, and all three learn together:
@@ -23,21 +18,12 @@ class DSCNet(BaseDeepSubspaceClustering):
 
     Parameters
     ----------
-    n_clusters : int, default=8
-        Number of clusters.
-    gamma_coef : float, default={gamma_coef}
-        Weight of the norm of C (the paper's :math:`\lambda_1`).
-    gamma_expression : float, default={gamma_expression}
-        Weight of the self-expression (half the paper's :math:`\lambda_2`, as its term has a factor 1/2).
-    norm : {"l2", "l1"}, default="l2"
+    gamma_coef
+        The paper's :math:`\lambda_1`.
+    gamma_expression
+        Half the paper's :math:`\lambda_2`, as its term has a factor 1/2.
+    norm : {"l2", "l1"}
         Norm of C: ``"l2"`` is :math:`\|C\|_F^2`, ``"l1"`` is :math:`\|C\|_1` with diag(C) = 0.
-    {expression_parameters}
-    {autoencoder_parameters}
-
-    Attributes
-    ----------
-    {fitted_attributes}
-    {data_attributes}
 
     See Also
     --------
@@ -46,11 +32,8 @@ class DSCNet(BaseDeepSubspaceClustering):
 
     Notes
     -----
-    Where we leave the paper and its code: C is by default the ridge solution on features of unit length, which over
-    the image sets measured is better than a trained C and takes seconds; the decoder's last layer is linear;
-    pre-training works on batches and ends after a fixed number of steps (the released weights were stopped by eye).
-    The paper's own setting is ``DSCNet(**paper_settings("dscnet", "orl"))``; its post-processing is
-    ``affinity="enhanced"``, with constants of its own for each data set.
+    The paper's own setting is ``DSCNet(**paper_settings("dscnet", "orl"))``. Where we leave the paper and its code,
+    such as C by ridge regression, is told in the documentation, "The papers' methods".
 
     References
     ----------
@@ -66,23 +49,13 @@ class DSCNet(BaseDeepSubspaceClustering):
     (200,)
     """
 
-    gamma_coef: float = 1.0
-    gamma_expression: float = 1.0
-    norm: str = "l2"
+    norm: Literal["l2", "l1"] = "l2"
 
-    _parameter_constraints = {
-        **BaseDeepSubspaceClustering._parameter_constraints,
-        "gamma_coef": [Interval(Real, 0, None, closed="left")],
-        "gamma_expression": [Interval(Real, 0, None, closed="left")],
-        "norm": [StrOptions({"l2", "l1"})],
-    }
+    def _costs(self, out):
+        return {"reconstruction": squared_error(out.x, out.x_hat), **self._expression_costs(out)}
+
+    def _norm_of(self, coef):
+        return coefficient_norm(coef, self.norm)
 
     def _needs_zero_diagonal(self):
         return self.norm == "l1"
-
-    def _costs(self, out):
-        return {
-            "reconstruction": (1, lambda: squared_error(out.x, out.x_hat)),
-            "coef": (self.gamma_coef, lambda: coefficient_norm(out.coef, self.norm)),
-            "expression": (self.gamma_expression, lambda: squared_error(out.z, out.z_hat)),
-        }

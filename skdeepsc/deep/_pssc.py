@@ -1,12 +1,8 @@
 """PSSC: pseudo-supervised deep subspace clustering (Lv, Kang, Lu, Xu, IEEE TIP 2021)."""
 
-from dataclasses import dataclass
-from numbers import Real
-
 from torch import nn
 
-from .._compat import Interval
-from .._docs import shared_parameters
+from .._params import NonNegative, Probability
 from ..losses import (
     confident_cross_entropy,
     contrastive_graph_loss,
@@ -17,8 +13,6 @@ from ..losses import (
 from ._base import BaseDeepSubspaceClustering
 
 
-@shared_parameters
-@dataclass(repr=False, eq=False, kw_only=True)
 class PSSC(BaseDeepSubspaceClustering):
     r"""Pseudo-supervised deep subspace clustering.
 
@@ -33,25 +27,14 @@ class PSSC(BaseDeepSubspaceClustering):
 
     Parameters
     ----------
-    n_clusters : int, default=8
-        Number of clusters.
-    gamma_expression : float, default={gamma_expression}
-        Weight of the self-expression, :math:`\gamma_1`; a sum over samples and features.
-    gamma_graph : float, default={gamma_graph}
+    gamma_expression
+        :math:`\gamma_1`.
+    gamma_graph : float
         Weight of the pseudo-graph, :math:`\gamma_2`; the term is a mean over pairs of samples.
-    gamma_label : float, default={gamma_label}
+    gamma_label : float
         Weight of the pseudo-labels, :math:`\gamma_3`; the term is a mean over the confident samples.
-    confidence : float, default={confidence}
+    confidence : float
         Least probability of a pseudo-label that supervises, the paper's thres.
-    margin : float, default={margin}
-        Distance of the classifier's outputs beyond which dissimilar samples are no longer pushed apart.
-    {expression_parameters}
-    {autoencoder_parameters}
-
-    Attributes
-    ----------
-    {fitted_attributes}
-    {data_attributes}
 
     See Also
     --------
@@ -60,18 +43,8 @@ class PSSC(BaseDeepSubspaceClustering):
 
     Notes
     -----
-    What the paper leaves open, or its released code does otherwise, and what is done here:
-
-    - :math:`L_{graph}` is the contrastive Siamese loss with margin 1, the paper's words. The released code compares
-      labels in a way that makes all pairs equal, so that its term is independent of the clusters.
-    - S in :math:`L_{graph}` is scaled to [0, 1] row by row: "S assigns a probability to each pair", but its entries are
-      of order 1/N.
-    - :math:`L_{label}` applies the softmax once (twice in the code) and is a mean over the confident samples.
-    - :math:`\gamma_2, \gamma_3` are not published for any data set; in the code they are the best of 343 settings by
-      the true labels.
-    - diag(C) = 0 is forced on a trained C too; ``zero_diagonal=False`` leaves it out, as the code does.
-    - C is by default the ridge solution on centred features of unit length; the paper's way is ``solver="trained"``,
-      see :func:`~skdeepsc.paper_settings`.
+    What the paper leaves open, or its released code does otherwise, and what is done here, is told in the
+    documentation, "The papers' methods". The paper's way is ``PSSC(**paper_settings("pssc", "orl"))``.
 
     References
     ----------
@@ -88,38 +61,28 @@ class PSSC(BaseDeepSubspaceClustering):
     (3,)
     """
 
-    gamma_expression: float = 1.0
-    gamma_graph: float = 1.0
-    gamma_label: float = 1.0
-    confidence: float = 0.8
-    margin: float = 1.0
-
-    _parameter_constraints = {
-        **BaseDeepSubspaceClustering._parameter_constraints,
-        "gamma_expression": [Interval(Real, 0, None, closed="left")],
-        "gamma_graph": [Interval(Real, 0, None, closed="left")],
-        "gamma_label": [Interval(Real, 0, None, closed="left")],
-        "confidence": [Interval(Real, 0, 1, closed="both")],
-        "margin": [Interval(Real, 0, None, closed="neither")],
-    }
+    gamma_expression: NonNegative = 1.0
+    gamma_graph: NonNegative = 1.0
+    gamma_label: NonNegative = 1.0
+    confidence: Probability = 0.8
 
     def _heads(self, n_latent):  # Fig. 1
         return {"classifier": nn.Linear(n_latent, self.n_clusters)}
 
+    def _costs(self, out):  # Eq. (11)
+        costs = {
+            "reconstruction": squared_error(out.x, out.x_hat),
+            "locality": 2 * laplacian_cost(out.x, out.x_hat, out.coef),
+            **self._expression_costs(out),
+        }
+        if self.gamma_graph:
+            costs["graph"] = self.gamma_graph * contrastive_graph_loss(out.logits, similarity_graph(out.coef))
+        if self.gamma_label:
+            costs["label"] = self.gamma_label * confident_cross_entropy(out.logits, self.confidence)
+        return costs
+
     def _needs_zero_diagonal(self):
         return True
 
-    def _bytes_per_pair(self):
+    def _bytes_by_solver(self):
         return {"trained": 72, "ridge": 88}
-
-    def _costs(self, out):  # Eq. (11)
-        return {
-            "reconstruction": (1, lambda: squared_error(out.x, out.x_hat)),
-            "locality": (2, lambda: laplacian_cost(out.x, out.x_hat, out.coef)),
-            "expression": (self.gamma_expression, lambda: squared_error(out.z, out.z_hat)),
-            "graph": (
-                self.gamma_graph,
-                lambda: contrastive_graph_loss(out.logits, similarity_graph(out.coef), self.margin),
-            ),
-            "label": (self.gamma_label, lambda: confident_cross_entropy(out.logits, self.confidence)),
-        }

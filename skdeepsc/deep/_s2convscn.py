@@ -1,43 +1,23 @@
 """S2ConvSCN: self-supervised convolutional subspace clustering (Zhang, Li, You, Qi, Zhang, Guo, Lin, CVPR 2019)."""
 
-from copy import deepcopy
-from dataclasses import dataclass, replace
-from itertools import pairwise
-from numbers import Integral, Real
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import torch
-from sklearn.utils.validation import check_is_fitted
-from torch import nn
-from torch.nn import functional as F
 
-from .._compat import Interval, StrOptions
-from .._device import to_device
-from .._docs import shared_parameters
-from .._input import as_samples
-from ..losses import bounded_logistic_loss, center_loss, coefficient_norm, segmentation_norm, squared_error
+from .._params import Count, Epochs, NonNegative
+from ..losses import classification_cost, segmentation_norm
+from ..nn import center_units, checked_sizes, dense_head
 from ..segmentation import match_labels
 from ..training import Phase
 from ..training.callbacks import Resegment
-from ._base import BaseDeepSubspaceClustering, checked_sizes, precise, weighted
-
-# Adam's step size while the classifier alone learns the first segmentation.
-_CLASSIFIER_LR = 1e-3
-_DSCNET_TERMS = ("reconstruction", "coef", "expression")
+from ._classifier import ClassifierOrNeighbors
+from ._dscnet import DSCNet
 
 
-@torch.no_grad()
-def _center(classifier, z):
-    """Set the biases before ReLUs so that no unit is silent for all samples, as few units easily are."""
-    for layer in classifier[:-1]:
-        if isinstance(layer, nn.Linear):
-            layer.bias -= layer(z).mean(0)
-        z = layer(z)
-
-
-@shared_parameters
-@dataclass(repr=False, eq=False, kw_only=True)
-class S2ConvSCN(BaseDeepSubspaceClustering):
+class S2ConvSCN(ClassifierOrNeighbors, DSCNet):
     r"""Self-supervised convolutional subspace clustering network.
 
     DSC-Net whose own spectral clustering supervises it, in two places: C should not connect samples of different
@@ -55,48 +35,39 @@ class S2ConvSCN(BaseDeepSubspaceClustering):
 
     Parameters
     ----------
-    n_clusters : int, default=8
-        Number of clusters.
-    gamma_coef : float, default={gamma_coef}
-        Weight of the norm of C (the paper's :math:`\gamma_1`).
-    gamma_expression : float, default={gamma_expression}
-        Weight of the self-expression (half the paper's :math:`\gamma_2`, as its term has a factor 1/2).
-    gamma_segmentation : float, default={gamma_segmentation}
+    gamma_coef
+        Here it is :math:`\gamma_1`.
+    gamma_expression
+        Here it is :math:`\gamma_2 / 2`.
+    gamma_segmentation : float
         Weight of :math:`\|C\|_Q`, :math:`\gamma_3`; see `weighting`. 0 leaves the term out.
-    gamma_class : float, default={gamma_class}
+    gamma_class : float
         Weight of the classification, :math:`\gamma_4`; see `weighting`. 0: there is no classifier.
-    gamma_center : float, default={gamma_center}
+    gamma_center : float
         Weight of the centre loss within the classification, :math:`\tau`.
-    norm : {"l2", "l1"}, default="l2"
-        Norm of C: ``"l2"`` is :math:`\|C\|_F^2`, ``"l1"`` is :math:`\|C\|_1` with diag(C) = 0.
-    class_loss : {"cross_entropy", "bounded_logistic"}, default="cross_entropy"
+    class_loss : {"cross_entropy", "bounded_logistic"}
         The loss :math:`\ell`: cross-entropy, or Eq. (6) as it is printed,
         :func:`~skdeepsc.losses.bounded_logistic_loss`, by which the classifier hardly learns.
-    weighting : {"relative", "absolute"}, default="relative"
+    weighting : {"relative", "absolute"}
         ``"relative"``: `gamma_segmentation` and `gamma_class` are what their terms are worth at the first
         segmentation, as shares of the sum of the three terms of DSC-Net; the weights that follow stay as they are and
         are kept in `cost_weights_`. ``"absolute"``: they are the weights themselves, whose effect depends on the scale
         of the images.
-    classifier_sizes : "auto" or tuple of int, default="auto"
+    classifier_sizes : sequence of int or "auto"
         Widths of the classifier's hidden layers. ``"auto"``: half the number of clustered samples, then `n_clusters`.
-    dscnet_epochs : int, default={dscnet_epochs}
+    dscnet_epochs : int
         Joint epochs without supervision before the first segmentation, the paper's DSC-Net stage.
-    classifier_epochs : int, default={classifier_epochs}
-        Epochs in which the classifier alone learns the first segmentation, at a step size of 0.001.
-    segment_every : int, default={segment_every}
+    classifier_epochs
+        That is, the first segmentation, at a step size of 0.001.
+    segment_every : int
         Epochs between two segmentations, :math:`T_0`.
-    predict_by : {"classifier", "neighbors"}, default="classifier"
-        What labels new rows: the classifier, which need not agree with `labels_` on rows that were fitted, or the
-        nearest clustered samples in the latent space. Without a trained classifier it is always the latter.
-    {expression_parameters}
-    {autoencoder_parameters}
 
     Attributes
     ----------
     cost_weights_ : dict of str to float
         The weights of ``"segmentation"`` and ``"class"`` in force.
-    {fitted_attributes}
-    {data_attributes}
+    history_
+        Beside the costs, ``segmentation_seconds`` and ``label_changes`` (share of samples) of each joint epoch.
 
     See Also
     --------
@@ -105,20 +76,8 @@ class S2ConvSCN(BaseDeepSubspaceClustering):
 
     Notes
     -----
-    What the paper leaves open, and what is done here:
-
-    - Labels are those of the last spectral clustering, Algorithm 1's output, not the classifier's.
-    - Eq. (2) has a factor 1/(2N) that the DSC-Net code, whose weights the paper takes over, has not: sums here.
-    - Eq. (6) is called a cross-entropy but is bounded. On ORL the classifier then agrees with a quarter of the
-      labels, with cross-entropy with 96 of 100.
-    - The printed weights were set "inversely proportional to the value of each cost", by hand; the relative
-      weights do that. Printed ones on images in 0-1 drive C to 0.
-    - The constants of the centre loss and the numbers of epochs of each stage are not published. Centres are the means
-      of the present clusters. Optimisers start anew with each stage.
-    - C is by default the ridge solution on centred features of unit length, on which the segmentation term acts
-      through the encoder; with ``solver="trained"`` it acts on C itself, as in the paper.
-
-    The history has, beside the costs, ``segmentation_seconds`` and ``label_changes`` (share of samples) of each epoch.
+    Labels are those of the last spectral clustering, Algorithm 1's output, not the classifier's. What else the paper
+    leaves open, and what is done here, is told in the documentation, "S2ConvSCN".
 
     References
     ----------
@@ -135,130 +94,74 @@ class S2ConvSCN(BaseDeepSubspaceClustering):
     (5, 3)
     """
 
-    gamma_coef: float = 1.0
-    gamma_expression: float = 1.0
-    gamma_segmentation: float = 0.1
-    gamma_class: float = 0.1
-    gamma_center: float = 0.1
-    norm: str = "l2"
-    class_loss: str = "cross_entropy"
-    weighting: str = "relative"
-    classifier_sizes: tuple | str = "auto"
-    dscnet_epochs: int = 0
-    classifier_epochs: int = 300
-    segment_every: int = 5
-    predict_by: str = "classifier"
-
-    _parameter_constraints = {
-        **BaseDeepSubspaceClustering._parameter_constraints,
-        "gamma_coef": [Interval(Real, 0, None, closed="left")],
-        "gamma_expression": [Interval(Real, 0, None, closed="left")],
-        "gamma_segmentation": [Interval(Real, 0, None, closed="left")],
-        "gamma_class": [Interval(Real, 0, None, closed="left")],
-        "gamma_center": [Interval(Real, 0, None, closed="left")],
-        "norm": [StrOptions({"l2", "l1"})],
-        "class_loss": [StrOptions({"cross_entropy", "bounded_logistic"})],
-        "weighting": [StrOptions({"relative", "absolute"})],
-        "classifier_sizes": [StrOptions({"auto"}), tuple, list],
-        "dscnet_epochs": [Interval(Integral, 0, None, closed="left")],
-        "classifier_epochs": [Interval(Integral, 0, None, closed="left")],
-        "segment_every": [Interval(Integral, 1, None, closed="left")],
-        "predict_by": [StrOptions({"classifier", "neighbors"})],
-    }
+    gamma_segmentation: NonNegative = 0.1
+    gamma_class: NonNegative = 0.1
+    gamma_center: NonNegative = 0.1
+    class_loss: Literal["cross_entropy", "bounded_logistic"] = "cross_entropy"
+    weighting: Literal["relative", "absolute"] = "relative"
+    classifier_sizes: Sequence[int] | Literal["auto"] = "auto"
+    dscnet_epochs: Epochs = 0
+    classifier_epochs: Epochs = 300
+    segment_every: Count = 5
 
     # Fig. 1
 
     def _heads(self, n_latent):
+        self.cost_weights_ = {"segmentation": self.gamma_segmentation, "class": self.gamma_class}
         if not self.gamma_class:
             return {}
-        hidden = (max(1, len(self.sample_indices_) // 2), self.n_clusters)
-        if self.classifier_sizes != "auto":
+        if self.classifier_sizes == "auto":
+            hidden = (max(1, len(self.sample_indices_) // 2), self.n_clusters)
+        else:
             hidden = checked_sizes("classifier_sizes", self.classifier_sizes)
-        layers = [layer for sizes in pairwise((n_latent, *hidden)) for layer in (nn.Linear(*sizes), nn.ReLU())]
-        return {"classifier": nn.Sequential(*layers, nn.Linear((n_latent, *hidden)[-1], self.n_clusters))}
+        return {"classifier": dense_head(n_latent, hidden, self.n_clusters)}
 
-    def _build(self, tensor):
-        super()._build(tensor)
+    def _build(self, rows):
+        super()._build(rows)
         if self.network_.classifier is not None:
-            _center(self.network_.classifier, self._codes(self.network_, tensor))
-
-    def _needs_zero_diagonal(self):
-        return self.norm == "l1"
-
-    def _bytes_per_pair(self):
-        return {"trained": 40, "ridge": 44}
+            center_units(self.network_.classifier, self._codes(self.network_, rows))
 
     # Eq. (7)
 
     def _costs(self, out):
-        weights = self.cost_weights_
-        return {
-            "reconstruction": (1, lambda: squared_error(out.x, out.x_hat)),
-            "coef": (self.gamma_coef, lambda: coefficient_norm(out.coef, self.norm)),
-            "expression": (self.gamma_expression, lambda: squared_error(out.z, out.z_hat)),
-            "segmentation": (weights["segmentation"], lambda: segmentation_norm(out.coef, out.segments)),
-            "class": (weights["class"], lambda: self._class_cost(out)),
-        }
+        costs = super()._costs(out)
+        if self.gamma_segmentation:
+            costs["segmentation"] = self.cost_weights_["segmentation"] * segmentation_norm(out.coef, out.segments)
+        if self.gamma_class:
+            costs["class"] = self.cost_weights_["class"] * self._class_costs(out)["class"]
+        return costs
 
-    def _class_cost(self, out):  # Eq. (6)
-        if self.class_loss == "bounded_logistic":
-            labelled = bounded_logistic_loss(out.logits, out.segments)
-        else:
-            labelled = F.cross_entropy(out.logits, out.segments, reduction="sum")
-        centered = self.gamma_center * center_loss(out.logits, out.segments) if self.gamma_center else 0
-        return (labelled + centered) / len(out.logits)
+    def _class_costs(self, out):
+        return {"class": classification_cost(out.logits, out.segments, self.class_loss, self.gamma_center)}
 
     # Algorithm 1
 
     def _phases(self, n_rows):
-        self.cost_weights_ = {"segmentation": self.gamma_segmentation, "class": self.gamma_class}
         express, joint = super()._phases(n_rows)
-        dscnet = Phase(
-            "dscnet", lambda out: weighted(self._costs(out), only=_DSCNET_TERMS), self.dscnet_epochs, self.lr
-        )
+        dscnet = Phase("dscnet", super()._costs, self.dscnet_epochs, self.lr)
         if not (self.gamma_segmentation or self.gamma_class):
             return [express, dscnet, joint]
-        classify = Phase(
-            "classify",
-            lambda out: {"class": self._class_cost(out)},
-            self.classifier_epochs if self.gamma_class and joint.epochs else 0,
-            _CLASSIFIER_LR,
-            parts=("classifier",),
-            callbacks=(Resegment(self._resegment),),
-        )
-        joint = replace(joint, callbacks=(Resegment(self._resegment, self.segment_every),))
-        return [express, dscnet, classify, joint]
+        first, again = (Resegment(self._passing_labels, self._weigh, every) for every in (None, self.segment_every))
+        epochs = self.classifier_epochs if self.gamma_class and joint.epochs else 0
+        classify = Phase("classify", self._class_costs, epochs, 1e-3, parts=("classifier",), callbacks=(first,))
+        return [express, dscnet, classify, replace(joint, callbacks=(again,))]
 
-    def _resegment(self, network, samples):
-        """Cluster the samples under the present C by the final step's own functions."""
-        with torch.no_grad():
-            coef = network(samples).coef.cpu().numpy()
-        labels = self._passing_labels(coef)
-        before = network.segments
-        if before is not None:
-            labels = match_labels(labels, before.cpu().numpy())
-        network.segments = torch.from_numpy(labels).to(samples.device)
-        if before is None:
-            self._set_weights(network, samples)
-            return 1.0
-        return (before != network.segments).float().mean().item()
-
-    def _set_weights(self, network, samples):
-        """Turn relative weights into absolute ones, once."""
+    @torch.no_grad()
+    def _weigh(self, out):
+        """Turn relative weights into absolute ones, by what the terms cost with weights of 1."""
         if self.weighting == "absolute":
             return
-        with torch.no_grad():
-            out = network(samples)
-            total = sum(cost.item() for cost in weighted(self._costs(out), only=_DSCNET_TERMS).values())
-            for name, (gamma, cost) in self._costs(out).items():
-                if name in self.cost_weights_ and gamma:
-                    self.cost_weights_[name] = gamma * total / (cost().item() or 1.0)
+        total = sum(cost.item() for cost in super()._costs(out).values())
+        gammas, self.cost_weights_ = self.cost_weights_, dict.fromkeys(self.cost_weights_, 1.0)
+        costs = self._costs(out)
+        for name, gamma in gammas.items():
+            self.cost_weights_[name] = gamma * total / (costs[name].item() or 1.0) if gamma else gamma
 
     # New rows
 
-    def _row_labels(self):
+    def _segment(self, samples):
         """Spectral labels under the names of the classifier's classes."""
-        labels = super()._row_labels()
+        labels = super()._segment(samples)
         segments, self.network_.segments = self.network_.segments, None
         self._classes = None
         if self.gamma_class and segments is not None:
@@ -266,34 +169,5 @@ class S2ConvSCN(BaseDeepSubspaceClustering):
             self._classes, labels = np.unique(matched, return_inverse=True)
         return labels
 
-    def _labeller(self, row_labels):
-        if self._classes is None or self.predict_by == "neighbors":
-            return super()._labeller(row_labels)
-        return lambda block: self._proba(block).argmax(axis=1)
-
-    def predict_proba(self, X):
-        """Probabilities of the clusters for new samples.
-
-        Those of the classifier, or the shares of the clusters among the nearest samples; see `predict_by`.
-
-        Parameters
-        ----------
-        X : array-like or tensor of shape (n_samples, n_features) or (n_samples, ...)
-
-        Returns
-        -------
-        proba : ndarray of shape (n_samples, n_found)
-            A column for each cluster in `labels_`; rows sum to 1.
-        """
-        check_is_fitted(self)
-        samples = as_samples(self, X, reset=False)
-        if self._classes is None or self.predict_by == "neighbors":
-            row_labels = self.labels_[self.sample_indices_]
-            return self._neighbors(row_labels).predict_proba(self._expressed_features(self._encode(samples)))
-        return self._proba(samples)
-
-    def _proba(self, samples):
-        z = to_device(self._encode(samples), self.device_)
-        with torch.inference_mode():
-            logits = deepcopy(self.network_.classifier).to(precise(z))(precise(z))
-        return logits[:, self._classes].softmax(1).cpu().numpy()
+    def _bytes_by_solver(self):
+        return {"trained": 40, "ridge": 44}

@@ -1,10 +1,15 @@
 """The settings that the papers and their released code use, data set by data set, under the papers' names."""
 
 from functools import partial
+from typing import Any, Literal
 
+from sklearn.base import clone
+
+from ..features import AutoEncoder
 from ..nn import ResidualAutoEncoder
+from ._solver import TrainedSolver
 
-# Encoders: (filters of each layer, their sizes).
+# Encoders: filters of each layer, their sizes.
 _ORL_NET = {"channels": (3, 3, 5), "kernel_sizes": (3, 3, 3)}
 _YALE_NET = {"channels": (10, 20, 30), "kernel_sizes": (5, 3, 3)}
 _COIL20_NET = {"channels": (15,), "kernel_sizes": (3,)}
@@ -14,35 +19,27 @@ _COIL20_NET = {"channels": (15,), "kernel_sizes": (3,)}
 _ON_BYTES = 1 / 255**2
 
 # Shared by all of a method's settings.
-_DSCNET = {
-    "solver": "trained",
-    "latent_normalization": "none",
-    "affinity": "enhanced",
-    "expression_epochs": 0,
-    "lr": 1e-3,
-    "norm": "l2",
-}
+_DSCNET = {"latent_normalization": "none", "affinity": "enhanced", "lr": 1e-3, "norm": "l2"}
 _PSSC = {
-    "solver": "trained",
+    "solver": TrainedSolver(epochs=0, coef_init=1e-5),
     "latent_normalization": "none",
     "affinity": "enhanced",
-    "expression_epochs": 0,
     "lr": 1e-4,
     "confidence": 0.8,
-    "coef_init": 1e-5,
 }
 _S2CONVSCN = {**_DSCNET, "class_loss": "bounded_logistic", "weighting": "absolute"}
 _DSCSC = {
-    "solver": "trained",
+    "solver": TrainedSolver(),
     "latent_normalization": "none",
     "affinity": "symmetric",
     "gamma_reconstruction": 0.25,
     "gamma_contrast": 10.0,
     "gamma_coef": 1.0,
     "temperature": 0.1,
-    "augment": "search",
+    "augment": "auto",
     "lr": 1e-3,
 }
+_NCSC_PRETRAINING = {"max_epochs": 60, "lr": 1e-3}
 _NCSC = {
     "variant": "paper",
     "n_clusters": 10,
@@ -50,25 +47,28 @@ _NCSC = {
     "gamma_expression": 10.0,
     "positive_threshold": 0.1,
     "negative_threshold": (0.7, 0.9),
-    "pretrain_epochs": 60,
-    "pretrain_lr": 1e-3,
     "batch_size": 5000,
     "lr": 1e-3,
     "autoencoder_lr": 1e-5,
 }
 
 
-def _algorithm_2(keep, subspace_dim, power, diagonal="zero"):
-    return {"keep": keep, "subspace_dim": subspace_dim, "power": power, "diagonal": diagonal}
+def _trained(coef_init):
+    """C learns from a constant, in the joint phase only."""
+    return TrainedSolver(epochs=0, coef_init=coef_init)
+
+
+def _algorithm_2(keep, subspace_rank, power, diagonal="zero"):
+    return {"keep": keep, "subspace_rank": subspace_rank, "power": power, "diagonal": diagonal}
 
 
 def _yaleb(n_subjects):
     """Extended Yale B, whose constants follow from the number of subjects."""
     return {
         **_DSCNET,
-        **_YALE_NET,
+        "autoencoder": AutoEncoder(**_YALE_NET),
         "n_clusters": n_subjects,
-        "coef_init": 0.0,
+        "solver": _trained(0.0),
         "gamma_coef": _ON_BYTES * 2.0,
         "gamma_expression": 10 ** (n_subjects / 10 - 3),
         "max_epochs": 50 + 25 * n_subjects,
@@ -101,7 +101,7 @@ def _dscsc(network, n_clusters, n_projected):
     alpha = 10 ** (n_clusters / 10 - 3)
     return {
         **_DSCSC,
-        **network,
+        "autoencoder": AutoEncoder(**network, batch_size=100),
         "n_clusters": n_clusters,
         "gamma_expression": alpha / 2,
         "projector_sizes": (n_projected, n_projected),
@@ -112,10 +112,9 @@ _SETTINGS = {
     "dscnet": {
         "orl": {
             **_DSCNET,
-            **_ORL_NET,
+            "autoencoder": AutoEncoder(**_ORL_NET, max_epochs=600),
             "n_clusters": 40,
-            "pretrain_epochs": 600,
-            "coef_init": 0.0,
+            "solver": _trained(0.0),
             "gamma_coef": _ON_BYTES * 2.0,
             "gamma_expression": 0.2,
             "max_epochs": 700,
@@ -125,9 +124,9 @@ _SETTINGS = {
         "yaleb10": _yaleb(10),
         "coil20": {
             **_DSCNET,
-            **_COIL20_NET,
+            "autoencoder": AutoEncoder(**_COIL20_NET),
             "n_clusters": 20,
-            "coef_init": 1e-8,
+            "solver": _trained(1e-8),
             "gamma_coef": 1.0,
             "gamma_expression": 75.0,
             "max_epochs": 30,
@@ -135,10 +134,9 @@ _SETTINGS = {
         },
         "coil100": {
             **_DSCNET,
-            "channels": (50,),
-            "kernel_sizes": (5,),
+            "autoencoder": AutoEncoder(channels=(50,), kernel_sizes=(5,)),
             "n_clusters": 100,
-            "coef_init": 1e-4,
+            "solver": _trained(1e-4),
             "gamma_coef": 1.0,
             "gamma_expression": 15.0,
             "max_epochs": 120,
@@ -148,49 +146,44 @@ _SETTINGS = {
     "pssc": {
         "orl": {
             **_PSSC,
-            "channels": (5, 3, 3),
-            "kernel_sizes": (5, 3, 3),
+            "autoencoder": AutoEncoder(channels=(5, 3, 3), kernel_sizes=(5, 3, 3)),
             "n_clusters": 40,
             "max_epochs": 4500,
             "affinity_params": _algorithm_2(0.18, 3, 1.2),
         },
         "mnist1000": {
             **_PSSC,
-            "channels": (15, 10, 5),
-            "kernel_sizes": (5, 3, 3),
+            "autoencoder": AutoEncoder(channels=(15, 10, 5), kernel_sizes=(5, 3, 3)),
             "n_clusters": 10,
             "max_epochs": 300,
             "affinity_params": _algorithm_2(0.12, 4, 5),
         },
         "umist": {
             **_PSSC,
-            "channels": (20, 10, 5),
-            "kernel_sizes": (5, 3, 3),
+            "autoencoder": AutoEncoder(channels=(20, 10, 5), kernel_sizes=(5, 3, 3)),
             "n_clusters": 20,
             "max_epochs": 200,
             "affinity_params": _algorithm_2(0.08, 5, 8),
         },
         "coil20": {
             **_PSSC,
-            **_COIL20_NET,
+            "autoencoder": AutoEncoder(**_COIL20_NET),
             "n_clusters": 20,
             "max_epochs": 120,
             "affinity_params": _algorithm_2(0.03, 16, 6),
         },
         "coil40": {
             **_PSSC,
-            "channels": (20,),
-            "kernel_sizes": (3,),
+            "autoencoder": AutoEncoder(channels=(20,), kernel_sizes=(3,)),
             "n_clusters": 40,
             "max_epochs": 160,
             "affinity_params": _algorithm_2(0.04, 16, 6),
         },
         "usps": {
             **_PSSC,
-            "autoencoder": "dense",
-            "hidden_sizes": (500, 500, 2000, 10),
-            "pretrain_epochs": 50,
-            "pretrain_batch_size": 256,
+            "autoencoder": AutoEncoder(
+                network="dense", hidden_sizes=(500, 500, 2000, 10), max_epochs=50, batch_size=256
+            ),
             "n_clusters": 10,
             "subsample": 5000,
             "max_epochs": 30,
@@ -214,13 +207,23 @@ _SETTINGS["dscsc"] = {
     "coil20": _dscsc(_COIL20_NET, 20, 256),
 }
 _SETTINGS["ncsc"] = {
-    "mnist": {**_NCSC, **_YALE_NET},
-    "fashion": {**_NCSC, "autoencoder": "residual", "channels": (10, 20, 30, 40), "kernel_sizes": (3,)},
-    "sop": {**_NCSC, "autoencoder": partial(ResidualAutoEncoder, channels=(10, 20, 30, 10), preactivation=True)},
+    "mnist": {**_NCSC, "autoencoder": AutoEncoder(**_YALE_NET, **_NCSC_PRETRAINING)},
+    "fashion": {
+        **_NCSC,
+        "autoencoder": AutoEncoder(
+            network="residual", channels=(10, 20, 30, 40), kernel_sizes=(3,), **_NCSC_PRETRAINING
+        ),
+    },
+    "sop": {
+        **_NCSC,
+        "autoencoder": AutoEncoder(
+            network=partial(ResidualAutoEncoder, channels=(10, 20, 30, 10), preactivation=True), **_NCSC_PRETRAINING
+        ),
+    },
 }
 
 
-def paper_settings(method, data):
+def paper_settings(method: Literal["dscnet", "pssc", "s2convscn", "dscsc", "ncsc"], data: str) -> dict[str, Any]:
     """The constructor arguments with which a paper reports a data set, for ``Estimator(**paper_settings(...))``.
 
     The constants of each data set were chosen by the authors, partly with the true labels in view; they are kept to
@@ -239,7 +242,7 @@ def paper_settings(method, data):
     Returns
     -------
     settings : dict
-        A new dict of constructor arguments.
+        A new dict of constructor arguments, with an `autoencoder` and, but for NCSC, a `solver` of its own.
 
     Raises
     ------
@@ -269,7 +272,11 @@ def paper_settings(method, data):
     if data not in _SETTINGS[method]:
         known = ", ".join(sorted(_SETTINGS[method]))
         raise KeyError(f"No settings of {method} for {data!r}; the paper's data sets here are {known}.")
-    settings = dict(_SETTINGS[method][data])
-    if "affinity_params" in settings:
-        settings["affinity_params"] = dict(settings["affinity_params"])
-    return settings
+    return {name: _new(value) for name, value in _SETTINGS[method][data].items()}
+
+
+def _new(value):
+    """What can be changed without changing the settings."""
+    if isinstance(value, dict):
+        return dict(value)
+    return clone(value) if hasattr(value, "get_params") else value

@@ -14,6 +14,7 @@ from .expression import coefficient_norm, segmentation_norm
 from .pseudo import (
     bounded_logistic_loss,
     center_loss,
+    classification_cost,
     confident_cross_entropy,
     contrastive_graph_loss,
     similarity_graph,
@@ -24,6 +25,7 @@ __all__ = [
     "balance_cost",
     "bounded_logistic_loss",
     "center_loss",
+    "classification_cost",
     "classifier_affinity",
     "coefficient_norm",
     "confident_cross_entropy",

@@ -101,6 +101,35 @@ def bounded_logistic_loss(logits, labels):
     return F.softplus(-logits.softmax(1).gather(1, labels[:, None])).sum()
 
 
+def classification_cost(logits, labels, loss="cross_entropy", gamma_center=0.0):
+    r"""Cost of a classifier that a clustering supervises, :math:`L_4` in Eq. (5) of S2ConvSCN.
+
+    .. math:: \frac{1}{N} \sum_j \ell(y_j, q_j) + \tau \|y_j - \mu_{\pi(y_j)}\|_2^2
+
+    Parameters
+    ----------
+    logits : tensor of shape (n_samples, n_clusters)
+        y.
+    labels : tensor of shape (n_samples,), int64
+    loss : {"cross_entropy", "bounded_logistic"}, default="cross_entropy"
+        :math:`\ell`.
+    gamma_center : float, default=0.0
+        :math:`\tau`; 0 leaves the centre loss out.
+
+    Returns
+    -------
+    cost : 0-d tensor
+        A mean over the samples.
+    """
+    labelled = (
+        bounded_logistic_loss(logits, labels)
+        if loss == "bounded_logistic"
+        else F.cross_entropy(logits, labels, reduction="sum")
+    )
+    centered = gamma_center * center_loss(logits, labels) if gamma_center else 0
+    return (labelled + centered) / len(logits)
+
+
 def center_loss(logits, labels):
     r"""Second term of Eq. (6) of S2ConvSCN, :math:`\sum_j \|y_j - \mu_{\pi(y_j)}\|_2^2`, a sum over the samples.
 

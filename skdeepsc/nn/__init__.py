@@ -1,36 +1,39 @@
 """The figure: auto-encoders, self-expression, and the network that holds them."""
 
-from .autoencoders import ConvAutoEncoder, DenseAutoEncoder
+from .autoencoders import ConvAutoEncoder, DenseAutoEncoder, xavier
 from .expression import (
-    BlockExpression,
     RidgeExpression,
     RidgePath,
     TrainedExpression,
     gram_spectrum,
+    precise,
     ridge_coefficients,
     ridge_penalty,
 )
-from .heads import conv_classifier, dense_classifier
+from .heads import JoinedFeatures, center_units, checked_sizes, classifier_for, conv_classifier, dense_head
 from .network import Outputs, SubspaceNetwork
 from .residual import ResidualAutoEncoder
-from .scattering import Scattering
 from .wavelets import ScatteringNetwork
 
 __all__ = [
-    "BlockExpression",
     "ConvAutoEncoder",
     "DenseAutoEncoder",
+    "JoinedFeatures",
     "Outputs",
     "ResidualAutoEncoder",
     "RidgeExpression",
     "RidgePath",
-    "Scattering",
     "ScatteringNetwork",
     "SubspaceNetwork",
     "TrainedExpression",
+    "center_units",
+    "checked_sizes",
+    "classifier_for",
     "conv_classifier",
-    "dense_classifier",
+    "dense_head",
     "gram_spectrum",
+    "precise",
     "ridge_coefficients",
     "ridge_penalty",
+    "xavier",
 ]

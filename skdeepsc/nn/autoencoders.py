@@ -75,7 +75,7 @@ def layer_shapes(image_shape, channels, kernel_sizes):
         )
     shapes = [tuple(image_shape)]
     for layer, (n_filters, size) in enumerate(zip(channels, kernel_sizes, strict=True)):
-        check_fits(shapes, layer, size)
+        check_filter(shapes, layer, size)
         shapes.append((n_filters, math.ceil(shapes[-1][1] / 2), math.ceil(shapes[-1][2] / 2)))
     return shapes, kernel_sizes
 
@@ -91,7 +91,7 @@ def double(inner, outer, size):
     return nn.ConvTranspose2d(inner[0], outer[0], size, stride=2, padding=size // 2, output_padding=missing)
 
 
-def check_fits(shapes, layer, size):
+def check_filter(shapes, layer, size):
     """Whether a layer's filter is odd and fits the image that reaches it, ``shapes[-1]``."""
     height, width = shapes[-1][1:]
     if size % 2 == 0 or size < 1:

@@ -41,7 +41,7 @@ class SelfExpression(nn.Module):
         return features / norms.clamp_min(_tiny(norms)), mean, norms
 
     def combine(self, coef, z, expressed):
-        """Self-expressed codes ``z_hat``, shape (n_samples, n_latent): C Z, under the normalisation of `expressed`.
+        """Self-expressed codes ``z_hat``, shape (n_samples, n_latent): C Z, taken of normalised codes.
 
         Parameters
         ----------
@@ -87,32 +87,6 @@ class TrainedExpression(SelfExpression):
         if not self.zero_diagonal:
             return self.coef
         return self.coef - torch.diag(self.coef.diagonal())
-
-
-class BlockExpression(SelfExpression):
-    """A trained C for each of several fixed blocks of samples, which are expressed within their block.
-
-    Parameters
-    ----------
-    blocks : sequence of tensors of int
-        Rows of the training set in each block; together each row once.
-    layers : sequence of TrainedExpression
-        C of each block.
-    center, unit : bool, default=False
-        Latent normalisation, see :class:`SelfExpression`.
-    """
-
-    def __init__(self, blocks, layers, *, center=False, unit=False):
-        super().__init__(center=center, unit=unit)
-        self.layers = nn.ModuleList(layers)
-        number = torch.empty(sum(map(len, blocks)), dtype=torch.int64)
-        for block, rows in enumerate(blocks):
-            number[rows] = block
-        self.register_buffer("number", number)
-
-    def forward(self, z, index):
-        """C, shape (n_samples, n_samples), for the codes `z` of a whole block, the rows `index` in their order."""
-        return self.layers[self.number[index[0]].item()](z)
 
 
 class RidgeExpression(SelfExpression):
@@ -218,14 +192,13 @@ class RidgePath:
     """
 
     def __init__(self, z):
-        precise = z if z.device.type == "mps" else z.double()
-        flat = z.shape[1] < z.shape[0]
-        values, vectors = torch.linalg.eigh(precise.T @ precise if flat else precise @ precise.T)
+        flat, z = z.shape[1] < z.shape[0], precise(z)
+        values, vectors = torch.linalg.eigh(z.T @ z if flat else z @ z.T)
         counts = values > max(_NEGLIGIBLE * values[-1], 0)
         counts[-1] = True
         self.spectrum, vectors = values[counts].clamp_min(0), vectors[:, counts]
-        self.axes = (vectors if flat else precise.T @ (vectors / self.spectrum.clamp_min(_tiny(values)).sqrt())).float()
-        self.scores = (precise @ vectors if flat else vectors * self.spectrum.sqrt()).float()
+        self.axes = (vectors if flat else z.T @ (vectors / self.spectrum.clamp_min(_tiny(values)).sqrt())).float()
+        self.scores = (z @ vectors if flat else vectors * self.spectrum.sqrt()).float()
 
     def coefficients(self, lam, rows=slice(None)):
         """Rows of C, shape (n_rows, n_samples), as :func:`ridge_coefficients` gives them."""
@@ -265,9 +238,14 @@ class RidgePath:
         )
 
 
+def precise(z):
+    """`z` in float64, where the device has it."""
+    return z if z.device.type == "mps" else z.double()
+
+
 def gram_spectrum(z):
     """Eigenvalues of ``z @ z.T`` that can differ from 0, float64, ascending (from the smaller Gram matrix)."""
-    z = z if z.device.type == "mps" else z.double()
+    z = precise(z)
     return torch.linalg.eigvalsh(z.T @ z if z.shape[1] < z.shape[0] else z @ z.T).clamp_min(0)
 
 

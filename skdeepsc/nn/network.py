@@ -64,6 +64,13 @@ class SubspaceNetwork(nn.Module):
         self.register_buffer("segments", None, persistent=False)
         self.register_buffer("input_scale", torch.tensor(float(input_scale)))
 
+    def code_shape(self, x):
+        """Shape of the code of a sample before it is flattened."""
+        flattens = isinstance(self.encoder, nn.Sequential) and isinstance(self.encoder[-1], nn.Flatten)
+        encoder = self.encoder[:-1] if flattens else self.encoder
+        with torch.inference_mode():
+            return tuple(encoder.eval()(self(x).x).shape[1:])
+
     def forward(self, x, index=None):
         """Outputs for the samples `x`, which are the rows `index` of the training set.
 

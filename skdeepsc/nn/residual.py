@@ -4,7 +4,7 @@ from itertools import pairwise
 
 from torch import nn
 
-from .autoencoders import check_fits, double, halve, layer_shapes, xavier
+from .autoencoders import check_filter, double, halve, layer_shapes, xavier
 
 
 class ResidualAutoEncoder(nn.Module):
@@ -47,7 +47,7 @@ class ResidualAutoEncoder(nn.Module):
         super().__init__()
         first, *channels = channels
         size, *sizes = kernel_sizes if len(kernel_sizes) > 1 else tuple(kernel_sizes) * (len(channels) + 1)
-        check_fits([tuple(image_shape)], 0, size)
+        check_filter([tuple(image_shape)], 0, size)
         shapes, sizes = layer_shapes((first, *image_shape[1:]), channels, sizes)
         down, up = [], []
         for (outer, inner), block_size in zip(pairwise(shapes), sizes, strict=True):

@@ -1,18 +1,12 @@
 """EDSC, or least squares regression: ridge self-expression in closed form."""
 
-from dataclasses import dataclass
-from numbers import Real
-
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
-from .._compat import Interval
-from .._docs import shared_parameters
+from .._params import Positive
 from ._base import BaseShallowSubspaceClustering, dense
 
 
-@shared_parameters
-@dataclass(repr=False, eq=False, kw_only=True)
 class EDSC(BaseShallowSubspaceClustering):
     r"""Efficient dense subspace clustering: every sample as a ridge regression on the others.
 
@@ -23,17 +17,10 @@ class EDSC(BaseShallowSubspaceClustering):
 
     Parameters
     ----------
-    n_clusters : int, default=8
-        Number of clusters.
-    ridge_lambda : float, default={ridge_lambda}
+    ridge_lambda : float
         :math:`\lambda`, for samples of unit length.
-    zero_diagonal : bool, default={zero_diagonal}
+    zero_diagonal : bool
         Whether samples must not express themselves.
-    {shallow_parameters}
-
-    Attributes
-    ----------
-    {dense_attributes}
 
     Notes
     -----
@@ -59,16 +46,10 @@ class EDSC(BaseShallowSubspaceClustering):
     (5,)
     """
 
-    ridge_lambda: float = 1.0
+    ridge_lambda: Positive = 1.0
     zero_diagonal: bool = True
 
-    _parameter_constraints = {
-        **BaseShallowSubspaceClustering._parameter_constraints,
-        "ridge_lambda": [Interval(Real, 0, None, closed="neither")],
-        "zero_diagonal": ["boolean"],
-    }
-
-    def _represent(self, z):
+    def _coefficients(self, z):
         self._weights = ridge_weights(z, self.ridge_lambda)
         coef = np.asarray(z @ self._weights)
         if self.zero_diagonal:

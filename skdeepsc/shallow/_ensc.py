@@ -1,16 +1,13 @@
 """EnSC: self-expression by elastic nets over an active set."""
 
-from dataclasses import dataclass
 from numbers import Real
+from typing import Annotated
 
 from .._compat import Interval
-from .._docs import shared_parameters
 from ._elastic_net import RowAtoms
 from ._sparse import BaseSparseSubspaceClustering
 
 
-@shared_parameters
-@dataclass(repr=False, eq=False, kw_only=True)
 class EnSC(BaseSparseSubspaceClustering):
     r"""Elastic net subspace clustering.
 
@@ -23,20 +20,11 @@ class EnSC(BaseSparseSubspaceClustering):
 
     Parameters
     ----------
-    n_clusters : int, default=8
-        Number of clusters.
-    gamma : float, default={gamma}
-        Weight of the residual: :math:`\gamma_i` is `gamma` times the least with which :math:`c_i` is not 0,
+    alpha
+        Here it is :math:`\gamma_i`, `alpha` times the least with which :math:`c_i` is not 0,
         :math:`\lambda / \max_j |z_i z_j^T|`, so that values above 1 matter.
-    l1_ratio : float in (0, 1], default={l1_ratio}
+    l1_ratio : float in (0, 1]
         :math:`\lambda`; 1 is SSC.
-    {sparse_parameters}
-    {shallow_parameters}
-
-    Attributes
-    ----------
-    {solver_attributes}
-    {sparse_attributes}
 
     References
     ----------
@@ -56,18 +44,12 @@ class EnSC(BaseSparseSubspaceClustering):
     True
     """
 
-    gamma: float = 50.0
-    l1_ratio: float = 0.9
-
-    _parameter_constraints = {
-        **BaseSparseSubspaceClustering._parameter_constraints,
-        "gamma": [Interval(Real, 1, None, closed="left")],
-        "l1_ratio": [Interval(Real, 0, 1, closed="right")],
-    }
+    alpha: Annotated[float, Interval(Real, 1, None, closed="left")] = 50.0
+    l1_ratio: Annotated[float, Interval(Real, 0, 1, closed="right")] = 0.9
 
     def _atoms_of(self, z):
         return RowAtoms(z)
 
     def _penalties(self, largest):
-        l1 = largest / self.gamma  # lambda / gamma_i
+        l1 = largest / self.alpha  # lambda / gamma_i
         return l1, (1 - self.l1_ratio) / self.l1_ratio * l1

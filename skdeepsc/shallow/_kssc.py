@@ -1,19 +1,17 @@
 """KSSC: sparse self-expression in the feature space of a kernel."""
 
-from dataclasses import dataclass
-from numbers import Real
+from collections.abc import Callable
+from typing import Annotated
 
 import numpy as np
 from sklearn.metrics.pairwise import KERNEL_PARAMS, pairwise_kernels
 
-from .._compat import Interval, StrOptions
-from .._docs import shared_parameters
+from .._compat import StrOptions
+from .._params import AnyReal, NonNegative
 from ._elastic_net import KernelAtoms
-from ._ssc import _AFFINE_WEIGHT, BaseSSC
+from ._ssc import AFFINE_WEIGHT, BaseSSC
 
 
-@shared_parameters
-@dataclass(repr=False, eq=False, kw_only=True)
 class KSSC(BaseSSC):
     r"""Kernel sparse subspace clustering.
 
@@ -24,33 +22,19 @@ class KSSC(BaseSSC):
 
     Parameters
     ----------
-    n_clusters : int, default=8
-        Number of clusters.
-    kernel : str or callable, default="{kernel}"
+    kernel : str or callable
         A name of :func:`sklearn.metrics.pairwise.pairwise_kernels`, such as "rbf", "poly" or "cosine"; or a callable
         that takes two samples.
-    gamma : float or None, default={gamma}
+    gamma : float or None
         Parameter of the kernels that have it; ``None``: 1 / n_features.
-    degree : float, default={degree}
+    degree : float
         Degree of the polynomial kernel.
-    coef0 : float, default={coef0}
+    coef0 : float
         Constant of the polynomial and sigmoid kernels.
-    kernel_params : dict or None, default=None
+    kernel_params : dict or None
         Further arguments of a callable.
-    alpha : float, default={alpha}
-        Weight of the residual: :math:`\lambda` is `alpha` times the least with which no row of C is 0,
-        :math:`1 / \min_i \max_{j \ne i} |k_{ij}|`.
-    affine : bool, default={affine}
-        Whether the coefficients of a sample must sum to 1.
-    {sparse_parameters}
-    {shallow_parameters}
-
-    Attributes
-    ----------
-    lambda_ : float
-        :math:`\lambda`.
-    {solver_attributes}
-    {sparse_attributes}
+    alpha
+        Of :math:`\lambda`, with the inner products :math:`k_{ij}` in the feature space.
 
     References
     ----------
@@ -67,30 +51,21 @@ class KSSC(BaseSSC):
     1.0
     """
 
-    kernel: object = "rbf"
-    gamma: float | None = None
-    degree: float = 3
-    coef0: float = 1
+    kernel: Annotated[str | Callable, StrOptions(set(KERNEL_PARAMS)), callable] = "rbf"
+    gamma: NonNegative | None = None
+    degree: NonNegative = 3
+    coef0: AnyReal = 1
     kernel_params: dict | None = None
-
-    _parameter_constraints = {
-        **BaseSSC._parameter_constraints,
-        "kernel": [StrOptions(set(KERNEL_PARAMS)), callable],
-        "gamma": [Interval(Real, 0, None, closed="left"), None],
-        "degree": [Interval(Real, 0, None, closed="left")],
-        "coef0": [Interval(Real, None, None, closed="neither")],
-        "kernel_params": [dict, None],
-    }
 
     def _atoms_of(self, z):
         self._kernel = self._kernels(z, z)
-        return KernelAtoms(self._kernel + _AFFINE_WEIGHT if self.affine else self._kernel)
+        return KernelAtoms(self._kernel + AFFINE_WEIGHT if self.affine else self._kernel)
 
     def _targets_of(self, z):
         return self._kernels(z, self.embedding_)
 
-    def _aimed(self, targets, aims):
-        return targets + _AFFINE_WEIGHT * aims[:, None].astype(targets.dtype)
+    def _with_sums(self, targets, aims):
+        return targets + AFFINE_WEIGHT * aims[:, None].astype(targets.dtype)
 
     def _products(self, z, block):
         return self._kernel[block]
@@ -98,12 +73,11 @@ class KSSC(BaseSSC):
     def _residuals(self, z):
         """Squared distances in feature space."""
         coef, products = self._express(z), self._targets_of(z)
-        own = self._kernels(z, z).diagonal()
-        residuals = np.empty((len(own), self._row_labels.max() + 1))
-        for k in range(residuals.shape[1]):
-            members = np.flatnonzero(self._row_labels == k)
-            part = coef[:, members].toarray()
-            left = part @ self._kernel[np.ix_(members, members)] - 2 * products[:, members]
+        own, members = self._kernels(z, z).diagonal(), self._members()
+        residuals = np.empty((len(own), len(members)))
+        for k, rows in enumerate(members):
+            part = coef[:, rows].toarray()
+            left = part @ self._kernel[np.ix_(rows, rows)] - 2 * products[:, rows]
             residuals[:, k] = own + (part * left).sum(axis=1)
         return residuals
 

@@ -1,25 +1,19 @@
 """LRR: low-rank self-expression with outlying samples."""
 
-import warnings
-from dataclasses import dataclass
-from numbers import Integral, Real
-
 import numpy as np
 from scipy.linalg import eigh
 from sklearn.exceptions import ConvergenceWarning
 
-from .._compat import Interval
-from .._docs import shared_parameters
-from ._base import BaseShallowSubspaceClustering
+from .._params import Count, Positive
+from .._warn import warn_user
+from ._base import BaseShallowSubspaceClustering, Iterative
 from ._lrsc import thin_svd
 
 # Steps between looks at the duality gap, over-relaxation, and how unequal the residuals of ADMM may become.
 _LOOK_EVERY, _RELAXATION, _IMBALANCE = 10, 1.6, 3.0
 
 
-@shared_parameters
-@dataclass(repr=False, eq=False, kw_only=True)
-class LRR(BaseShallowSubspaceClustering):
+class LRR(Iterative, BaseShallowSubspaceClustering):
     r"""Low-rank representation.
 
     .. math:: \min_{C, E} \|C\|_* + \lambda \|E\|_{2,1} \quad\text{s.t. } Z = CZ + E
@@ -29,15 +23,12 @@ class LRR(BaseShallowSubspaceClustering):
 
     Parameters
     ----------
-    n_clusters : int, default=8
-        Number of clusters.
-    noise_lambda : float or None, default={noise_lambda}
+    noise_lambda : float or None
         :math:`\lambda`; the larger, the less is left to E. ``None``: no E.
-    max_iter : int, default={max_iter}
-        Most steps of ADMM.
-    tol : float, default={tol}
-        Relative duality gap at which it ends.
-    {shallow_parameters}
+    max_iter
+        Steps of ADMM.
+    tol
+        That is, at this relative duality gap.
 
     Attributes
     ----------
@@ -45,7 +36,6 @@ class LRR(BaseShallowSubspaceClustering):
         Steps of ADMM, at least 1.
     dual_gap_ : float
         Duality gap, as a share of the cost.
-    {dense_attributes}
 
     Notes
     -----
@@ -72,18 +62,10 @@ class LRR(BaseShallowSubspaceClustering):
     True
     """
 
-    noise_lambda: float | None = 1.0
-    max_iter: int = 2000
-    tol: float = 1e-6
+    noise_lambda: Positive | None = 1.0
+    max_iter: Count = 2000
 
-    _parameter_constraints = {
-        **BaseShallowSubspaceClustering._parameter_constraints,
-        "noise_lambda": [Interval(Real, 0, None, closed="neither"), None],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="neither")],
-    }
-
-    def _represent(self, z):
+    def _coefficients(self, z):
         self._left, self._values, self._right = left, values, _ = thin_svd(z)
         if self.noise_lambda is None:
             coef, self.n_iter_, self.dual_gap_ = left, 1, 0.0
@@ -92,11 +74,10 @@ class LRR(BaseShallowSubspaceClustering):
                 left * values, values, self.noise_lambda, max_iter=self.max_iter, tol=self.tol
             )
         if self.dual_gap_ > self.tol:
-            warnings.warn(
+            warn_user(
                 f"LRR did not converge: a duality gap of {self.dual_gap_:.1e} is left after max_iter={self.max_iter} "
                 f"steps, with tol={self.tol:.1e}. Raise max_iter.",
                 ConvergenceWarning,
-                stacklevel=4,
             )
         return coef @ left.T
 

@@ -1,18 +1,12 @@
 """LRSC: low-rank self-expression in closed form."""
 
-from dataclasses import dataclass
-from numbers import Real
-
 import numpy as np
 from scipy.linalg import eigh
 
-from .._compat import Interval
-from .._docs import shared_parameters
+from .._params import Positive
 from ._base import BaseShallowSubspaceClustering, dense
 
 
-@shared_parameters
-@dataclass(repr=False, eq=False, kw_only=True)
 class LRSC(BaseShallowSubspaceClustering):
     r"""Low-rank subspace clustering: a clean dictionary A and low-rank coefficients in closed form.
 
@@ -20,30 +14,26 @@ class LRSC(BaseShallowSubspaceClustering):
 
     With the singular value decomposition :math:`Z = U \Sigma V^T`, each singular value is shrunk to one of A,
     :math:`\sigma \to \lambda`, and :math:`C = U P U^T` with :math:`P = 1 - 1 / (\tau \lambda^2)` where
-    :math:`\lambda > 1 / \sqrt{\tau}`, else 0. An infinite weight (``None``) is a constraint: without `alpha`,
+    :math:`\lambda > 1 / \sqrt{\tau}`, else 0. An infinite weight (``None``) is a constraint: without `noise_alpha`,
     :math:`A = Z`; without `tau`, :math:`A = CA`; without both, :math:`C = UU^T` over the numerical rank of Z, the
     noise-free method.
 
     Parameters
     ----------
-    n_clusters : int, default=8
-        Number of clusters.
-    tau : float or None, default={tau}
+    tau : float or None
         :math:`\tau`, weight of what self-expression leaves unexplained.
-    alpha : float or None, default={alpha}
+    noise_alpha : float or None
         :math:`\alpha`, weight of the noise that is taken out of the samples.
-    {shallow_parameters}
 
     Attributes
     ----------
     rank_ : int
         Number of singular values that are kept.
-    {dense_attributes}
 
     Notes
     -----
-    The paper's :math:`P_1` is ``alpha=None``, its :math:`P_3` has both weights, and ``tau=None`` keeps the singular
-    values above :math:`\sqrt{2 / \alpha}` as they are. New rows are expressed over A, as its own rows are.
+    The paper's :math:`P_1` is ``noise_alpha=None``, its :math:`P_3` has both weights, and ``tau=None`` keeps the
+    singular values above :math:`\sqrt{2 / \alpha}` as they are. New rows are expressed over A, as its own rows are.
 
     References
     ----------
@@ -61,18 +51,12 @@ class LRSC(BaseShallowSubspaceClustering):
     (1.0, 12)
     """
 
-    tau: float | None = 100.0
-    alpha: float | None = None
+    tau: Positive | None = 100.0
+    noise_alpha: Positive | None = None
 
-    _parameter_constraints = {
-        **BaseShallowSubspaceClustering._parameter_constraints,
-        "tau": [Interval(Real, 0, None, closed="neither"), None],
-        "alpha": [Interval(Real, 0, None, closed="neither"), None],
-    }
-
-    def _represent(self, z):
+    def _coefficients(self, z):
         left, values, right = thin_svd(z)
-        clean = shrunk_values(values, self.tau, self.alpha)
+        clean = shrunk_values(values, self.tau, self.noise_alpha)
         kept = clean > (0 if self.tau is None else self.tau**-0.5)
         self.rank_ = int(kept.sum())
         left, clean, right = left[:, kept], clean[kept], right[:, kept]

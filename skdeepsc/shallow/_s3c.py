@@ -1,20 +1,14 @@
 """S3C: sparse self-expression and spectral clustering that inform each other."""
 
-import warnings
-from dataclasses import dataclass
-from numbers import Integral, Real
-
 import numpy as np
 
-from .._compat import Interval
-from .._docs import shared_parameters
-from ..segmentation import DegenerateAffinityWarning, spectral_embedding
+from .._input import row_blocks, unit_rows
+from .._params import Count, NonNegative
+from ..segmentation import NO_LENGTH, spectral_embedding
 from ._elastic_net import RowAtoms
 from ._ssc import BaseSSC
 
 
-@shared_parameters
-@dataclass(repr=False, eq=False, kw_only=True)
 class S3C(BaseSSC):
     r"""Structured sparse subspace clustering.
 
@@ -27,29 +21,17 @@ class S3C(BaseSSC):
 
     Parameters
     ----------
-    n_clusters : int, default=8
-        Number of clusters.
-    gamma : float, default={gamma}
+    gamma_structure : float
         :math:`\gamma`, how much more a sample of another cluster costs; 0 is SSC.
-    soft : bool, default={soft}
+    soft : bool
         Whether Q is the spectral embedding instead of the clusters.
-    max_alternations : int, default={max_alternations}
+    max_alternations : int
         Most solutions for C.
-    alpha : float, default={alpha}
-        Weight of the residual, as in :class:`~skdeepsc.SSC`.
-    affine : bool, default={affine}
-        Whether the coefficients of a sample must sum to 1.
-    {sparse_parameters}
-    {shallow_parameters}
 
     Attributes
     ----------
     n_alternations_ : int
         Solutions for C. Fewer than `max_alternations` if Q stayed what it was.
-    lambda_ : float
-        :math:`\lambda_z`.
-    {solver_attributes}
-    {sparse_attributes}
 
     Notes
     -----
@@ -75,52 +57,40 @@ class S3C(BaseSSC):
     1.0
     """
 
-    gamma: float = 1.0
+    gamma_structure: NonNegative = 1.0
     soft: bool = False
-    max_alternations: int = 10
-
-    _parameter_constraints = {
-        **BaseSSC._parameter_constraints,
-        "gamma": [Interval(Real, 0, None, closed="left")],
-        "soft": ["boolean"],
-        "max_alternations": [Interval(Integral, 1, None, closed="left")],
-    }
+    max_alternations: Count = 10
 
     def _atoms_of(self, z):
-        return RowAtoms(self._aimed(z, np.ones(z.shape[0])) if self.affine else z)
+        return RowAtoms(self._with_sums(z, np.ones(z.shape[0])) if self.affine else z)
 
-    def _represent(self, z):
-        coef, former = super()._represent(z), None
+    def _coefficients(self, z):
+        coef, former = super()._coefficients(z), None
         for turn in range(1, self.max_alternations + 1):
             structure, self.n_alternations_ = self._structure(coef), turn
             if turn == self.max_alternations or self._is_settled(structure, former):
                 break
-            coef = self._solve_all(z, start=coef, weights=lambda block, q=structure: self._weights(q, block))
+            coef = self._solve_all(z, start=coef, weights=lambda block, q=structure: self._atom_weights(q, block))
             former = structure
         return coef
 
     def _structure(self, coef):
         """Q, shape (n_rows, n_clusters): indicators of the clusters, or unit rows of the spectral embedding."""
-        affinity = self._affinity_of(coef)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DegenerateAffinityWarning)
-            if not self.soft:
-                return np.eye(self.n_clusters)[self._segment(affinity)]
-            vectors = spectral_embedding(affinity, self.n_clusters, random_state=self._seed)[1]
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 1e-12)
+        if not self.soft:
+            return np.eye(self.n_clusters)[self._passing_labels(coef)]
+        affinity, seed = self._affinity_of(coef), self._seeds["labels"]
+        return unit_rows(spectral_embedding(affinity, self.n_clusters, random_state=seed)[1], floor=NO_LENGTH)
 
-    def _weights(self, structure, block):
+    def _atom_weights(self, structure, block):
         """Weights of the atoms for a block of samples, from half the squared distances between the rows of Q."""
-        return 1 + self.gamma * _half_distances(structure[block], structure)
+        return 1 + self.gamma_structure * _half_distances(structure[block], structure)
 
     def _is_settled(self, structure, former):
         if former is None:
-            return self.gamma == 0
-        blocks = (slice(start, start + 256) for start in range(0, len(structure), 256))
+            return self.gamma_structure == 0
         return all(
             np.abs(_half_distances(structure[b], structure) - _half_distances(former[b], former)).max() <= 0.01
-            for b in blocks
+            for b in row_blocks(len(structure), 256)
         )
 
 

@@ -1,30 +1,40 @@
 """What the methods with an l1 norm share: blocks of samples through one solver, convergence told."""
 
-import warnings
-from dataclasses import dataclass
-from numbers import Integral, Real
-
 import numpy as np
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
-from .._compat import Interval
-from ._base import BaseShallowSubspaceClustering
+from .._params import Positive
+from .._warn import warn_user
+from ._base import BaseShallowSubspaceClustering, Iterative
 from ._elastic_net import elastic_net
 
 
-@dataclass(repr=False, eq=False, kw_only=True)
-class BaseSparseSubspaceClustering(BaseShallowSubspaceClustering):
-    """A method says its atoms (`_atoms_of`), its targets (`_targets_of`) and its penalties (`_penalties`)."""
+class BaseSparseSubspaceClustering(Iterative, BaseShallowSubspaceClustering):
+    r"""A method says its atoms (`_atoms_of`), its targets (`_targets_of`) and its penalties (`_penalties`).
 
-    max_iter: int = 100
-    tol: float = 1e-6
+    Parameters
+    ----------
+    alpha : float
+        Weight of the residual, as a multiple of the least that matters: with which no row of C is 0,
+        :math:`1 / \min_i \max_{j \ne i} |z_i z_j^T|`.
+    max_iter
+        Each solves the problem over the active set, and looks for samples that should join it.
+    tol
+        That is, when no condition of optimality is broken by more than this share of the weight of the l1 norm.
 
-    _parameter_constraints = {
-        **BaseShallowSubspaceClustering._parameter_constraints,
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="neither")],
-    }
+    Attributes
+    ----------
+    n_iter_ : int
+        Rounds of the solver, of the block of samples that needed the most.
+    kkt_violation_ : float
+        Largest violation of a condition of optimality of all samples, as a share of the weight of the l1 norm. In
+        single precision, what rounding leaves counts as `tol`.
+    coef_ : csr_array of shape (n_rows, n_rows)
+        Self-expression coefficients; row i rebuilds sample i. With `subsample`, n_rows is that, else n_samples.
+    """
+
+    alpha: Positive = 20.0
 
     def _atoms_of(self, z):
         """The atoms of the solver, from the training rows."""
@@ -38,7 +48,7 @@ class BaseSparseSubspaceClustering(BaseShallowSubspaceClustering):
         """Penalties `l1` and `l2` of targets from their largest correlations with the atoms."""
         raise NotImplementedError
 
-    def _represent(self, z):
+    def _coefficients(self, z):
         self._atoms = self._atoms_of(z)
         return self._solve_all(z)
 
@@ -57,11 +67,10 @@ class BaseSparseSubspaceClustering(BaseShallowSubspaceClustering):
         coefs, violations, rounds = zip(*solved, strict=True)
         self.n_iter_, self.kkt_violation_ = max(rounds), max(violations) * self.tol
         if self.kkt_violation_ > self.tol:
-            warnings.warn(
+            warn_user(
                 f"Coefficients did not converge: a condition of optimality is broken by {self.kkt_violation_:.1e}, "
                 f"tol={self.tol:.1e}, after max_iter={self.max_iter} rounds. Raise max_iter, or the penalty.",
                 ConvergenceWarning,
-                stacklevel=5,
             )
         return sparse.vstack(coefs, format="csr")
 

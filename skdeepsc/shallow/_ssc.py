@@ -1,38 +1,41 @@
 """SSC: sparse self-expression, noisy, affine, and with outlying entries."""
 
-from dataclasses import dataclass
-from numbers import Real
+from collections.abc import Callable
 
 import numpy as np
 from scipy import sparse
 
-from .._compat import Interval
-from .._docs import shared_parameters
+from .._params import Positive
+from ..affinity import Affinity
 from ._base import dense
 from ._elastic_net import RowAtoms
 from ._sparse import BaseSparseSubspaceClustering
 
 # Weight of the affine constraint in its augmented Lagrangian, for samples of unit length; most updates of the aims.
-_AFFINE_WEIGHT, _MOST_UPDATES = 10.0, 300
+AFFINE_WEIGHT, _MOST_UPDATES = 10.0, 300
 # Sums of coefficients are known up to this many units of the last place.
 _ROUNDING = 64
 
 
-@dataclass(repr=False, eq=False, kw_only=True)
 class BaseSSC(BaseSparseSubspaceClustering):
-    """The weight of the residual as in SSC, and the affine constraint as a sequence of lasso problems."""
+    r"""The affine constraint as a sequence of lasso problems.
 
-    alpha: float = 20.0
+    Parameters
+    ----------
+    affine : bool
+        Whether the coefficients of a sample must sum to 1, for subspaces that miss the origin; then
+        ``normalization="none"`` is what they call for.
+
+    Attributes
+    ----------
+    lambda_ : float
+        The weight of the residual itself.
+    """
+
     affine: bool = False
-    affinity: object = "scaled"
+    affinity: Affinity | Callable = "scaled"
 
-    _parameter_constraints = {
-        **BaseSparseSubspaceClustering._parameter_constraints,
-        "alpha": [Interval(Real, 0, None, closed="neither")],
-        "affine": ["boolean"],
-    }
-
-    def _represent(self, z):
+    def _coefficients(self, z):
         self._atoms = self._atoms_of(z)
         nearest = np.concatenate(self._by_blocks(lambda block: self._largest_products(z, block), z.shape[0]))
         self.lambda_ = self.alpha / (float(nearest[nearest > 0].min()) if nearest.any() else 1.0)
@@ -57,7 +60,7 @@ class BaseSSC(BaseSparseSubspaceClustering):
         aims, n_iter = np.ones(targets.shape[0]), 0
         goal = max(self.tol, _ROUNDING * np.finfo(targets.dtype).eps)
         for _ in range(_MOST_UPDATES):
-            start, violation, rounds = super()._solve_targets(self._aimed(targets, aims), start=start, **settings)
+            start, violation, rounds = super()._solve_targets(self._with_sums(targets, aims), start=start, **settings)
             missed = 1 - np.asarray(start[:, : self.embedding_.shape[0]].sum(axis=1)).ravel()
             n_iter += rounds
             if np.abs(missed).max() <= goal:
@@ -65,13 +68,11 @@ class BaseSSC(BaseSparseSubspaceClustering):
             aims += missed
         return start, max(violation, np.abs(missed).max() / goal), n_iter
 
-    def _aimed(self, targets, aims):
+    def _with_sums(self, targets, aims):
         """Targets whose coefficients are to have the given sums."""
-        return with_column(targets, np.sqrt(_AFFINE_WEIGHT) * aims)
+        return with_column(targets, np.sqrt(AFFINE_WEIGHT) * aims)
 
 
-@shared_parameters
-@dataclass(repr=False, eq=False, kw_only=True)
 class SSC(BaseSSC):
     r"""Sparse subspace clustering.
 
@@ -84,28 +85,16 @@ class SSC(BaseSSC):
 
     Parameters
     ----------
-    n_clusters : int, default=8
-        Number of clusters.
-    alpha : float, default={alpha}
-        Weight of the residual: :math:`\lambda_z` is `alpha` times the least with which no row of C is 0,
-        :math:`1 / \min_i \max_{j \ne i} |z_i z_j^T|`. The paper takes 800 for trajectories, 20 for faces.
-    outlier_alpha : float or None, default={outlier_alpha}
+    alpha
+        Of :math:`\lambda_z`; the paper takes 800 for trajectories, 20 for faces.
+    outlier_alpha : float or None
         Weight of outlying entries, :math:`\lambda_e = \alpha_e / \min_i \max_{j \ne i} \|z_j\|_1`; the paper takes
         20 for faces. ``None``: no E.
-    affine : bool, default={affine}
-        Whether the coefficients of a sample must sum to 1, for subspaces that miss the origin; then
-        ``normalization="none"`` is what they call for.
-    {sparse_parameters}
-    {shallow_parameters}
 
     Attributes
     ----------
-    lambda_ : float
-        :math:`\lambda_z`.
     outliers_ : csr_array of shape (n_rows, n_features)
         E; only with `outlier_alpha`.
-    {solver_attributes}
-    {sparse_attributes}
 
     References
     ----------
@@ -125,12 +114,7 @@ class SSC(BaseSSC):
     True
     """
 
-    outlier_alpha: float | None = None
-
-    _parameter_constraints = {
-        **BaseSSC._parameter_constraints,
-        "outlier_alpha": [Interval(Real, 0, None, closed="neither"), None],
-    }
+    outlier_alpha: Positive | None = None
 
     def _atoms_of(self, z):
         atoms = z
@@ -141,7 +125,7 @@ class SSC(BaseSSC):
             atoms = _stacked(z, identity)
         if self.affine:
             ones = np.zeros(atoms.shape[0])
-            ones[: z.shape[0]] = np.sqrt(_AFFINE_WEIGHT)
+            ones[: z.shape[0]] = np.sqrt(AFFINE_WEIGHT)
             atoms = with_column(atoms, ones)
         return RowAtoms(atoms)
 
@@ -152,16 +136,16 @@ class SSC(BaseSSC):
             settings["weights"] = np.broadcast_to(weights, (targets.shape[0], len(weights)))
         return super()._solve_targets(targets, **settings)
 
-    def _represent(self, z):
-        coef = super()._represent(z)
+    def _coefficients(self, z):
+        coef = super()._coefficients(z)
         if self.outlier_alpha is not None:
             self.outliers_ = coef[:, z.shape[0] :].astype(z.dtype)
         return coef[:, : z.shape[0]]
 
     def _express(self, z):
-        return self._explain(z)[0]
+        return self._express_and_aim(z)[0]
 
-    def _explain(self, z):
+    def _express_and_aim(self, z):
         coef = super()._express(z)
         n_rows = self.embedding_.shape[0]
         return coef[:, :n_rows], z if self.outlier_alpha is None else z - coef[:, n_rows:]

@@ -1,18 +1,12 @@
 """SSC-OMP: sparse self-expression by orthogonal matching pursuit, many samples at once."""
 
-from dataclasses import dataclass
-from numbers import Integral, Real
-
 import numpy as np
 from scipy import sparse
 
-from .._compat import Interval
-from .._docs import shared_parameters
+from .._params import Count, NonNegative
 from ._base import BaseShallowSubspaceClustering, dense, squared_norms
 
 
-@shared_parameters
-@dataclass(repr=False, eq=False, kw_only=True)
 class SSCOMP(BaseShallowSubspaceClustering):
     r"""Sparse subspace clustering by orthogonal matching pursuit.
 
@@ -23,17 +17,15 @@ class SSCOMP(BaseShallowSubspaceClustering):
 
     Parameters
     ----------
-    n_clusters : int, default=8
-        Number of clusters.
-    n_nonzero_coefs : int, default={n_nonzero_coefs}
+    n_nonzero_coefs : int
         k, the most coefficients of a sample; about the dimension of the subspaces.
-    tol : float, default={tol}
+    residual_tol : float
         A sample needs no more coefficients when the squared length of its residual is this share of its own.
-    {shallow_parameters}
 
     Attributes
     ----------
-    {sparse_attributes}
+    coef_ : csr_array of shape (n_rows, n_rows)
+        Self-expression coefficients; row i rebuilds sample i. With `subsample`, n_rows is that, else n_samples.
 
     References
     ----------
@@ -53,16 +45,10 @@ class SSCOMP(BaseShallowSubspaceClustering):
     (1.0, True)
     """
 
-    n_nonzero_coefs: int = 10
-    tol: float = 1e-6
+    n_nonzero_coefs: Count = 10
+    residual_tol: NonNegative = 1e-6
 
-    _parameter_constraints = {
-        **BaseShallowSubspaceClustering._parameter_constraints,
-        "n_nonzero_coefs": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left")],
-    }
-
-    def _represent(self, z):
+    def _coefficients(self, z):
         rows = np.arange(z.shape[0])
         blocks = self._by_blocks(lambda block: self._pursue(z[block], own=rows[block]), z.shape[0])
         return sparse.vstack(blocks, format="csr")
@@ -71,7 +57,7 @@ class SSCOMP(BaseShallowSubspaceClustering):
         return self._pursue(z)
 
     def _pursue(self, targets, own=None):
-        return matching_pursuit(targets, self.embedding_, self.n_nonzero_coefs, self.tol, own=own)
+        return matching_pursuit(targets, self.embedding_, self.n_nonzero_coefs, self.residual_tol, own=own)
 
     def _bytes_per_pair(self):
         return 0
@@ -91,7 +77,7 @@ def matching_pursuit(targets, atoms, n_nonzero_coefs, tol, *, own=None):
     n_nonzero_coefs : int
     tol : float
         Least share of a target's squared length that is worth a further atom.
-    own : ndarray of shape (n_targets,) or None, default=None
+    own : ndarray of shape (n_targets,) or None
         The atom that each target must not use.
 
     Returns

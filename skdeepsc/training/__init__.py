@@ -2,7 +2,7 @@
 
 from .augment import RandomAugmentation
 from .callbacks import StopTraining
-from .phase import Phase
+from .phase import Phase, epochs_of
 from .trainer import Trainer
 
-__all__ = ["Phase", "RandomAugmentation", "StopTraining", "Trainer"]
+__all__ = ["Phase", "RandomAugmentation", "StopTraining", "Trainer", "epochs_of"]

@@ -1,14 +1,15 @@
 """Batches cut from samples that lie on the device, or in memory or on disk and go there batch by batch."""
 
+import math
+
 import torch
 
 from .._device import to_device
+from .._input import row_blocks
 from .._memory import available_bytes
 
 # Share of the free memory of a device that samples may take as a whole.
 _MEMORY_SHARE = 0.25
-# Samples that are copied to a device at once.
-_BLOCK_ROWS = 4096
 
 
 class Rows:
@@ -35,10 +36,10 @@ class Rows:
 
     def split(self, size):
         """Consecutive blocks of `size` rows."""
-        return (self[start : start + size] for start in range(0, len(self), size))
+        return (self[block] for block in row_blocks(len(self), size))
 
 
-def as_rows(samples, device):
+def rows_for(samples, device):
     """Samples for the training: :class:`Rows`, or a tensor on a device that has memory of its own, and enough.
 
     Parameters
@@ -55,8 +56,8 @@ def as_rows(samples, device):
     if rows.device.type != "cuda" or samples.nbytes > _MEMORY_SHARE * available_bytes(device):
         return rows
     tensor = torch.empty(samples.shape, dtype=rows[:1].dtype, device=device)
-    for start in range(0, len(samples), _BLOCK_ROWS):
-        tensor[start : start + _BLOCK_ROWS] = rows[start : start + _BLOCK_ROWS]
+    for block in row_blocks(len(samples)):
+        tensor[block] = rows[block]
     return tensor
 
 
@@ -72,34 +73,27 @@ class Batches:
     batch_size : int
         Samples in a batch. At least n_samples: one batch that is `samples` itself, in order, without a copy. Else the
         rows are shuffled by torch's generator in each epoch; the last batch may be smaller.
-    blocks : sequence of tensors of int or None, default=None
-        Rows of each batch, the same in every epoch; only the order of the batches is drawn. `batch_size` is not used.
     group : ProcessGroup or None, default=None
         Processes that share out the rows of each batch; this one's are handed out.
     """
 
-    def __init__(self, samples, batch_size, blocks=None, group=None):
+    def __init__(self, samples, batch_size, group=None):
         self.samples = samples
         self.batch_size = batch_size
-        self.blocks = blocks
         self.group = group
         self.index = torch.arange(len(samples), device=samples.device)
 
     def __len__(self):
-        return -(-len(self.samples) // self.batch_size) if self.blocks is None else len(self.blocks)
+        return math.ceil(len(self.samples) / self.batch_size)
 
     def __iter__(self):
         if self.group is not None:  # Layers that draw have drawn for different numbers of rows.
             torch.set_rng_state(self.group.agree(torch.get_rng_state()))
-        if self.blocks is not None:
-            batches = (self.blocks[number] for number in torch.randperm(len(self.blocks)).tolist())
-        elif self.batch_size >= len(self.samples):
+        if self.batch_size >= len(self.samples):
             own = slice(None) if self.group is None else self.group.rows(len(self.index))
             yield {"x": self.samples[own], "index": self.index[own]}, None
             return
-        else:
-            batches = torch.randperm(len(self.samples)).split(self.batch_size)
-        for index in batches:
+        for index in torch.randperm(len(self.samples)).split(self.batch_size):
             index = index.to(self.samples.device)
             index = index if self.group is None else index[self.group.rows(len(index))]
             yield {"x": self.samples[index], "index": index}, None

@@ -2,7 +2,15 @@
 
 import time
 
+import torch
+from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import Callback
+
+from .._warn import warn_user
+from ..segmentation import match_labels
+
+# A cluster is in use if it has this share of the samples that it would have if all were of equal size.
+_FAIR_SHARE = 0.1
 
 
 class StopTraining(Exception):
@@ -43,48 +51,89 @@ class RedrawIfDead(Callback):
 class Resegment(Callback):
     """Give the network the clusters of the samples before a phase, and new ones every few epochs of it.
 
-    Each epoch's history gets ``segmentation_seconds`` and ``label_changes``, the share of samples that changed cluster.
-    The last epoch of a phase is left to what follows.
+    New clusters are renamed to agree with the former ones (Hungarian method). Each epoch's history gets
+    ``segmentation_seconds`` and ``label_changes``, the share of samples that changed cluster. The last epoch of a phase
+    is left to what follows.
 
     Parameters
     ----------
     segment : callable
-        ``segment(network, samples)`` sets ``network.segments`` and returns the share of changes.
+        Labels from the coefficients C, both arrays.
+    on_first : callable
+        ``on_first(out)`` gets the :class:`~skdeepsc.nn.Outputs` that were clustered first, without gradients.
     every : int or None, default=None
         Epochs between two segmentations; ``None``: only before the phase, if the network has no segments yet.
     """
 
-    def __init__(self, segment, every=None):
+    def __init__(self, segment, on_first, every=None):
         self.segment = segment
+        self.on_first = on_first
         self.every = every
 
     def on_train_begin(self, net, X=None, **kwargs):
         if net.module_.segments is None:
-            self.segment(net.module_, X)
+            self.on_first(self.resegment(net.module_, X))
 
     def on_epoch_end(self, net, dataset_train=None, **kwargs):
-        epoch = len(net.history)
         if not self.every:
             return
-        begin, changes = time.perf_counter(), 0.0
+        begin, epoch, before, network = time.perf_counter(), len(net.history), net.module_.segments, net.module_
         if epoch % self.every == 0 and epoch < net.phase.epochs:
-            changes = self.segment(net.module_, dataset_train)
+            self.resegment(network, dataset_train)
         net.history.record("segmentation_seconds", time.perf_counter() - begin)
-        net.history.record("label_changes", changes)
+        net.history.record("label_changes", (before != network.segments).float().mean().item())
+
+    @torch.no_grad()
+    def resegment(self, network, samples):
+        """Cluster the samples under the present C; their outputs."""
+        out = network(samples)
+        labels = self.segment(out.coef.cpu().numpy())
+        if network.segments is not None:
+            labels = match_labels(labels, network.segments.cpu().numpy())
+        network.segments = torch.from_numpy(labels).to(samples.device)
+        return out
 
 
-class CountClusters(Callback):
-    """Count how many samples of an epoch the classifier puts into each cluster.
+class Weigh(Callback):
+    """Show a method the outputs of the first batch of a phase before anything is learnt from it.
 
     Parameters
     ----------
-    report : callable
-        ``report(phase_name, counts)`` is called at the end of each epoch and returns what the history gets as
-        ``clusters``.
+    weigh : callable
+        ``weigh(out)`` gets the :class:`~skdeepsc.nn.Outputs`, without gradients.
     """
 
-    def __init__(self, report):
-        self.report = report
+    def __init__(self, weigh):
+        self.weigh = weigh
+
+    def on_train_begin(self, net, **kwargs):
+        self.is_first = True
+
+    def on_batch_begin(self, net, batch=None, **kwargs):
+        if self.is_first:
+            self.is_first = False
+            with torch.no_grad():
+                self.weigh(net.module_(**batch[0]))
+
+
+class CountClusters(Callback):
+    """Count how many clusters the classifier uses in an epoch, for the history, and tell once when they are too few.
+
+    Parameters
+    ----------
+    n_clusters : int
+    advice : str
+        What to do about it.
+    after_epoch : callable
+        Called at the end of each epoch.
+    """
+
+    is_collapsed = False
+
+    def __init__(self, n_clusters, advice, after_epoch):
+        self.n_clusters = n_clusters
+        self.advice = advice
+        self.after_epoch = after_epoch
 
     def on_epoch_begin(self, net, **kwargs):
         self.counts = 0
@@ -94,7 +143,20 @@ class CountClusters(Callback):
         self.counts = self.counts + logits.argmax(1).bincount(minlength=logits.shape[1])
 
     def on_epoch_end(self, net, **kwargs):
-        net.history.record("clusters", self.report(net.phase.name, self.counts.cpu().numpy()))
+        net.history.record("clusters", self.n_used(net.phase.name, self.counts.cpu().numpy()))
+        self.after_epoch()
+
+    def n_used(self, phase, counts):
+        """Clusters with a tenth of a fair share of the samples or more; a collapse is told once."""
+        n_used = int((counts >= max(1, _FAIR_SHARE * counts.sum() / self.n_clusters)).sum())
+        if n_used <= self.n_clusters / 2 and self.n_clusters > 1 and not self.is_collapsed:
+            self.is_collapsed = True
+            warn_user(
+                f"The classifier is collapsing: it uses {n_used} of {self.n_clusters} clusters in phase {phase!r}. "
+                f"{self.advice}",
+                ConvergenceWarning,
+            )
+        return n_used
 
 
 class EpochTasks(Callback):

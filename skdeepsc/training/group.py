@@ -1,7 +1,6 @@
 """Processes that train one network together, each on its rows of every batch."""
 
 import os
-from itertools import chain
 
 import torch
 from torch import distributed
@@ -62,11 +61,11 @@ class ProcessGroup:
         distributed.broadcast_object_list(values, device=self.device)
         return values[0]
 
-    def concatenate(self, parts):
-        """The lists of all processes, one after the other."""
-        found = [None] * self.size
-        distributed.all_gather_object(found, parts)
-        return list(chain.from_iterable(found))
+    def gather(self, value):
+        """The values of all processes, of any object that can be pickled, in all of them."""
+        values = [None] * self.size
+        distributed.all_gather_object(values, value)
+        return values
 
 
 class SharedBatch:

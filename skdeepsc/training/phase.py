@@ -1,5 +1,6 @@
 """One line of a paper's algorithm box."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -25,8 +26,6 @@ class Phase:
         Step sizes of sub-modules that differ from `lr`.
     batch_size : int, default=-1
         Samples in a batch, drawn anew each epoch; -1 takes all samples at once, in their order.
-    blocks : tuple of tensors of int or None, default=None
-        Rows of each batch, if they are to be the same in every epoch.
     callbacks : tuple of skorch callbacks, default=()
         The method's own callbacks.
     """
@@ -38,5 +37,9 @@ class Phase:
     parts: tuple | None = None
     part_lrs: dict = field(default_factory=dict)
     batch_size: int = -1
-    blocks: tuple | None = None
     callbacks: tuple = ()
+
+
+def epochs_of(n_steps, n_samples, batch_size):
+    """Epochs that give `n_steps` optimiser steps, or a few more."""
+    return math.ceil(n_steps / math.ceil(n_samples / batch_size))

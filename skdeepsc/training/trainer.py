@@ -11,6 +11,48 @@ from .batches import Batches
 from .callbacks import EpochTerms, StopTraining
 
 
+def run_phase(phase, network, samples, *, callbacks=(), device="cpu", verbose=0, group=None):
+    """Train `network` in place for one phase and return its history, one dict an epoch.
+
+    Parameters
+    ----------
+    phase : Phase
+    network : SubspaceNetwork
+    samples : tensor of shape (n_samples, ...) or Rows
+        On `device`, or on the way to it.
+    callbacks : sequence of skorch callbacks, default=()
+    device : device, default="cpu"
+    verbose : int, default=0
+        Above 0: skorch's table, one line an epoch; of several processes the first prints it.
+    group : ProcessGroup or None, default=None
+        Processes that share out batches that are drawn anew in each epoch; other phases, all run alike.
+
+    Returns
+    -------
+    history : list of dict
+        ``phase``, ``epoch`` (from 1), every cost under its name, ``train_loss``, ``seconds``, and what the callbacks
+        recorded.
+    """
+    if phase.epochs == 0:
+        return []
+    verbose = verbose if group is None or group.rank == 0 else 0
+    settings = {"callbacks": [*callbacks, *phase.callbacks], "device": str(device), "verbose": verbose}
+    if group is not None and phase.batch_size > 0:
+        trainer = SharedTrainer(network, phase, group, **settings)
+    else:
+        trainer = Trainer(network, phase, **settings)
+    trainer.train_phase(samples)
+    return [_row(phase.name, entry) for entry in trainer.history if "train_loss" in entry]
+
+
+def _row(phase, entry):
+    recorded = {
+        name: value for name, value in entry.items() if name not in ("batches", "dur", "epoch", "train_batch_count")
+    }
+    recorded = {name: value for name, value in recorded.items() if not name.endswith("_best")}
+    return {"phase": phase, "epoch": entry["epoch"], **recorded, "seconds": entry.get("dur", math.nan)}
+
+
 class Trainer(NeuralNet):
     """A skorch net that minimises a dict of named costs and hands whole blocks of rows to the network.
 
@@ -37,7 +79,6 @@ class Trainer(NeuralNet):
             max_epochs=phase.epochs,
             batch_size=phase.batch_size,
             iterator_train=Batches,
-            iterator_train__blocks=phase.blocks,
             train_split=None,
             **kwargs,
         )
@@ -108,7 +149,7 @@ class SharedTrainer(AccelerateMixin, Trainer):
     ----------
     module : SubspaceNetwork
     phase : Phase
-        With batches that are drawn anew each epoch.
+        Of mini-batches.
     group : ProcessGroup
     **kwargs
         As for :class:`Trainer`.

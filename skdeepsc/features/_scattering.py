@@ -1,19 +1,21 @@
 """Scattering features of images as a scikit-learn transformer."""
 
-import warnings
-from dataclasses import dataclass
 from numbers import Integral
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 from torch.nn.functional import interpolate
 
-from .._compat import Interval, Options, fit_context
-from .._device import DeviceMixin, resolve_device, to_device
-from .._input import as_samples
-from .wavelets import ScatteringNetwork
+from .._compat import Interval
+from .._device import OnDevice, collect, to_device
+from .._input import row_blocks
+from .._params import Count, fits
+from .._warn import warn_user
+from ..nn import ScatteringNetwork
+from ._base import TransformsImages
 
 # Share of an order's mean norm that is added to the norm a position is divided by, so that empty ones stay small.
 _FLOOR = 0.1
@@ -21,8 +23,7 @@ _FLOOR = 0.1
 _ROUNDING = 1e-3
 
 
-@dataclass(repr=False, eq=False, kw_only=True)
-class Scattering(DeviceMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class Scattering(OnDevice, TransformsImages):
     r"""Features of images from a convolutional network of fixed wavelets; nothing is trained.
 
     Moduli of one and of two wavelet convolutions, averaged by a low pass and sampled at a coarse grid of positions.
@@ -30,27 +31,24 @@ class Scattering(DeviceMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
 
     Parameters
     ----------
-    n_scales : int, default=3
+    n_scales : int
         J: wavelets of the scales :math:`2^0 \ldots 2^{J-1}` pixels; one position for each block of :math:`2^J` pixels.
-    n_angles : int, default=6
+    n_angles : int
         L: directions of the wavelets in [0, pi).
-    order : {1, 2}, default=2
+    order : {1, 2}
         Largest number of wavelets in a path. The low-pass image itself, order 0, is left out.
-    image_size : int or None, default=32
+    image_size : int or None
         Images are scaled, bilinearly and with their shape kept, so that the longer side has this many pixels;
         ``None`` leaves them as they are.
-    normalize : bool, default=True
+    normalize : bool
         Order by order and position by position, the vector over the paths (and channels) is divided by its norm plus a
         tenth of the mean norm of the training data, which removes contrast and illumination; then the training mean
         of each feature is subtracted; then each path is divided by its training standard deviation (the mean over
         positions). False gives the coefficients, in the units of the images.
-    image_shape : tuple of int or None, default=None
-        ``(height, width)`` or ``(channels, height, width)``, under which flat rows are viewed as images. Flat rows
-        without it are read as one-dimensional signals, with a warning.
-    block_size : int, default=16
+    image_shape
+        Flat rows without it are read as one-dimensional signals, with a warning.
+    block_size : int
         Images transformed at once; bounds the memory (about 1.5 MB an image of 32 x 32) and changes nothing else.
-    device : str, default="auto"
-        Where to compute: ``"cpu"``, ``"cuda"``, ...; ``"auto"`` takes CUDA if there is any.
 
     Attributes
     ----------
@@ -68,14 +66,6 @@ class Scattering(DeviceMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         Mean that is subtracted, for `normalize`.
     scale_ : ndarray of shape (n_features_out,), float32
         Standard deviations that are divided by, for `normalize`.
-    image_shape_ : tuple of int
-        ``(channels, height, width)`` of the images.
-    device_ : str
-        Device in use.
-    n_features_in_ : int
-        Number of values of an image.
-    feature_names_in_ : ndarray of shape (n_features,)
-        Names of the columns, if `X` was a data frame with string column names.
 
     References
     ----------
@@ -94,28 +84,15 @@ class Scattering(DeviceMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
     (100, 2016)
     """
 
-    n_scales: int = 3
-    n_angles: int = 6
-    order: int = 2
-    image_size: int | None = 32
+    n_scales: Annotated[int, Interval(Integral, 1, 6, closed="both")] = 3
+    n_angles: Count = 6
+    order: Literal[1, 2] = 2
+    image_size: Count | None = 32
     normalize: bool = True
-    image_shape: tuple | None = None
-    block_size: int = 16
-    device: str = "auto"
+    block_size: Count = 16
 
-    _parameter_constraints = {
-        "n_scales": [Interval(Integral, 1, 6, closed="both")],
-        "n_angles": [Interval(Integral, 1, None, closed="left")],
-        "order": [Options(Integral, {1, 2})],
-        "image_size": [Interval(Integral, 1, None, closed="left"), None],
-        "normalize": ["boolean"],
-        "image_shape": [tuple, list, None],
-        "block_size": [Interval(Integral, 1, None, closed="left")],
-        "device": [str, torch.device],
-    }
-
-    @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    @fits
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Build the filters and learn the normalisation.
 
         The images are transformed twice, block by block, so that no more than a block is in memory at a time.
@@ -131,13 +108,13 @@ class Scattering(DeviceMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         -------
         self : Scattering
         """
-        samples = self._build(X)
+        samples = self._prepare(X)
         if self.normalize:
-            self._learn(lambda: self._blocks(samples), samples)
+            self._learn(lambda: self._coefficients(samples), samples)
         return self
 
-    @fit_context(prefer_skip_nested_validation=True)
-    def fit_transform(self, X, y=None):
+    @fits
+    def fit_transform(self, X: ArrayLike, y: Any = None) -> np.ndarray:
         """The same as ``fit(X).transform(X)`` in half the time.
 
         Parameters
@@ -150,8 +127,8 @@ class Scattering(DeviceMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
         -------
         Z : ndarray of shape (n_samples, n_features_out), float32
         """
-        samples = self._build(X)
-        Z = self._collect(self._blocks(samples), len(samples))
+        samples = self._prepare(X)
+        Z = self._collect(self._coefficients(samples), len(samples))
         if self.normalize:
             blocks = torch.from_numpy(Z).split(1024)
             self._learn(lambda: blocks, samples)
@@ -159,7 +136,7 @@ class Scattering(DeviceMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
                 block.copy_(self._normalized(block))
         return Z
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> np.ndarray:
         """Scattering features.
 
         Parameters
@@ -173,31 +150,23 @@ class Scattering(DeviceMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
             ``Z.reshape(n_samples, *output_shape_)`` are images, one for each path.
         """
         check_is_fitted(self)
-        samples = as_samples(self, X, reset=False)
-        blocks = self._blocks(samples)
+        samples = self._read(X, reset=False)
+        blocks = self._coefficients(samples)
         return self._collect(map(self._normalized, blocks) if self.normalize else blocks, len(samples))
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        tags.input_tags.three_d_array = True
-        return tags
 
     @property
     def _n_features_out(self):
         return int(np.prod(self.output_shape_))
 
-    def _build(self, X):
-        samples = as_samples(self, X, image_shape=self.image_shape, reset=True)
-        self.image_shape_ = samples.shape[1:]
+    def _prepare(self, X):
+        """Checked samples, for whose shape the filters are built."""
+        samples = self._read(X)
         if len(self.image_shape_) == 1:
-            warnings.warn(
+            warn_user(
                 f"Scattering reads flat rows of {self.image_shape_[0]} features as one-dimensional signals; if they "
                 "are images, give image_shape=(height, width).",
-                stacklevel=3,
             )
         n_channels, *size = self._as_images(samples[:0]).shape[1:]
-        self.device_ = str(resolve_device(self.device))
         self._size = tuple(size)
         if self.image_size is not None:
             self._size = tuple(max(1, round(side * self.image_size / max(size))) for side in size)
@@ -209,11 +178,11 @@ class Scattering(DeviceMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
     def _as_images(self, samples):
         return samples if samples.ndim == 4 else samples[:, None, None]
 
-    def _blocks(self, samples):
+    def _coefficients(self, samples):
         """Coefficients of blocks of samples, tensors of shape (n_rows, n_features_out)."""
         samples = self._as_images(samples)
-        for start in range(0, len(samples), self.block_size):
-            block = to_device(samples[start : start + self.block_size], self.device_).float()
+        for rows in row_blocks(len(samples), self.block_size):
+            block = to_device(samples[rows], self.device_).float()
             if block.shape[2:] != self._size:
                 block = interpolate(block, self._size, mode="bilinear", antialias=True)
             with torch.inference_mode():
@@ -221,11 +190,7 @@ class Scattering(DeviceMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
             yield coefficients
 
     def _collect(self, blocks, n_samples):
-        Z, start = np.empty((n_samples, self._n_features_out), dtype=np.float32), 0
-        for block in blocks:
-            Z[start : start + len(block)] = block.cpu().numpy()
-            start += len(block)
-        return Z
+        return collect(blocks, np.empty((n_samples, self._n_features_out), dtype=np.float32))
 
     # The normalisation
 

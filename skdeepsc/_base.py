@@ -1,0 +1,340 @@
+"""The one skeleton of all clusterers: read -> draw rows -> represent -> affinity -> segment -> label the rest."""
+
+import warnings
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import field
+from typing import Any, Literal, Self
+
+import numpy as np
+from joblib import Parallel, delayed, effective_n_jobs
+from numpy.typing import ArrayLike
+from sklearn.base import ClusterMixin
+from sklearn.utils.validation import check_is_fitted
+from threadpoolctl import threadpool_limits
+
+from ._compat import CallbackSupportMixin
+from ._input import row_blocks
+from ._memory import require_memory
+from ._params import Count, Estimator, fits, twin
+from ._progress import Progress
+from ._random import Randomized, draw_rows, draw_seeds
+from .affinity import DENSE_AFFINITIES, Affinity, compute_affinity
+from .segmentation import AssignLabels, DegenerateAffinityWarning, spectral_labels
+
+
+class BaseSubspaceClustering(CallbackSupportMixin, ClusterMixin, Randomized):
+    """A clusterer says how samples are represented, how the rows are segmented, and what labels new rows.
+
+    Parameters
+    ----------
+    n_clusters : int
+        Number of clusters.
+
+    Attributes
+    ----------
+    labels_ : ndarray of shape (n_samples,), int64
+        Cluster of each training sample, consecutive from 0.
+    """
+
+    n_clusters: Count = field(default=8, kw_only=False)
+
+    # Independent parts of a fit that draw at random, in the order of their seeds.
+    _drawing = ("labels",)
+
+    @fits
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
+        """Cluster the samples.
+
+        Parameters
+        ----------
+        X : array-like or tensor of shape (n_samples, n_features) or (n_samples, ...)
+            Samples: flat rows, or images.
+        y : Ignored
+
+        Returns
+        -------
+        self : estimator
+
+        Raises
+        ------
+        MemoryError
+            If matrices of pairs of samples cannot fit the memory there is; the message says what can.
+        FloatingPointError
+            If a cost becomes infinite or NaN.
+        """
+        samples = self._read(X)
+        self._seeds = dict(zip(self._drawing, self._draw_seeds(len(self._drawing)), strict=True))
+        self._draw_rows(samples.shape[0])
+        with Progress(self, self._n_tasks(), samples) as progress:
+            self._represent(samples, progress)
+            with progress.task("segment"):
+                self._label_all(self._segment(samples), samples)
+        return self
+
+    def predict(self, X: ArrayLike) -> np.ndarray:
+        """Clusters of new samples.
+
+        Parameters
+        ----------
+        X : array-like or tensor of shape (n_samples, n_features) or (n_samples, ...)
+            Samples like those in `fit`; read block by block.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,), int64
+        """
+        check_is_fitted(self)
+        return self._label(self._read(X, reset=False))
+
+    # What a clusterer supplies
+
+    def _represent(self, samples, progress):
+        """Learn from the samples what their clusters follow from."""
+        raise NotImplementedError
+
+    def _segment(self, samples):
+        """Labels of the rows that are clustered."""
+        raise NotImplementedError
+
+    def _labeller(self):
+        """A function that gives the labels of a block of new samples."""
+        raise NotImplementedError
+
+    def _n_tasks(self):
+        """Tasks that a fit reports."""
+        return 1
+
+    # The steps
+
+    def _draw_seeds(self, n_seeds):
+        return draw_seeds(self.random_state, n_seeds)
+
+    def _draw_rows(self, n_samples):
+        """Choose the rows that are clustered: all of them."""
+        self._check_n_clusters(n_samples, f"n_samples = {n_samples}")
+
+    def _check_n_clusters(self, n_rows, sizes):
+        if self.n_clusters > n_rows:
+            raise ValueError(
+                f"n_clusters={self.n_clusters} must not be larger than the number of samples to cluster: {sizes}."
+            )
+
+    def _label_all(self, row_labels, samples):
+        """Set the labels of all samples from those of the rows that were clustered."""
+        self.labels_ = row_labels
+
+    def _label(self, samples, rows=None):
+        """Labels of samples, or of some of them by their numbers, block by block."""
+        label, n_rows = self._labeller(), samples.shape[0] if rows is None else len(rows)
+        labels = np.empty(n_rows, dtype=np.int64)
+
+        def fill(block):  # Pieces that are kept until the end would scatter the memory.
+            labels[block] = label(samples[block if rows is None else rows[block]])
+
+        self._by_blocks(fill, n_rows)
+        return labels
+
+    def _by_blocks(self, function, n_rows):
+        """What a function returns for each block of rows, a slice."""
+        return [function(block) for block in row_blocks(n_rows)]
+
+
+class Threaded(Estimator):
+    """An estimator whose blocks of rows are worked on in threads.
+
+    Parameters
+    ----------
+    n_jobs : int or None
+        Threads, as in :class:`joblib.Parallel`. The result does not depend on it. Without it, linear algebra uses all
+        cores by itself.
+    """
+
+    n_jobs: int | None = None
+
+    @contextmanager
+    def _threads(self):
+        """A :class:`joblib.Parallel` of threads, in each of which linear algebra uses one core."""
+        n_threads = effective_n_jobs(self.n_jobs)
+        with threadpool_limits(1 if n_threads > 1 else None, user_api="blas"):
+            yield Parallel(n_jobs=n_threads, prefer="threads")
+
+    def _by_blocks(self, function, n_rows):
+        with self._threads() as run:
+            return run(delayed(function)(block) for block in row_blocks(n_rows, self._block_rows()))
+
+    def _block_rows(self):
+        """Rows that are worked on at once."""
+        return None
+
+
+class BaseGraphClustering(BaseSubspaceClustering):
+    """A clusterer of a graph of samples, all or some of them.
+
+    Parameters
+    ----------
+    subsample : int or None
+        Cluster this many rows, drawn at random without any label, and label the others as `predict` does. ``None``: all
+        rows.
+
+    Attributes
+    ----------
+    affinity_matrix_ : ndarray or csr_array of shape (n_rows, n_rows)
+        The affinity that was clustered; n_rows is `subsample`, or n_samples if that is less.
+    embedding_ : ndarray or CSR matrix of shape (n_rows, n_features_out)
+        The rows that were clustered, as they were represented.
+    sample_indices_ : ndarray of shape (n_rows,)
+        Which training samples they are.
+    """
+
+    subsample: Count | None = None
+
+    _drawing = ("rows", "labels")
+
+    def _draw_rows(self, n_samples):
+        """Choose the rows that are clustered, if there are enough for the clusters and the memory is."""
+        n_rows = min(self.subsample or n_samples, n_samples)
+        self._check_n_clusters(n_rows, f"n_samples = {n_samples}, subsample={self.subsample}")
+        self._check_memory(n_rows)
+        self.sample_indices_ = draw_rows(n_samples, n_rows, self._seeds["rows"])
+
+    def _check_memory(self, n_rows):
+        """Compare what matrices of pairs need with the memory there is."""
+
+    def _rows(self, samples):
+        """The samples that are clustered."""
+        return samples[self.sample_indices_] if len(self.sample_indices_) < samples.shape[0] else samples
+
+    @property
+    def _row_labels(self):
+        """Labels of the rows that were clustered."""
+        return self.labels_[self.sample_indices_]
+
+    def _label_all(self, row_labels, samples):
+        n_samples, rows = samples.shape[0], self.sample_indices_
+        self.labels_ = np.empty(n_samples, dtype=np.int64)
+        self.labels_[rows] = row_labels
+        rest = np.setdiff1d(np.arange(n_samples), rows, assume_unique=True)
+        if len(rest):
+            self.labels_[rest] = self._label(samples, rest)
+
+
+class BaseSelfExpressive(BaseGraphClustering):
+    """A clusterer whose graph is made of the coefficients with which samples express each other.
+
+    Parameters
+    ----------
+    affinity : {"symmetric", "scaled", "thresholded", "enhanced", "low_rank", "row_normalized", "top"} or callable
+        From C to the affinity, see :mod:`skdeepsc.affinity`. A callable gets C.
+    affinity_params : dict or None
+        Further arguments of that function.
+    assign_labels : {"auto", "kmeans", "discretize", "cluster_qr", "diffusion", "best"}
+        Last step of spectral clustering, see :func:`~skdeepsc.segmentation.spectral_labels`. ``"auto"``: "best" for
+        ``affinity="top"``, a graph of the few edges that its choice needs, else "kmeans".
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_rows, n_rows)
+        Self-expression coefficients; row i rebuilds sample i. With `subsample`, n_rows is that, else n_samples.
+    """
+
+    affinity: Affinity | Callable = "symmetric"
+    affinity_params: dict | None = None
+    assign_labels: AssignLabels | Literal["auto"] = "auto"
+
+    def recluster(
+        self,
+        X: ArrayLike,
+        *,
+        affinity: Affinity | Callable | None = None,
+        affinity_params: dict | None = None,
+        assign_labels: AssignLabels | Literal["auto"] | None = None,
+    ) -> np.ndarray:
+        """Labels of the training samples under another affinity of the same coefficients, without fitting again.
+
+        Nothing of the estimator changes.
+
+        Parameters
+        ----------
+        X : array-like or tensor of shape (n_samples, n_features) or (n_samples, ...)
+            The samples that were fitted; with `subsample`, those outside of it are labelled as `predict` does.
+        affinity : str, callable or None, default=None
+            As the parameter of the class. ``None``: the estimator's own affinity.
+        affinity_params : dict or None, default=None
+            Further arguments of the affinity.
+        assign_labels : str or None, default=None
+            As the parameter of the class; ``None``: the estimator's own.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,), int64
+        """
+        check_is_fitted(self)
+        samples = self._read(X, reset=False)
+        if samples.shape[0] != len(self.labels_):
+            raise ValueError(f"X must be the {len(self.labels_)} samples that were fitted; got {samples.shape[0]}.")
+        other, graph = twin(self), dict(self._graph)
+        if affinity is None and affinity_params is None:
+            matrix = self.affinity_matrix_
+        else:
+            graph |= {"affinity": affinity or graph["affinity"], "params": affinity_params or {}}
+            matrix = _affinity(self.coef_, graph)
+        graph["assign_labels"] = assign_labels or graph["assign_labels"]
+        other._label_all(_labels(matrix, graph, self._seeds["labels"]), samples)
+        return other.labels_
+
+    @property
+    def affinity_matrix_(self) -> Any:
+        """The affinity that was clustered; made again from `coef_` when it is asked for after unpickling."""
+        check_is_fitted(self)
+        if self._affinity is None:
+            self._affinity = self._affinity_of(self.coef_)
+        return self._affinity
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        return {**state, "_affinity": None} if "_affinity" in state else state
+
+    # From coefficients to labels
+
+    def _draw_rows(self, n_samples):
+        super()._draw_rows(n_samples)
+        self._graph = {
+            "affinity": self.affinity,
+            "params": dict(self.affinity_params or {}),
+            "assign_labels": self.assign_labels,
+            "n_clusters": self.n_clusters,
+        }
+
+    def _affinity_of(self, coef):
+        return _affinity(coef, self._graph)
+
+    def _segment(self, samples):
+        self._affinity = self._affinity_of(self.coef_)
+        return _labels(self._affinity, self._graph, self._seeds["labels"])
+
+    def _passing_labels(self, coef):
+        """Labels of the rows under coefficients that are not the final ones, and need no warning."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DegenerateAffinityWarning)
+            return _labels(self._affinity_of(coef), self._graph, self._seeds["labels"])
+
+    def _check_memory(self, n_rows):
+        bytes_per_pair = self._bytes_per_pair()
+        if bytes_per_pair or self.affinity in DENSE_AFFINITIES:
+            require_memory(n_rows, bytes_per_pair, getattr(self, "device_", "cpu"))
+
+    def _bytes_per_pair(self):
+        """Bytes for each pair of samples at the peak of `_represent`; 0 if there is no N x N matrix."""
+        raise NotImplementedError
+
+
+def _affinity(coef, graph):
+    return compute_affinity(coef, graph["affinity"], n_clusters=graph["n_clusters"], **graph["params"])
+
+
+def _labels(matrix, graph, seed):
+    assign_labels = graph["assign_labels"]
+    if assign_labels == "auto":
+        assign_labels = "best" if graph["affinity"] == "top" else "kmeans"
+    return spectral_labels(matrix, graph["n_clusters"], assign_labels=assign_labels, random_state=seed)

@@ -1,0 +1,190 @@
+"""Parameters of estimators, told once: a field says name, type, range and default, the docstring of its class the rest.
+
+.. code-block:: python
+
+    class Blurring(Estimator):
+        '''Blur.
+
+        Parameters
+        ----------
+        width : float
+            In pixels.
+        '''
+
+        width: Positive = 1.0
+
+The class becomes a dataclass, whose constructor takes the fields of its bases, too; scikit-learn's constraints follow
+from the annotations; and the docstring gets the defaults, and what the bases tell of their own parameters and
+attributes. An entry without a type, a name alone, adds a sentence to what a base tells.
+"""
+
+import functools
+import inspect
+import re
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
+from numbers import Integral, Real
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, dataclass_transform, get_args, get_origin
+
+from sklearn.base import BaseEstimator
+
+from ._compat import Interval, Options, StrOptions, fit_context
+
+# Words for the ranges of parameters.
+Positive = Annotated[float, Interval(Real, 0, None, closed="neither")]
+NonNegative = Annotated[float, Interval(Real, 0, None, closed="left")]
+Probability = Annotated[float, Interval(Real, 0, 1, closed="both")]
+AnyReal = Annotated[float, Interval(Real, None, None, closed="neither")]
+Count = Annotated[int, Interval(Integral, 1, None, closed="left")]
+Epochs = Annotated[int, Interval(Integral, 0, None, closed="left")]
+
+_SECTION = re.compile(r"^(\w[\w ]*)\n-{3,}\n", re.MULTILINE)
+_ENTRY = re.compile(r"^(\w+)(.*)$", re.MULTILINE)
+_TOLD = ("Parameters", "Attributes")
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(field,))
+class Estimator(BaseEstimator):
+    """Base of all that has parameters: annotated fields become constructor, constraints and docstring."""
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        head, sections = _sections(inspect.cleandoc(cls.__doc__ or ""))
+        cls._told = {title: _entries(sections.pop(title, "")) for title in _TOLD}
+        cls.__doc__ = cls.__doc__ or ""  # Else it becomes the signature.
+        dataclass(cls, repr=False, eq=False, kw_only=True)
+        names = _names_in_order(cls)
+        cls._parameter_constraints = _constraints(cls)
+        if "__init__" in vars(cls):
+            cls.__init__.__signature__ = _signature(cls.__init__, names)
+        cls.__doc__ = _docstring(cls, head, sections, names)
+
+
+def fits(method):
+    """A method that learns: it validates the parameters, works on a copy, and hands over all it learnt at its end.
+
+    One that fails or is interrupted leaves the estimator as it was. `fit` begins without what was learnt before;
+    ``partial_fit`` begins with it, and must not change it in place.
+    """
+    learn = fit_context(prefer_skip_nested_validation=True)(method)
+
+    @functools.wraps(method)
+    def fit(self, *args, **kwargs):
+        former = vars(self).get("_learnt", frozenset())
+        keeps = method.__name__ == "partial_fit"
+        draft = twin(self)
+        for name in () if keeps else former:
+            del vars(draft)[name]
+        begun = set(vars(draft)) - former
+        answer = learn(draft, *args, **kwargs)
+        draft._learnt = frozenset(vars(draft)) - begun | {"_learnt"}
+        self.__dict__ = vars(draft)
+        return self if answer is draft else answer
+
+    return fit
+
+
+def twin(estimator):
+    """Another estimator with the same attributes, which are not copied."""
+    other = object.__new__(type(estimator))
+    vars(other).update(vars(estimator))
+    return other
+
+
+# From annotations to constraints
+
+
+def _constraints(cls):
+    hints = {}
+    for base in reversed(cls.__mro__):
+        if issubclass(base, Estimator):
+            hints |= inspect.get_annotations(base)
+    return {field.name: _allowed(hints[field.name]) for field in fields(cls)}
+
+
+def _allowed(hint):
+    """What scikit-learn's validation calls the values that an annotation allows."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        return [constraint for part in arguments for constraint in _allowed(part)]
+    if origin is Annotated:
+        return list(hint.__metadata__)
+    if origin is Literal:
+        is_word = isinstance(arguments[0], str)
+        return [StrOptions(set(arguments)) if is_word else Options(type(arguments[0]), set(arguments))]
+    known = {None: [None], NoneType: [None], bool: ["boolean"], int: [Integral], float: [Real], Any: [object]}
+    known |= {Sequence: [tuple, list], Callable: [callable]}
+    return known.get(origin or hint, [origin or hint])
+
+
+# The constructor's order: what is positional, a class's own, its bases' own
+
+
+def _names_in_order(cls):
+    by_name = {field.name: field for field in fields(cls)}
+    positional = [name for name, field in by_name.items() if not field.kw_only]
+    own = [name for base in cls.__mro__ for name in inspect.get_annotations(base) if name in by_name]
+    return list(dict.fromkeys(positional + own))
+
+
+def _signature(init, names):
+    parameters = inspect.signature(init).parameters
+    ordered = (parameters[name] for name in ("self", *names))
+    return inspect.Signature([part.replace(annotation=_without_range(part.annotation)) for part in ordered])
+
+
+def _without_range(hint):
+    """An annotation as a reader of a signature wants it."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return _without_range(arguments[0])
+    return Union[tuple(map(_without_range, arguments))] if origin in (Union, UnionType) else hint  # noqa: UP007
+
+
+# The docstring
+
+
+def _sections(doc):
+    """Text above the first section, and the sections by title."""
+    head, *rest = _SECTION.split(doc)
+    return head, dict(zip(rest[::2], rest[1::2], strict=True))
+
+
+def _entries(body):
+    """Entries of a section: what follows the name in its line, and the lines below it, by name."""
+    starts = [*_ENTRY.finditer(body)]
+    ends = [*(match.start() for match in starts), len(body)][1:]
+    return {
+        match[1]: (match[2], body[match.end() : end].strip("\n")) for match, end in zip(starts, ends, strict=bool(body))
+    }
+
+
+def _docstring(cls, head, sections, names):
+    """The docstring of a class with what it and its bases tell of its parameters and attributes."""
+    told = [vars(base)["_told"] for base in cls.__mro__ if "_told" in vars(base)]
+    defaults = {field.name: field.default for field in fields(cls)}
+    parameters = [_entry(name, [part["Parameters"] for part in told], defaults[name]) for name in names]
+    known = dict.fromkeys(name for part in told for name in part["Attributes"])
+    attributes = [_entry(name, [part["Attributes"] for part in told]) for name in known]
+    parts = {"Parameters": "".join(parameters), "Attributes": "".join(attributes), **sections}
+    text = head.rstrip() + "\n\n" + "\n".join(_section(title, body) for title, body in parts.items() if body)
+    return textwrap.indent(text, "    ").strip() + "\n    "
+
+
+def _section(title, body):
+    return f"{title}\n{'-' * len(title)}\n{body.rstrip()}\n"
+
+
+def _entry(name, told, *default):
+    """One entry: the nearest class that gives a type has the word, nearer ones add to it."""
+    texts = []
+    for part in told:
+        if name in part:
+            header, text = part[name]
+            texts.insert(0, text)
+            if header:
+                ends = [f", default={value!r}".replace("'", '"') for value in default]
+                return "\n".join([name + header + "".join(ends), *texts]) + "\n"
+    return ""

@@ -1,0 +1,332 @@
+"""The auto-encoder that every deep subspace clusterer has, a transformer of its own."""
+
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from pickle import PicklingError
+from typing import Any, Literal, Self
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_array
+from sklearn.utils.validation import check_is_fitted, check_memory
+
+from .._device import to_device
+from .._input import input_divisor
+from .._params import Positive, fits
+from .._progress import Progress
+from .._random import seeded
+from ..losses import squared_error
+from ..nn import ConvAutoEncoder, DenseAutoEncoder, ResidualAutoEncoder, SubspaceNetwork
+from ..training import Phase, epochs_of
+from ..training.batches import rows_for
+from ..training.callbacks import DeadAutoEncoder, RedrawIfDead
+from ..training.trainer import run_phase
+from ._base import TakesBatches, TrainsNetwork
+
+# Optimiser steps of `max_epochs="auto"`, and the most epochs it takes.
+_AUTO_STEPS, _AUTO_EPOCHS = 1500, 200
+# Draws of the initial weights before an auto-encoder that does not learn is accepted with a warning; the steps after
+# which that is judged; the shortest training that is judged at all.
+_MAX_DRAWS, _TRIAL_STEPS, _SHORT_STEPS = 5, 300, 100
+# Rows, about evenly spaced, by which it is judged, and the share of the mean image's error above which it is dead.
+_TEST_ROWS, _DEAD_ERROR = 20_000, 0.9
+# What changes nothing in a trained network, or is told to the cache in another form.
+_NOT_IN_KEY = {"network", "callbacks", "memory", "device", "verbose", "random_state", "image_shape", "max_epochs"}
+
+
+class AutoEncoder(TakesBatches, TrainsNetwork):
+    """Features of an auto-encoder; what a deep subspace clusterer pre-trains.
+
+    Minimises the sum of squared errors of the reconstructed samples with Adam. In front of a classic method it gives
+    the papers' AE+SSC-type baselines: ``make_pipeline(AutoEncoder(), clusterer)``. A deep clusterer has one:
+    ``PSSC(10, autoencoder=AutoEncoder(channels=(20, 10, 5)))``.
+
+    Parameters
+    ----------
+    network : {None, "conv", "dense", "residual"}, torch Module or callable
+        ``None``: convolutional for images, dense for flat rows. ``"residual"``: a convolution, then residual blocks
+        (:class:`~skdeepsc.nn.ResidualAutoEncoder`). A module must have the sub-modules `encoder` and
+        `decoder`; it is copied and starts from its own weights. A callable gets the shape of a sample and returns such
+        a module.
+    channels : sequence of int
+        Filters of each convolutional layer; every layer halves height and width.
+    kernel_sizes : sequence of int
+        Odd filter sizes of the convolutional layers; one for all or one for each.
+    hidden_sizes : sequence of int
+        Widths of the dense encoder's layers; the last is the length of the code. The papers' network for large data is
+        ``(500, 500, 2000, n_clusters)``.
+    max_epochs
+        ``"auto"``: as many as give 1500 optimiser steps, 200 at most. 0 leaves the random (or the user's) weights.
+    input_scale : float or "auto"
+        The samples are divided by it before the network and all costs see them. ``"auto"``: 255 for uint8 images, else
+        the largest magnitude in the training data, so that the costs see values in [-1, 1] whatever the units of `X`. 1
+        leaves the samples as they are.
+
+    Attributes
+    ----------
+    input_scale_ : float
+        What the samples are divided by.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skdeepsc import AutoEncoder
+    >>> images = load_digits().images[:100]
+    >>> AutoEncoder(max_epochs=2, random_state=0).fit_transform(images).shape
+    (100, 240)
+    """
+
+    network: Literal["conv", "dense", "residual"] | torch.nn.Module | Callable[..., torch.nn.Module] | None = None
+    channels: Sequence[int] = (15,)
+    kernel_sizes: Sequence[int] = (3,)
+    hidden_sizes: Sequence[int] = (64, 32)
+    input_scale: Positive | Literal["auto"] = "auto"
+
+    @fits
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
+        """Train the auto-encoder.
+
+        Parameters
+        ----------
+        X : array-like or tensor of shape (n_samples, n_features) or (n_samples, ...)
+            Samples, see `image_shape` and `input_scale`.
+        y : Ignored
+
+        Returns
+        -------
+        self : AutoEncoder
+        """
+        samples = self._read(X)
+        with Progress(self, 1, samples) as progress:
+            self._train(samples, *self._draw_seeds(1), progress)
+        return self
+
+    def inverse_transform(self, Z: ArrayLike) -> np.ndarray:
+        """Samples decoded from codes.
+
+        Parameters
+        ----------
+        Z : array-like of shape (n_samples, n_latent)
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, ...), float32
+            In the units of the training data.
+        """
+        check_is_fitted(self)
+        Z = check_array(Z, dtype=np.float32)
+        if Z.shape[1] != self._n_latent:
+            raise ValueError(f"Z has {Z.shape[1]} features, but codes have {self._n_latent}.")
+        Z = to_device(Z, self.device_)
+        with torch.inference_mode():
+            return (self.network_.eval().decoder(Z) * self.network_.input_scale).cpu().numpy()
+
+    # The figure, the objective, and when a network has learnt hardly anything: what other features say anew
+
+    def _heads(self, n_latent):
+        """Parts of the network beside encoder and decoder, by name."""
+        return {}
+
+    def _costs(self, out):
+        """Named costs of a batch."""
+        return {"reconstruction": squared_error(out.x, out.x_auto)}
+
+    def _is_dead(self, error, spread):
+        """Whether a network has learnt hardly anything.
+
+        By the squared error of the decoded codes, as a share of the mean image's, and the variance of the codes as a
+        share of their mean square, divided by the same of the samples.
+        """
+        return error > _DEAD_ERROR
+
+    def _settled(self):
+        """What else the result depends on, for the cache."""
+        return {}
+
+    # Training
+
+    def _train(self, samples, seed, progress):
+        """Train on checked samples, whose shape and device are set; a clusterer does this with its own progress."""
+        self.input_scale_ = input_divisor(samples, self.input_scale)
+        epochs, batch_size = self._epochs(len(samples)), self._batch_size(len(samples))
+        # What a user's callback does to the training is not known, so that its result is not kept.
+        memory = check_memory(self.memory if not self.callbacks else None)
+        key = self._key() | {"epochs": epochs, "batch_size": batch_size}
+        with progress.task("pretrain", epochs) as context:
+            arguments = samples, key, seed, self.device_, self, self._reporting(progress, context)
+            try:
+                network, self.history_ = _cached_pretrain(memory, arguments, epochs)
+            except PicklingError as error:
+                raise ValueError(
+                    "memory= cannot tell one lambda or local function from another: give a module, or a function that "
+                    "can be imported."
+                ) from error
+        self.network_, self.n_iter_ = network.to(self.device_), len(self.history_)
+        self._n_latent = self._encode(samples[:1]).shape[1]
+
+    def _epochs(self, n_samples):
+        if self.max_epochs != "auto":
+            return self.max_epochs
+        return min(_AUTO_EPOCHS, epochs_of(_AUTO_STEPS, n_samples, self._batch_size(n_samples)))
+
+    def _batch_size(self, n_samples):
+        return n_samples if self.batch_size == "all" else min(self.batch_size, n_samples)
+
+    def _key(self):
+        """All that a trained network depends on beside samples, epochs, seed and device; modules by their weights."""
+        network = self.network
+        if isinstance(network, torch.nn.Module):
+            network = repr(network), {name: value.cpu().numpy() for name, value in network.state_dict().items()}
+        params = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in self.get_params(deep=False).items()
+            if name not in _NOT_IN_KEY
+        }
+        own = {"class": type(self).__qualname__, "image_shape": self.image_shape_, "input_scale": self.input_scale_}
+        return {"network": network, **params, **own, **self._settled()}
+
+    def _build(self):
+        """A new auto-encoder for samples of `image_shape_`."""
+        network, shape = self.network, self.image_shape_
+        if isinstance(network, torch.nn.Module):
+            built = deepcopy(network)
+        elif callable(network):
+            built = network(shape)
+        elif network == "dense" or (network is None and len(shape) == 1):
+            built = DenseAutoEncoder(shape, self.hidden_sizes)
+        elif len(shape) == 1:
+            raise ValueError(
+                f"network={network!r} needs images, but X has flat rows of {shape[0]} features: give image_shape, e.g. "
+                "image_shape=(28, 28)."
+            )
+        else:
+            kind = ResidualAutoEncoder if network == "residual" else ConvAutoEncoder
+            built = kind(shape, self.channels, self.kernel_sizes)
+        for part in ("encoder", "decoder"):
+            if not isinstance(getattr(built, part, None), torch.nn.Module):
+                raise TypeError(f"network must have a torch module {part!r}; got {type(built).__name__} without one.")
+        return SubspaceNetwork(built.encoder, built.decoder, input_scale=self.input_scale_)
+
+
+def _cached_pretrain(memory, arguments, epochs):
+    """Network and history of :func:`pretrain`, from the cache, or trained to the end and kept.
+
+    Of several processes the first has the cache; either all train, or all get what it finds there.
+    """
+    cached, group = memory.cache(pretrain, ignore=["autoencoder", "report"]), arguments[-1]["group"]
+    if group is not None:
+        is_known = group.agree(group.rank == 0 and cached.check_call_in_cache(*arguments))
+        if group.rank:
+            found = None if is_known else pretrain(*arguments)
+            return group.agree(found)
+    result = cached.call_and_shelve(*arguments)
+    found = result.get()
+    if len(found[1]) < epochs:
+        result.clear()
+    return found if group is None else group.agree(found)
+
+
+def pretrain(samples, key, seed, device, autoencoder, report):
+    """Train a network without self-expression; it depends on nothing but samples, key, seed and device.
+
+    The initialisation is drawn again, at most four times, if after half of the training, 300 steps at most, the
+    network has learnt hardly anything: ReLU auto-encoders with few channels can be born dead.
+
+    Parameters
+    ----------
+    samples : ndarray of shape (n_samples, ...)
+    key : dict
+        All that the result depends on, with the numbers of ``epochs`` and of samples in a batch, ``batch_size``.
+    seed : int
+    device : device
+    autoencoder : AutoEncoder
+        Network, heads, costs, and what a dead network is; not part of the cache's key.
+    report : dict
+        Further arguments of :func:`~skdeepsc.training.trainer.run_phase`; they change nothing, unless a callback ends
+        the phase.
+
+    Returns
+    -------
+    network : SubspaceNetwork
+        On the CPU.
+    history : list of dict
+    """
+    rows, epochs, batch_size = rows_for(samples, device), key["epochs"], key["batch_size"]
+    n_steps = math.ceil(len(samples) / batch_size)
+    is_dead = _never
+    if n_steps * epochs >= _SHORT_STEPS:
+        test_rows = rows[:: math.ceil(len(rows) / _TEST_ROWS)]
+        is_dead = _DeathTest(test_rows, autoencoder)
+    trial = min(math.ceil(_TRIAL_STEPS / n_steps), math.ceil(epochs / 2))
+    for draw in range(_MAX_DRAWS):
+        with seeded(seed + draw, device):
+            network = autoencoder._build().to(device)
+            with torch.no_grad():
+                n_latent = network.eval()(rows[:2]).z.shape[1]
+            for name, head in autoencoder._heads(n_latent).items():
+                setattr(network, name, head)
+            last = draw == _MAX_DRAWS - 1 or isinstance(autoencoder.network, torch.nn.Module)
+            redraw = () if last else (RedrawIfDead(is_dead, trial, report["group"]),)
+            phase = Phase(
+                "pretrain", autoencoder._costs, epochs, autoencoder.lr, batch_size=batch_size, callbacks=redraw
+            )
+            try:
+                history = run_phase(phase, network.to(device), rows, **report)
+                break
+            except DeadAutoEncoder:
+                continue
+    if history and is_dead(network):
+        warnings.warn(
+            "Pre-training has learnt hardly anything: the codes are nearly the same for all samples, or rebuild them "
+            "hardly better than the mean image would. Use more channels, more epochs or another step size in the "
+            "auto-encoder.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+    return network.cpu(), history
+
+
+class _DeathTest:
+    """Whether a network has learnt hardly anything, by its reconstructions and by its codes."""
+
+    def __init__(self, rows, autoencoder):
+        self.rows = rows
+        self.autoencoder = autoencoder
+        scaled = (block.to(torch.float32) / autoencoder.input_scale_ for block in rows.split(4096))
+        self.variance, self.spread = _variance(block.flatten(1) for block in scaled)
+
+    def __call__(self, network):
+        if self.variance == 0:  # The samples are all the same.
+            return False
+        errors = []
+
+        def codes():
+            for block in self.rows.split(4096):
+                out = network(block)
+                errors.append(squared_error(out.x, out.x_auto).item())
+                yield out.z
+
+        with torch.inference_mode():
+            _, spread = _variance(codes())
+        return self.autoencoder._is_dead(sum(errors) / self.variance, spread / self.spread)
+
+
+def _variance(blocks):
+    """Summed squared deviation of rows from their mean, and the same as a share of their summed squares."""
+    n_rows, shift, total, deviations, squares = 0, None, 0, 0.0, 0.0
+    for block in blocks:
+        shift = block[0] if shift is None else shift
+        n_rows += len(block)
+        total = total + (block - shift).sum(0)
+        deviations += (block - shift).square().sum().item()
+        squares += block.square().sum().item()
+    variance = max(deviations - total.square().sum().item() / n_rows, 0.0)
+    return variance, variance / squares if squares else 0.0
+
+
+def _never(network):
+    return False

@@ -1,0 +1,160 @@
+"""What all that train a network share: callbacks, processes, phases, and codes block by block."""
+
+import math
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from .._compat import CallbackSupportMixin, HasMethods
+from .._device import OnDevice, to_device
+from .._input import TakesImages, row_blocks
+from .._params import Count, Epochs, Estimator, Positive
+from .._random import Randomized, draw_seeds
+from ..training.callbacks import EpochTasks
+from ..training.group import ProcessGroup
+from ..training.trainer import run_phase
+
+# Values in a block of samples that is encoded at once.
+_BLOCK_VALUES = 2**22
+
+
+class TakesCallbacks(Estimator):
+    """An estimator whose training can be watched and kept.
+
+    Parameters
+    ----------
+    callbacks : list of skorch callbacks or None
+        Called in every phase; ``net.phase.name`` tells which. EarlyStopping ends the phase it stops.
+    memory : str, joblib.Memory or None
+        Where to cache the trained auto-encoder, as in :class:`~sklearn.pipeline.Pipeline`. A search over weights of
+        later phases then trains it once for each training set and integer `random_state`.
+    """
+
+    callbacks: Sequence[Any] | None = None
+    memory: Annotated[Any, str, HasMethods("cache"), None] = None
+
+
+class TransformsImages(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TakesImages):
+    """A transformer of images, or of flat rows, to float32 features."""
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+
+class TakesBatches(Estimator):
+    """An estimator that trains on batches.
+
+    Parameters
+    ----------
+    batch_size : int or "all"
+        The most samples in a batch.
+    """
+
+    batch_size: Count | Literal["all"] = 50
+
+
+class TrainsNetwork(CallbackSupportMixin, OnDevice, TransformsImages, TakesCallbacks, Randomized):
+    """An estimator that trains a network, phase by phase, and maps samples to its codes.
+
+    Parameters
+    ----------
+    max_epochs : int or "auto"
+        Epochs of training.
+    lr : float
+        Adam's step size in it.
+    device
+        ``"accelerate"``: in the processes of `accelerate launch`, which share out the rows of each batch; phases that
+        take all samples at once run in each of them.
+    verbose : int
+        1 prints one line an epoch (skorch's table). For progress bars see ``set_callbacks`` and
+        :class:`sklearn.callback.ProgressBar`.
+
+    Attributes
+    ----------
+    network_ : SubspaceNetwork
+        The trained encoder, decoder and heads; its `input_scale` is what the samples are divided by.
+    history_ : list of dict
+        One entry an epoch: ``phase``, ``epoch``, every cost under its name (weighted, a sum over the samples in units
+        of the input scale), ``train_loss`` (their sum), ``seconds``.
+    n_iter_ : int
+        Epochs of all phases.
+    """
+
+    max_epochs: Epochs | Literal["auto"] = "auto"
+    lr: Positive = 1e-3
+    verbose: Annotated[int, "verbose"] = 0
+
+    def transform(self, X: ArrayLike) -> np.ndarray:
+        """Codes of samples, or what expresses them if that is not the codes.
+
+        Parameters
+        ----------
+        X : array-like or tensor of shape (n_samples, n_features) or (n_samples, ...)
+            Samples like those in `fit`.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, n_latent), float32
+        """
+        check_is_fitted(self)
+        return self._encode(self._read(X, reset=False))
+
+    @property
+    def _n_features_out(self):
+        return self._n_latent
+
+    # Processes that train together
+
+    def _find_device(self):
+        return ProcessGroup().device if self.device == "accelerate" else super()._find_device()
+
+    def _group(self):
+        """The processes that train together; None where this one is alone."""
+        group = ProcessGroup() if self.device == "accelerate" else None
+        return group if group is not None and group.size > 1 else None
+
+    def _draw_seeds(self, n_seeds):
+        """Seeds of the independent parts of a fit, the same in all processes that train together."""
+        seeds, group = draw_seeds(self.random_state, n_seeds), self._group()
+        return seeds if group is None else group.agree(seeds)
+
+    # Phases
+
+    def _run(self, phase, rows, progress):
+        """Run one phase, unless a callback has ended the training, and keep its history."""
+        if progress.stopped or not phase.epochs:
+            return
+        with progress.task(phase.name, phase.epochs) as context:
+            history = run_phase(phase, self.network_, rows, **self._reporting(progress, context))
+        self.history_ = [*self.history_, *history]
+        self.n_iter_ += len(history)
+
+    def _reporting(self, progress, context):
+        """How a phase tells what it does, and where it runs."""
+        return {
+            "callbacks": [*(self.callbacks or ()), EpochTasks(progress.estimator, context, progress.X)],
+            "device": self.device_,
+            "verbose": self.verbose,
+            "group": self._group(),
+        }
+
+    # Codes
+
+    def _encode(self, samples):
+        """Codes of checked samples, float32."""
+        return torch.cat([codes.cpu() for codes in self._code_blocks(samples)]).numpy()
+
+    def _code_blocks(self, samples):
+        """Codes of checked samples as tensors on the device, one block after the other."""
+        network = self.network_.eval()
+        for block in row_blocks(len(samples), max(1, _BLOCK_VALUES // math.prod(samples.shape[1:]))):
+            with torch.inference_mode():
+                codes = network(to_device(samples[block], self.device_)).features
+            yield codes
