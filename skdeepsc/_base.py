@@ -16,13 +16,13 @@ from threadpoolctl import threadpool_limits
 from ._compat import CallbackSupportMixin
 from ._input import row_blocks
 from ._memory import require_memory
-from ._params import Count, Estimator, fits, twin
-from ._progress import Progress
+from ._params import Count, Estimator, estimator, fits, twin
 from ._random import Randomized, draw_rows, draw_seeds
 from .affinity import DENSE_AFFINITIES, Affinity, compute_affinity
 from .segmentation import AssignLabels, DegenerateAffinityWarning, spectral_labels
 
 
+@estimator
 class BaseSubspaceClustering(CallbackSupportMixin, ClusterMixin, Randomized):
     """A clusterer says how samples are represented, how the rows are segmented, and what labels new rows.
 
@@ -140,6 +140,7 @@ class BaseSubspaceClustering(CallbackSupportMixin, ClusterMixin, Randomized):
         return [function(block) for block in row_blocks(n_rows)]
 
 
+@estimator
 class Threaded(Estimator):
     """An estimator whose blocks of rows are worked on in threads.
 
@@ -168,6 +169,7 @@ class Threaded(Estimator):
         return None
 
 
+@estimator
 class BaseGraphClustering(BaseSubspaceClustering):
     """A clusterer of a graph of samples, all or some of them.
 
@@ -219,6 +221,7 @@ class BaseGraphClustering(BaseSubspaceClustering):
             self.labels_[rest] = self._label(samples, rest)
 
 
+@estimator
 class BaseSelfExpressive(BaseGraphClustering):
     """A clusterer whose graph is made of the coefficients with which samples express each other.
 
@@ -338,3 +341,43 @@ def _labels(matrix, graph, seed):
     if assign_labels == "auto":
         assign_labels = "best" if graph["affinity"] == "top" else "kmeans"
     return spectral_labels(matrix, graph["n_clusters"], assign_labels=assign_labels, random_state=seed)
+
+
+class Progress:
+    """The tasks of a fit; a context in which the fit runs.
+
+    Parameters
+    ----------
+    estimator : estimator with callback support
+    n_tasks : int
+        How many tasks the fit will report.
+    X : ndarray
+        Training data, for callbacks that ask for it.
+
+    Attributes
+    ----------
+    stopped : bool
+        Whether a callback asked at the end of a task to leave out the phases that follow.
+    """
+
+    def __init__(self, estimator, n_tasks, X):
+        self.stopped = False
+        self.estimator = estimator
+        self.X = X
+        self.root = estimator._init_callback_context(max_subtasks=n_tasks)
+
+    def __enter__(self):
+        self.root.call_on_fit_task_begin(estimator=self.estimator, X=self.X)
+        return self
+
+    def __exit__(self, error, *_):
+        if error is None:
+            self.root.call_on_fit_task_end(estimator=self.estimator, X=self.X)
+
+    @contextmanager
+    def task(self, name, n_steps=0):
+        """A context in which a task of `n_steps` steps runs; gives scikit-learn's context of the task."""
+        context = self.root.subcontext(task_name=name, max_subtasks=n_steps)
+        context.call_on_fit_task_begin(estimator=self.estimator, X=self.X)
+        yield context
+        self.stopped |= context.call_on_fit_task_end(estimator=self.estimator, X=self.X)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.utils.validation import validate_data
 
-from ._params import Estimator
+from ._params import Estimator, estimator
 
 # Pixel values of an 8-bit image are known to end at 255, whatever the brightest pixel of a sample of them.
 _UINT8_MAX = 255.0
@@ -16,6 +16,7 @@ _UINT8_MAX = 255.0
 _BLOCK_ROWS = 4096
 
 
+@estimator
 class TakesSamples(Estimator):
     """An estimator that reads samples.
 
@@ -28,6 +29,7 @@ class TakesSamples(Estimator):
     """
 
 
+@estimator
 class TakesImages(TakesSamples):
     """An estimator that reads images, or flat rows.
 
@@ -55,13 +57,18 @@ class TakesImages(TakesSamples):
         samples = as_samples(self, X, image_shape=self._given_shape() if reset else None, reset=reset)
         if reset:
             self.image_shape_ = samples.shape[1:]
+            self._settle()
         return samples
+
+    def _settle(self):
+        """Set what a fit needs to know beside its samples."""
 
     def _given_shape(self):
         """The shape under which flat rows are to be viewed."""
         return self.image_shape
 
 
+@estimator
 class TakesRows(TakesSamples):
     """An estimator that reads flat rows, dense or sparse; images are flattened."""
 

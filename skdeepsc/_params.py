@@ -2,6 +2,7 @@
 
 .. code-block:: python
 
+    @estimator
     class Blurring(Estimator):
         '''Blur.
 
@@ -45,21 +46,21 @@ _ENTRY = re.compile(r"^(\w+)(.*)$", re.MULTILINE)
 _TOLD = ("Parameters", "Attributes")
 
 
-@dataclass_transform(kw_only_default=True, field_specifiers=(field,))
 class Estimator(BaseEstimator):
-    """Base of all that has parameters: annotated fields become constructor, constraints and docstring."""
+    """Base of all that has parameters, each class of which is decorated by :func:`estimator`."""
 
-    def __init_subclass__(cls, **kwargs):
-        super().__init_subclass__(**kwargs)
-        head, sections = _sections(inspect.cleandoc(cls.__doc__ or ""))
-        cls._told = {title: _entries(sections.pop(title, "")) for title in _TOLD}
-        cls.__doc__ = cls.__doc__ or ""  # Else it becomes the signature.
-        dataclass(cls, repr=False, eq=False, kw_only=True)
-        names = _names_in_order(cls)
-        cls._parameter_constraints = _constraints(cls)
-        if "__init__" in vars(cls):
-            cls.__init__.__signature__ = _signature(cls.__init__, names)
-        cls.__doc__ = _docstring(cls, head, sections, names)
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(field,))
+def estimator(cls):
+    """Make constructor, constraints and docstring of a class from its annotated fields and its bases."""
+    head, sections = _sections(inspect.cleandoc(cls.__doc__))
+    cls._told = {title: _entries(sections.pop(title, "")) for title in _TOLD}
+    cls = dataclass(cls, repr=False, eq=False, kw_only=True)
+    names = _names_in_order(cls)
+    cls._parameter_constraints = _constraints(cls)
+    cls.__init__.__signature__ = _signature(cls.__init__, names)
+    cls.__doc__ = _docstring(cls, head, sections, names)
+    return cls
 
 
 def fits(method):

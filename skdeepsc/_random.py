@@ -6,11 +6,12 @@ from typing import Annotated
 import numpy as np
 from sklearn.utils import check_random_state
 
-from ._params import Estimator
+from ._params import Estimator, estimator
 
 _LARGEST_SEED = np.iinfo(np.int32).max
 
 
+@estimator
 class Randomized(Estimator):
     """An estimator that draws at random.
 

@@ -17,15 +17,15 @@ from sklearn.utils import check_array, get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import BaseGraphClustering, Threaded
-from ._device import OnDevice, collect, to_device
 from ._input import row_blocks, unit_rows
-from ._params import Count
+from ._params import Count, estimator
 from ._random import draw_seeds
 from .affinity import affinity_from_top
 from .features import AutoEncoder, Scattering
-from .features._base import TakesCallbacks, TransformsImages
+from .features._base import OnDevice, TakesCallbacks, TransformsImages
 from .nn import RidgePath, ridge_penalty
 from .segmentation import find_candidates, score_labels, warn_if_degenerate
+from .training.batches import collect, to_device
 
 _NAMED_VIEWS = ("autoencoder", "scattering", "pixels")
 # Effective degrees of freedom, n_clusters * subspace_dim, are at most this share of the number of rows.
@@ -34,6 +34,7 @@ _MOST_FREEDOM = 0.7
 _ROUNDING = 1e-6
 
 
+@estimator
 class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, BaseGraphClustering):
     r"""Clustering of images, or of any rows, that needs no tuning and no labels.
 

@@ -14,9 +14,9 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV
 
 from skdeepsc import NCSC, PSSC, SubspaceClustering
-from skdeepsc._device import resolve_device
 from skdeepsc.metrics import silhouette_scorer
 from skdeepsc.model_selection import TransductiveSplit
+from skdeepsc.training.batches import resolve_device
 from tests.estimators import ON_TORCH, make_known
 
 da = pytest.importorskip("dask.array")

@@ -227,7 +227,7 @@ def test_a_zero_weight_costs_nothing(images, monkeypatch):
     def forbidden(*args):
         raise AssertionError("computed")
 
-    monkeypatch.setattr("skdeepsc.deep._pssc.contrastive_graph_loss", forbidden)
+    monkeypatch.setattr("skdeepsc.deep._pssc.pseudo_graph_loss", forbidden)
     PSSC(**QUICK, gamma_graph=0).fit(images[0])
     with pytest.raises(AssertionError, match="computed"):
         PSSC(**QUICK).fit(images[0])

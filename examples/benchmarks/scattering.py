@@ -10,7 +10,7 @@ import time
 import numpy as np
 import torch
 
-from skdeepsc.nn import Scattering
+from skdeepsc import Scattering
 
 
 def main():

@@ -10,7 +10,7 @@ import argparse
 
 import torch
 
-from skdeepsc import S2ConvSCN
+from skdeepsc import AutoEncoder, S2ConvSCN
 from skdeepsc.datasets import make_union_of_subspaces
 
 SIZE = 32
@@ -36,7 +36,7 @@ def main():
                 n_clusters,
                 image_shape=(SIZE, SIZE),
                 solver=solver,
-                pretrain_epochs=5,
+                autoencoder=AutoEncoder(max_epochs=5),
                 classifier_epochs=5,
                 max_epochs=options.epochs,
                 segment_every=options.every,

@@ -27,7 +27,7 @@ from skdeepsc.metrics import clustering_accuracy_score
 
 METHODS = {
     "SSCOMP": {"n_nonzero_coefs": 6},
-    "EnSC": {"gamma": 10.0},
+    "EnSC": {"alpha": 10.0},
     "SSC": {"alpha": 10.0},
     "KSSC": {"alpha": 10.0},
     "S3C": {"alpha": 10.0, "max_alternations": 3},
@@ -35,7 +35,7 @@ METHODS = {
     "LRSC": {},
     "LRR": {},
 }
-SETTINGS_OF_MNIST = {"SSCOMP": {"n_nonzero_coefs": 5}, "EnSC": {"gamma": 10.0, "tol": 1e-4}}
+SETTINGS_OF_MNIST = {"SSCOMP": {"n_nonzero_coefs": 5}, "EnSC": {"alpha": 10.0, "tol": 1e-4}}
 # scikit-learn's tolerances are tried from the loosest; the first whose cost is this close to ours is timed.
 TOLERANCES, EQUAL = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7), 1e-5
 
@@ -76,17 +76,18 @@ def fit(method, name, options):
     """Seconds for C and for the whole fit, the rise of the process's peak, and scores."""
     X, y = load(name, options)
     settings = SETTINGS_OF_MNIST[method] if name == "mnist" else METHODS[method]
-    estimator = getattr(skdeepsc, method)(int(y.max()) + 1, random_state=0, **settings)
+    kind = getattr(skdeepsc, method)
+    estimator = kind(int(y.max()) + 1, random_state=0, **settings)
     seconds = []
-    represent = estimator._represent
+    coefficients = kind._coefficients
 
-    def timed(z):
+    def timed(self, z):
         start = time.perf_counter()
-        coef = represent(z)
+        coef = coefficients(self, z)
         seconds.append(time.perf_counter() - start)
         return coef
 
-    estimator._represent = timed
+    kind._coefficients = timed
     before, start = clear_peak(), time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -151,7 +152,7 @@ def cost(method, i, coef, z):
 def penalties(i, z, l1_ratio=0.9):
     products = np.abs(z @ z[i])
     products[i] = 0
-    l1 = products.max() / METHODS["EnSC"]["gamma"]
+    l1 = products.max() / METHODS["EnSC"]["alpha"]
     return l1, (1 - l1_ratio) / l1_ratio * l1
 
 

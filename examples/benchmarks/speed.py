@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from skdeepsc import DSCNet
+from skdeepsc import AutoEncoder, DSCNet
+from skdeepsc.deep import TrainedSolver
 from skdeepsc.losses import coefficient_norm, squared_error
 from skdeepsc.nn import ConvAutoEncoder, SubspaceNetwork, TrainedExpression
 from skdeepsc.training import Phase, Trainer
@@ -101,20 +102,11 @@ def turns(n_samples, seconds, device):
 def peak(n_samples):
     """Bytes by which a whole fit raises the peak of this process's memory."""
     x = images(n_samples).numpy()
-    DSCNet(2, random_state=0, solver="trained", pretrain_epochs=1, expression_epochs=0, max_epochs=1).fit(x[:60])
+    shared = {"autoencoder": AutoEncoder(**NET, max_epochs=1), "solver": TrainedSolver(epochs=0), "random_state": 0}
+    DSCNet(2, max_epochs=1, **shared).fit(x[:60])
     Path("/proc/self/clear_refs").write_text("5")  # Peak and present memory are the same from here.
     before = high_water()
-    DSCNet(
-        20,
-        solver="trained",
-        latent_normalization="none",
-        gamma_expression=75.0,
-        pretrain_epochs=1,
-        expression_epochs=0,
-        max_epochs=3,
-        affinity="symmetric",
-        random_state=0,
-    ).fit(x)
+    DSCNet(20, latent_normalization="none", gamma_expression=75.0, max_epochs=3, affinity="symmetric", **shared).fit(x)
     return high_water() - before
 
 

@@ -19,7 +19,7 @@ from dask.utils import format_bytes, parse_bytes
 from distributed import Client, as_completed
 from sklearn.datasets import load_digits
 
-from skdeepsc import NCSC
+from skdeepsc import NCSC, AutoEncoder
 from skdeepsc.metrics import clustering_accuracy_score
 
 # Dask's workers give memory back to the system at once, which makes networks slow; see docs/distributed.md.
@@ -39,7 +39,8 @@ def main():
     options = parser.parse_args()
 
     start = time.perf_counter()
-    method = NCSC(10, classifier="dense", pretrain_epochs=10, batch_size=500, max_epochs=5, random_state=0)
+    autoencoder = AutoEncoder(network="dense", max_epochs=10)
+    method = NCSC(10, autoencoder=autoencoder, batch_size=500, max_epochs=5, random_state=0)
     method.fit(make(-N_TRAIN, 0, load_digits())[0])
     print(f"trained on {N_TRAIN} images in {time.perf_counter() - start:.1f} s")
     with connect(options) as client:

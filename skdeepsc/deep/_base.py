@@ -11,9 +11,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.utils.validation import check_is_fitted
 
 from .._base import BaseSelfExpressive, BaseSubspaceClustering
-from .._device import to_device
 from .._input import unit_rows
-from .._params import Count, Epochs, Estimator, NonNegative, Positive
+from .._params import Count, Epochs, Estimator, NonNegative, Positive, estimator
 from .._random import seeded
 from ..affinity import Affinity
 from ..features import AutoEncoder
@@ -21,11 +20,14 @@ from ..features._base import TrainsNetwork
 from ..losses import coefficient_norm, squared_error
 from ..nn import precise
 from ..training import Phase
+from ..training.batches import to_device
+from ..training.trainer import run_phase
 from ._solver import RidgeSolver, TrainedSolver
 
 _SOLVERS = {"ridge": RidgeSolver, "trained": TrainedSolver}
 
 
+@estimator
 class HasAutoEncoder(TrainsNetwork, BaseSubspaceClustering):
     r"""A clusterer that has an auto-encoder, whose codes express each other.
 
@@ -119,6 +121,17 @@ class HasAutoEncoder(TrainsNetwork, BaseSubspaceClustering):
         autoencoder._train(samples, seed, progress)
         return autoencoder.network_, autoencoder.history_
 
+    # Phases
+
+    def _run(self, phase, rows, progress):
+        """Run one phase, unless a callback has ended the training, and keep its history."""
+        if progress.stopped or not phase.epochs:
+            return
+        with progress.task(phase.name, phase.epochs) as context:
+            history = run_phase(phase, self.network_, rows, **self._reporting(progress, context))
+        self.history_ = [*self.history_, *history]
+        self.n_iter_ += len(history)
+
     # Self-expression
 
     def _scaling(self):
@@ -133,6 +146,7 @@ class HasAutoEncoder(TrainsNetwork, BaseSubspaceClustering):
         return {"expression": self.gamma_expression * squared_error(out.z, out.z_hat)} if self.gamma_expression else {}
 
 
+@estimator
 class HasNorm(Estimator):
     r"""A method with a norm of C among its costs.
 
@@ -152,6 +166,7 @@ class HasNorm(Estimator):
         return coefficient_norm(coef)
 
 
+@estimator
 class BaseDeepSubspaceClustering(HasAutoEncoder, BaseSelfExpressive):
     r"""Pre-train, learn C and the network together, turn C into an affinity, segment it.
 
@@ -246,9 +261,11 @@ class BaseDeepSubspaceClustering(HasAutoEncoder, BaseSelfExpressive):
         """Add self-expression and heads to the pre-trained network."""
         z = self._codes(self.network_, rows)
         self._n_latent = z.shape[1]
-        self.network_.expression = self._solver()._layer(
-            z, self.subspace_dim * self.n_clusters, self._needs_zero_diagonal(), self._scaling()
-        )
+        solver, freedom = self._solver(), self.subspace_dim * self.n_clusters
+        expression = solver._layer(len(z), freedom, self._needs_zero_diagonal(), self._scaling())
+        if solver._start(freedom):
+            expression.start_from_ridge(z, solver._start(freedom))
+        self.network_.expression = expression
         for name, head in self._heads(self._n_latent).items():
             setattr(self.network_, name, head)
         self.network_.to(self.device_)

@@ -8,14 +8,16 @@ import torch
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from .._device import collect
-from .._params import Epochs, Estimator
+from .._params import Epochs, Estimator, estimator
 from ..nn import precise
+from ..segmentation import match_labels
+from ..training.batches import collect
 
 # Samples that are classified at once: in float64, the classifier's maps of large images take 100 kB for each.
 _CLASSIFIED_ROWS = 1024
 
 
+@estimator
 class HasClassifier(Estimator):
     """A clusterer whose network has a classifier of the clusters `_classes`, in their order.
 
@@ -59,6 +61,7 @@ class HasClassifier(Estimator):
                     yield classifier.to(z)(z)[:, self._classes]
 
 
+@estimator
 class LabelsByClassifier(HasClassifier):
     """A clusterer whose labels are the classifier's for all samples, NCSC's Eq. (10)."""
 
@@ -78,6 +81,7 @@ class LabelsByClassifier(HasClassifier):
         return np.concatenate(group.gather(self._label(samples[group.rows(len(samples))])))
 
 
+@estimator
 class ClassifierOrNeighbors(HasClassifier):
     """A clusterer of a graph with a classifier beside it; `_classes` is None where none was trained.
 
@@ -89,6 +93,16 @@ class ClassifierOrNeighbors(HasClassifier):
     """
 
     predict_by: Literal["classifier", "neighbors"] = "classifier"
+
+    def _segment(self, samples):
+        """Spectral labels under the names of the classes."""
+        labels = super()._segment(samples)
+        segments, self.network_.segments = self.network_.segments, None
+        self._classes = None
+        if self.network_.classifier is not None and segments is not None:
+            matched = match_labels(labels, segments.cpu().numpy())
+            self._classes, labels = np.unique(matched, return_inverse=True)
+        return labels
 
     def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Probabilities of the clusters by the classifier, or their shares among the nearest samples, see `predict_by`.

@@ -2,10 +2,12 @@
 
 from typing import Literal
 
+from .._params import estimator
 from ..losses import coefficient_norm, squared_error
 from ._base import BaseDeepSubspaceClustering, HasNorm
 
 
+@estimator
 class DSCNet(HasNorm, BaseDeepSubspaceClustering):
     r"""Deep subspace clustering network, the base of all deep methods here.
 

@@ -2,16 +2,17 @@
 
 from typing import Literal
 
-from .._device import to_device
-from .._params import NonNegative, Positive
+from .._params import NonNegative, Positive, estimator
 from ..features import AutoEncoder, Contrastive
 from ..features._contrastive import StructuralContrast
 from ..nn import JoinedFeatures
 from ..training.augment import IMAGE_POLICIES
+from ..training.batches import to_device
 from ._base import BaseDeepSubspaceClustering, HasNorm
 from ._first_labels import silhouette
 
 
+@estimator
 class DSCSC(StructuralContrast, HasNorm, BaseDeepSubspaceClustering):
     r"""Deep structural contrastive subspace clustering.
 
@@ -59,9 +60,7 @@ class DSCSC(StructuralContrast, HasNorm, BaseDeepSubspaceClustering):
     References
     ----------
     B. Peng, W. Zhu, "Deep structural contrastive subspace clustering", ACML 2021, PMLR 157:1145-1160.
-
-    M. Abavisani, A. Naghizadeh, D. Metaxas, V. Patel, "Deep subspace clustering with data augmentation", NeurIPS 2020
-    (the search of a policy).
+    M. Abavisani et al., "Deep subspace clustering with data augmentation", NeurIPS 2020 (the search of a policy).
 
     Examples
     --------
@@ -80,10 +79,7 @@ class DSCSC(StructuralContrast, HasNorm, BaseDeepSubspaceClustering):
     def _check_parts(self):
         super()._check_parts()
         if isinstance(self.autoencoder, Contrastive):
-            raise ValueError(
-                "DSCSC has the weights of stage I itself: give it a plain AutoEncoder with the network and its "
-                "training, or FrozenEstimator(fitted) of a Contrastive that is fitted already."
-            )
+            raise ValueError("DSCSC itself has the weights of stage I: give it an AutoEncoder or a frozen Contrastive.")
 
     # Stage I
 
@@ -109,16 +105,13 @@ class DSCSC(StructuralContrast, HasNorm, BaseDeepSubspaceClustering):
         if self._frozen():
             self.augment_ = getattr(self._frozen(), "augment_", self._policies()[0])
             return super()._pretrain(samples, progress)
-        policies, found, scores = self._policies(), {}, {}
-        for policy in policies:
-            name = policy if len(policies) > 1 else None
-            found[name] = self._pretrain_with(self._stage_one(policy), samples, progress)
-            if len(policies) > 1:
-                scores[name] = self._score(found[name][0], samples)
-        best = max(scores, key=scores.get) if scores else None
-        self.augment_ = best if scores else policies[0]
-        if scores:
-            self.augment_scores_ = scores
+        policies = self._policies()
+        found = [self._pretrain_with(self._stage_one(policy), samples, progress) for policy in policies]
+        scores = [self._score(network, samples) for network, _ in found] if len(found) > 1 else [0.0]
+        best = scores.index(max(scores))
+        self.augment_ = policies[best]
+        if len(found) > 1:
+            self.augment_scores_ = dict(zip(policies, scores, strict=True))
         return found[best]
 
     def _score(self, network, samples):

@@ -11,7 +11,7 @@ from sklearn.utils import get_tags
 from torch.nn import functional as F
 
 from .._compat import HasMethods, StrOptions
-from .._params import Count, Estimator
+from .._params import Count, Estimator, estimator
 from .._random import draw_rows
 from ..affinity import affinity_from_top
 from ..nn import RidgeExpression, RidgePath, precise, ridge_penalty
@@ -25,6 +25,7 @@ _STEPS, _EPOCHS, _BATCH = 300, (10, 100), 250
 _N_COEFS = 5
 
 
+@estimator
 class StartsFromLabels(Estimator):
     """A clusterer whose classifier first learns labels of some samples.
 

@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal, Self
 
 from numpy.typing import ArrayLike
 
+from .._base import Progress
 from .._compat import Interval
 from .._memory import require_batch_memory
-from .._params import Count, Epochs, NonNegative, Positive, Probability, fits
-from .._progress import Progress
+from .._params import Count, Epochs, NonNegative, Positive, Probability, estimator, fits
 from .._random import seeded
 from ..features import AutoEncoder
 from ..features._base import TakesBatches
@@ -35,21 +35,10 @@ from ._classifier import LabelsByClassifier
 from ._first_labels import StartsFromLabels
 
 # What "auto" stands for: our additions to the objective, and the objective as printed.
+_SWITCHES = ("init", "negatives", "n_positives", "gamma_balance", "latent_normalization")
 _VARIANTS = {
-    "stabilized": {
-        "init": "spectral",
-        "negatives": "symmetric",
-        "n_positives": 5,
-        "gamma_balance": 1.0,
-        "latent_normalization": "centered",
-    },
-    "paper": {
-        "init": "none",
-        "negatives": "printed",
-        "n_positives": "all",
-        "gamma_balance": 0.0,
-        "latent_normalization": "none",
-    },
+    "stabilized": dict(zip(_SWITCHES, ("spectral", "symmetric", 5, 1.0, "centered"), strict=True)),
+    "paper": dict(zip(_SWITCHES, ("none", "printed", "all", 0.0, "none"), strict=True)),
 }
 # Optimiser steps of each stage whose epochs are "auto".
 _STEPS = {"subspace": 10, "classify": 20, "joint": 100}
@@ -59,10 +48,10 @@ _ADVICE = (
     "Choose variant='stabilized', a larger gamma_balance, init='spectral' or a clusterer, or a smaller max_epochs; "
     "'clusters' in history_ tells when it happened."
 )
-
 Threshold = Probability | Sequence[float]
 
 
+@estimator
 class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, TakesBatches, HasAutoEncoder):
     r"""Neural collaborative subspace clustering.
 
@@ -104,23 +93,19 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, TakesBatches, HasAutoE
     negative_threshold : float or tuple of two float
         l, likewise.
     n_positives : int, "all" or "auto"
-        The most positive pairs of each row, those with the largest :math:`A_s`. Not in the paper.
+        The most positive pairs of each row, by :math:`A_s`. Not in the paper.
     negatives : {"auto", "printed", "symmetric"}
         ``"printed"``: by Eq. (7) negative pairs lower :math:`A_s` alone, and nothing ever parts the predictions of two
         samples. ``"symmetric"``: those that self-expression, too, holds for negative (:math:`A_s < u`) lower
         :math:`A_c`, and teachers are not differentiated.
     subspace_epochs : int or "auto"
-        Epochs of the first stage, auto-encoder and C by Eq. (9). ``"auto"``: as many as give 10 steps.
+        Epochs of the first stage, by Eq. (9). ``"auto"``, here and below: as many as give 10, 20 and 100 steps.
     classifier_epochs
-        The second stage, by Eq. (5). ``"auto"``: as many as give 20 steps.
-    max_epochs
-        Eq. (8). ``"auto"``: as many as give 100 steps.
+        The second stage, by Eq. (5).
     lr
         For all but the auto-encoder, in all stages.
     autoencoder_lr : float
         Adam's step size for the auto-encoder after pre-training.
-    autoencoder
-        Here, ``AutoEncoder(channels=(10, 20, 30))``.
     batch_size
         Batches of a fit are of equal size. Memory grows with its square.
 
@@ -137,13 +122,11 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, TakesBatches, HasAutoE
     See Also
     --------
     S2ConvSCN : A classifier that is supervised by spectral clustering of all samples.
-    skdeepsc.paper_settings : The settings of the paper for its data sets.
 
     Notes
     -----
-    Memory-mapped arrays of type uint8 or float32 in C order are read batch by batch, never as a whole. What the paper
-    leaves open, and what is done here, is told in the documentation, "NCSC"; a collapse is told by a
-    ConvergenceWarning.
+    Memory-mapped uint8 or float32 arrays are read batch by batch. A collapse is told by a ConvergenceWarning.
+    What the paper leaves open is told in the documentation, "NCSC".
 
     References
     ----------
@@ -237,9 +220,6 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, TakesBatches, HasAutoE
         both = (self.positive_threshold, self.negative_threshold)
         return [pair if isinstance(pair, Real) else pair[not self._is_first_epoch] for pair in both]
 
-    def _end_first_epoch(self):
-        self._is_first_epoch = False
-
     def _resolved(self, name):
         """A parameter that the variant decides where it is "auto"."""
         value = getattr(self, name)
@@ -248,30 +228,25 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, TakesBatches, HasAutoE
     def _auto_normalization(self):
         return self._resolved("latent_normalization")
 
+    def _end_first_epoch(self):
+        self._is_first_epoch = False
+
     # Algorithm 1
 
     def _phases(self, n_samples):
         counted = CountClusters(self.n_clusters, _ADVICE, self._end_first_epoch)
-        batches = {
-            "lr": self.lr,
-            "part_lrs": {"encoder": self.autoencoder_lr, "decoder": self.autoencoder_lr},
-            "batch_size": self._batch_rows(n_samples),
-        }
+        batch_size = self._batch_rows(n_samples)
+        part_lrs = {"encoder": self.autoencoder_lr, "decoder": self.autoencoder_lr}
 
-        def phase(name, costs, epochs, **settings):
-            epochs = epochs_of(_STEPS[name], n_samples, batches["batch_size"]) if epochs == "auto" else epochs
-            return Phase(name, costs, epochs, **batches, **settings)
+        def phase(name, costs, epochs, parts=None, callbacks=()):
+            epochs = epochs_of(_STEPS[name], n_samples, batch_size) if epochs == "auto" else epochs
+            return Phase(name, costs, epochs, self.lr, parts, part_lrs, batch_size, callbacks)
 
+        subspace_parts, watched = ("encoder", "decoder", "expression"), (Weigh(self._weigh), counted)
         return [
-            phase("subspace", self._subspace_costs, self.subspace_epochs, parts=("encoder", "decoder", "expression")),
-            phase(
-                "classify",
-                self._collaboration_costs,
-                self.classifier_epochs,
-                parts=("classifier",),
-                callbacks=(counted,),
-            ),
-            phase("joint", self._costs, self.max_epochs, callbacks=(Weigh(self._weigh), counted)),
+            phase("subspace", self._subspace_costs, self.subspace_epochs, subspace_parts),
+            phase("classify", self._collaboration_costs, self.classifier_epochs, ("classifier",), (counted,)),
+            phase("joint", self._costs, self.max_epochs, callbacks=watched),
         ]
 
     def _batch_rows(self, n_samples):
@@ -295,9 +270,7 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, TakesBatches, HasAutoE
 
     @fits
     def partial_fit(self, X: ArrayLike, y: Any = None) -> Self:
-        """Continue with one epoch of the joint stage on these samples; the first call is `fit`.
-
-        Clusters keep their numbers. The optimiser starts anew with each call.
+        """Continue with one epoch of the joint stage; the first call is `fit`. Clusters keep their numbers.
 
         Parameters
         ----------
@@ -322,10 +295,7 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, TakesBatches, HasAutoE
         return self
 
     def _draw_rows(self, n_samples):
-        batch_size = n_samples if self.batch_size == "all" else self.batch_size
-        if min(n_samples, batch_size, self.init_size) < self.n_clusters:
-            raise ValueError(
-                f"n_clusters={self.n_clusters} must not be larger than the number of samples, of a batch, or with "
-                f"first labels: n_samples = {n_samples}, batch_size={self.batch_size}, init_size={self.init_size}."
-            )
-        require_batch_memory(n_samples, self._batch_rows(n_samples), _PAIR_BYTES, self.device_)
+        batch_size = self._batch_rows(n_samples)
+        sizes = f"n_samples = {n_samples}, batch_size={self.batch_size}, init_size={self.init_size}"
+        self._check_n_clusters(min(n_samples, batch_size, self.init_size), sizes)
+        require_batch_memory(n_samples, batch_size, _PAIR_BYTES, self.device_)

@@ -2,17 +2,12 @@
 
 from torch import nn
 
-from .._params import NonNegative, Probability
-from ..losses import (
-    confident_cross_entropy,
-    contrastive_graph_loss,
-    laplacian_cost,
-    similarity_graph,
-    squared_error,
-)
+from .._params import NonNegative, Probability, estimator
+from ..losses import confident_cross_entropy, laplacian_cost, pseudo_graph_loss, squared_error
 from ._base import BaseDeepSubspaceClustering
 
 
+@estimator
 class PSSC(BaseDeepSubspaceClustering):
     r"""Pseudo-supervised deep subspace clustering.
 
@@ -73,10 +68,11 @@ class PSSC(BaseDeepSubspaceClustering):
         costs = {
             "reconstruction": squared_error(out.x, out.x_hat),
             "locality": 2 * laplacian_cost(out.x, out.x_hat, out.coef),
-            **self._expression_costs(out),
         }
+        if self.gamma_expression:
+            costs["expression"] = self.gamma_expression * squared_error(out.z, out.z_hat)
         if self.gamma_graph:
-            costs["graph"] = self.gamma_graph * contrastive_graph_loss(out.logits, similarity_graph(out.coef))
+            costs["graph"] = self.gamma_graph * pseudo_graph_loss(out.logits, out.coef)
         if self.gamma_label:
             costs["label"] = self.gamma_label * confident_cross_entropy(out.logits, self.confidence)
         return costs

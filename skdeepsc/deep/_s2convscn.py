@@ -4,19 +4,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
-import numpy as np
 import torch
 
-from .._params import Count, Epochs, NonNegative
+from .._params import Count, Epochs, NonNegative, estimator
 from ..losses import classification_cost, segmentation_norm
 from ..nn import center_units, checked_sizes, dense_head
-from ..segmentation import match_labels
 from ..training import Phase
 from ..training.callbacks import Resegment
 from ._classifier import ClassifierOrNeighbors
 from ._dscnet import DSCNet
 
 
+@estimator
 class S2ConvSCN(ClassifierOrNeighbors, DSCNet):
     r"""Self-supervised convolutional subspace clustering network.
 
@@ -29,20 +28,17 @@ class S2ConvSCN(ClassifierOrNeighbors, DSCNet):
     .. math:: \|C\|_Q = \sum_{ij} |c_{ij}| \tfrac{1}{2} \|q_i - q_j\|_2^2, \qquad
               L_4 = \frac{1}{N} \sum_j \ell(y_j, q_j) + \tau \|y_j - \mu_{\pi(y_j)}\|_2^2
 
-    with the clusters as one-hot rows q, and the classifier's outputs y, whose means over the clusters are
-    :math:`\mu`. Every `segment_every` epochs the clusters are found anew from the present C, by the functions that give
-    the final labels, and are renamed to agree with the previous ones (Hungarian method).
+    with :math:`\gamma_1, \gamma_2 / 2, \gamma_3, \gamma_4` for the weights, the clusters as one-hot rows q, and the
+    classifier's outputs y, whose means over the clusters are :math:`\mu`. Every `segment_every` epochs the clusters are
+    found anew from the present C, by the functions that give the final labels, and are renamed to agree with the
+    previous ones (Hungarian method). Labels are those of the last spectral clustering, not the classifier's.
 
     Parameters
     ----------
-    gamma_coef
-        Here it is :math:`\gamma_1`.
-    gamma_expression
-        Here it is :math:`\gamma_2 / 2`.
     gamma_segmentation : float
-        Weight of :math:`\|C\|_Q`, :math:`\gamma_3`; see `weighting`. 0 leaves the term out.
+        Weight of :math:`\|C\|_Q`; see `weighting`. 0 leaves the term out.
     gamma_class : float
-        Weight of the classification, :math:`\gamma_4`; see `weighting`. 0: there is no classifier.
+        Weight of the classification; see `weighting`. 0: there is no classifier.
     gamma_center : float
         Weight of the centre loss within the classification, :math:`\tau`.
     class_loss : {"cross_entropy", "bounded_logistic"}
@@ -56,9 +52,7 @@ class S2ConvSCN(ClassifierOrNeighbors, DSCNet):
     classifier_sizes : sequence of int or "auto"
         Widths of the classifier's hidden layers. ``"auto"``: half the number of clustered samples, then `n_clusters`.
     dscnet_epochs : int
-        Joint epochs without supervision before the first segmentation, the paper's DSC-Net stage.
-    classifier_epochs
-        That is, the first segmentation, at a step size of 0.001.
+        Joint epochs without supervision before the first segmentation, which the classifier then learns alone.
     segment_every : int
         Epochs between two segmentations, :math:`T_0`.
 
@@ -67,17 +61,15 @@ class S2ConvSCN(ClassifierOrNeighbors, DSCNet):
     cost_weights_ : dict of str to float
         The weights of ``"segmentation"`` and ``"class"`` in force.
     history_
-        Beside the costs, ``segmentation_seconds`` and ``label_changes`` (share of samples) of each joint epoch.
+        Beside the costs, ``segmentation_seconds`` and ``label_changes`` of each joint epoch.
 
     See Also
     --------
     DSCNet : The same without supervision.
-    skdeepsc.paper_settings : The settings of the paper for its data sets.
 
     Notes
     -----
-    Labels are those of the last spectral clustering, Algorithm 1's output, not the classifier's. What else the paper
-    leaves open, and what is done here, is told in the documentation, "S2ConvSCN".
+    What the paper leaves open is told in the documentation, "S2ConvSCN"; its settings are in `paper_settings`.
 
     References
     ----------
@@ -88,9 +80,8 @@ class S2ConvSCN(ClassifierOrNeighbors, DSCNet):
     --------
     >>> from sklearn.datasets import load_digits
     >>> from skdeepsc import S2ConvSCN
-    >>> images, digits = load_digits(n_class=3, return_X_y=True)
-    >>> clustering = S2ConvSCN(n_clusters=3, image_shape=(8, 8), random_state=0).fit(images[:200])
-    >>> clustering.predict_proba(images[200:205]).shape
+    >>> images = load_digits(n_class=3).images
+    >>> S2ConvSCN(n_clusters=3, random_state=0).fit(images[:200]).predict_proba(images[200:205]).shape
     (5, 3)
     """
 
@@ -110,11 +101,10 @@ class S2ConvSCN(ClassifierOrNeighbors, DSCNet):
         self.cost_weights_ = {"segmentation": self.gamma_segmentation, "class": self.gamma_class}
         if not self.gamma_class:
             return {}
-        if self.classifier_sizes == "auto":
-            hidden = (max(1, len(self.sample_indices_) // 2), self.n_clusters)
-        else:
-            hidden = checked_sizes("classifier_sizes", self.classifier_sizes)
-        return {"classifier": dense_head(n_latent, hidden, self.n_clusters)}
+        sizes = self.classifier_sizes
+        if sizes == "auto":
+            sizes = max(1, len(self.sample_indices_) // 2), self.n_clusters
+        return {"classifier": dense_head(n_latent, checked_sizes("classifier_sizes", sizes), self.n_clusters)}
 
     def _build(self, rows):
         super()._build(rows)
@@ -153,21 +143,8 @@ class S2ConvSCN(ClassifierOrNeighbors, DSCNet):
             return
         total = sum(cost.item() for cost in super()._costs(out).values())
         gammas, self.cost_weights_ = self.cost_weights_, dict.fromkeys(self.cost_weights_, 1.0)
-        costs = self._costs(out)
-        for name, gamma in gammas.items():
-            self.cost_weights_[name] = gamma * total / (costs[name].item() or 1.0) if gamma else gamma
-
-    # New rows
-
-    def _segment(self, samples):
-        """Spectral labels under the names of the classifier's classes."""
-        labels = super()._segment(samples)
-        segments, self.network_.segments = self.network_.segments, None
-        self._classes = None
-        if self.gamma_class and segments is not None:
-            matched = match_labels(labels, segments.cpu().numpy())
-            self._classes, labels = np.unique(matched, return_inverse=True)
-        return labels
+        costs = {name: cost.item() for name, cost in self._costs(out).items()}
+        self.cost_weights_ = {name: gamma * total / (costs.get(name) or 1.0) for name, gamma in gammas.items()}
 
     def _bytes_by_solver(self):
         return {"trained": 40, "ridge": 44}

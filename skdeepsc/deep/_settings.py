@@ -9,71 +9,51 @@ from ..features import AutoEncoder
 from ..nn import ResidualAutoEncoder
 from ._solver import TrainedSolver
 
-# Encoders: filters of each layer, their sizes.
-_ORL_NET = {"channels": (3, 3, 5), "kernel_sizes": (3, 3, 3)}
-_YALE_NET = {"channels": (10, 20, 30), "kernel_sizes": (5, 3, 3)}
-_COIL20_NET = {"channels": (15,), "kernel_sizes": (3,)}
-
 # The released code feeds some sets as 0-255, where squared errors are 255^2 times as large as those of 0-1 images, with
 # which a network trains better from the usual initialisation. Weights of terms that do not scale so take this factor.
 _ON_BYTES = 1 / 255**2
 
-# Shared by all of a method's settings.
-_DSCNET = {"latent_normalization": "none", "affinity": "enhanced", "lr": 1e-3, "norm": "l2"}
-_PSSC = {
-    "solver": TrainedSolver(epochs=0, coef_init=1e-5),
-    "latent_normalization": "none",
-    "affinity": "enhanced",
-    "lr": 1e-4,
-    "confidence": 0.8,
-}
-_S2CONVSCN = {**_DSCNET, "class_loss": "bounded_logistic", "weighting": "absolute"}
-_DSCSC = {
-    "solver": TrainedSolver(),
-    "latent_normalization": "none",
-    "affinity": "symmetric",
-    "gamma_reconstruction": 0.25,
-    "gamma_contrast": 10.0,
-    "gamma_coef": 1.0,
-    "temperature": 0.1,
-    "augment": "auto",
-    "lr": 1e-3,
-}
-_NCSC_PRETRAINING = {"max_epochs": 60, "lr": 1e-3}
-_NCSC = {
-    "variant": "paper",
-    "n_clusters": 10,
-    "gamma_coef": 2.0,
-    "gamma_expression": 10.0,
-    "positive_threshold": 0.1,
-    "negative_threshold": (0.7, 0.9),
-    "batch_size": 5000,
-    "lr": 1e-3,
-    "autoencoder_lr": 1e-5,
-}
+
+def _conv(channels, kernel_sizes, **training):
+    """A convolutional auto-encoder: filters of each layer, and their sizes."""
+    return AutoEncoder(channels=channels, kernel_sizes=kernel_sizes, **training)
 
 
-def _trained(coef_init):
-    """C learns from a constant, in the joint phase only."""
-    return TrainedSolver(epochs=0, coef_init=coef_init)
+_ORL_NET, _YALE_NET, _COIL20_NET = ((3, 3, 5), (3, 3, 3)), ((10, 20, 30), (5, 3, 3)), ((15,), (3,))
 
 
 def _algorithm_2(keep, subspace_rank, power, diagonal="zero"):
     return {"keep": keep, "subspace_rank": subspace_rank, "power": power, "diagonal": diagonal}
 
 
-def _yaleb(n_subjects):
-    """Extended Yale B, whose constants follow from the number of subjects."""
+def _trained_jointly(n_clusters, autoencoder, coef_init, lr, max_epochs, algorithm_2):
+    """C learns from a constant, in the joint phase only; what is shared by DSC-Net, PSSC and S2ConvSCN."""
     return {
-        **_DSCNET,
-        "autoencoder": AutoEncoder(**_YALE_NET),
-        "n_clusters": n_subjects,
-        "solver": _trained(0.0),
-        "gamma_coef": _ON_BYTES * 2.0,
-        "gamma_expression": 10 ** (n_subjects / 10 - 3),
-        "max_epochs": 50 + 25 * n_subjects,
-        "affinity_params": _algorithm_2(max(0.4 - (n_subjects - 1) // 10 * 0.1, 0.1), 10, 3.5),
+        "n_clusters": n_clusters,
+        "autoencoder": autoencoder,
+        "solver": TrainedSolver(epochs=0, coef_init=coef_init),
+        "latent_normalization": "none",
+        "lr": lr,
+        "max_epochs": max_epochs,
+        "affinity": "enhanced",
+        "affinity_params": algorithm_2,
     }
+
+
+def _dscnet(n_clusters, autoencoder, coef_init, gamma_coef, gamma_expression, max_epochs, algorithm_2):
+    gammas = {"gamma_coef": gamma_coef, "gamma_expression": gamma_expression, "norm": "l2"}
+    return {**_trained_jointly(n_clusters, autoencoder, coef_init, 1e-3, max_epochs, algorithm_2), **gammas}
+
+
+def _dscnet_yaleb(n_subjects):
+    """Extended Yale B, whose constants follow from the number of subjects."""
+    gammas = _ON_BYTES * 2.0, 10 ** (n_subjects / 10 - 3)
+    algorithm_2 = _algorithm_2(max(0.4 - (n_subjects - 1) // 10 * 0.1, 0.1), 10, 3.5)
+    return _dscnet(n_subjects, _conv(*_YALE_NET), 0.0, *gammas, 50 + 25 * n_subjects, algorithm_2)
+
+
+def _pssc(n_clusters, autoencoder, max_epochs, algorithm_2, **more):
+    return {**_trained_jointly(n_clusters, autoencoder, 1e-5, 1e-4, max_epochs, algorithm_2), "confidence": 0.8, **more}
 
 
 def _s2convscn(dscnet, gammas, scale, segment_every, max_epochs):
@@ -81,7 +61,8 @@ def _s2convscn(dscnet, gammas, scale, segment_every, max_epochs):
     coef, expression, segmentation, classification = gammas
     return {
         **_SETTINGS["dscnet"][dscnet],
-        **_S2CONVSCN,
+        "class_loss": "bounded_logistic",
+        "weighting": "absolute",
         "gamma_coef": scale * 2 * coef,
         "gamma_expression": expression,
         "gamma_segmentation": scale * 2 * segmentation,
@@ -98,128 +79,75 @@ def _s2convscn_yaleb(dscnet, n_subjects):
 
 
 def _dscsc(network, n_clusters, n_projected):
-    alpha = 10 ** (n_clusters / 10 - 3)
     return {
-        **_DSCSC,
-        "autoencoder": AutoEncoder(**network, batch_size=100),
         "n_clusters": n_clusters,
-        "gamma_expression": alpha / 2,
+        "autoencoder": _conv(*network, batch_size=100),
+        "solver": TrainedSolver(),
+        "latent_normalization": "none",
+        "affinity": "symmetric",
+        "gamma_reconstruction": 0.25,
+        "gamma_contrast": 10.0,
+        "gamma_coef": 1.0,
+        "gamma_expression": 10 ** (n_clusters / 10 - 3) / 2,
+        "temperature": 0.1,
+        "augment": "auto",
         "projector_sizes": (n_projected, n_projected),
+        "lr": 1e-3,
     }
 
 
+def _ncsc(**network):
+    return {
+        "variant": "paper",
+        "n_clusters": 10,
+        "autoencoder": AutoEncoder(**network, max_epochs=60, lr=1e-3),
+        "gamma_coef": 2.0,
+        "gamma_expression": 10.0,
+        "positive_threshold": 0.1,
+        "negative_threshold": (0.7, 0.9),
+        "batch_size": 5000,
+        "lr": 1e-3,
+        "autoencoder_lr": 1e-5,
+    }
+
+
+_DENSE = AutoEncoder(network="dense", hidden_sizes=(500, 500, 2000, 10), max_epochs=50, batch_size=256)
 _SETTINGS = {
     "dscnet": {
-        "orl": {
-            **_DSCNET,
-            "autoencoder": AutoEncoder(**_ORL_NET, max_epochs=600),
-            "n_clusters": 40,
-            "solver": _trained(0.0),
-            "gamma_coef": _ON_BYTES * 2.0,
-            "gamma_expression": 0.2,
-            "max_epochs": 700,
-            "affinity_params": _algorithm_2(0.2, 3, 1),
-        },
-        "yaleb": _yaleb(38),
-        "yaleb10": _yaleb(10),
-        "coil20": {
-            **_DSCNET,
-            "autoencoder": AutoEncoder(**_COIL20_NET),
-            "n_clusters": 20,
-            "solver": _trained(1e-8),
-            "gamma_coef": 1.0,
-            "gamma_expression": 75.0,
-            "max_epochs": 30,
-            "affinity_params": _algorithm_2(0.04, 12, 8, diagonal="one"),
-        },
-        "coil100": {
-            **_DSCNET,
-            "autoencoder": AutoEncoder(channels=(50,), kernel_sizes=(5,)),
-            "n_clusters": 100,
-            "solver": _trained(1e-4),
-            "gamma_coef": 1.0,
-            "gamma_expression": 15.0,
-            "max_epochs": 120,
-            "affinity_params": _algorithm_2(0.04, 12, 8),
-        },
+        "orl": _dscnet(40, _conv(*_ORL_NET, max_epochs=600), 0.0, _ON_BYTES * 2.0, 0.2, 700, _algorithm_2(0.2, 3, 1)),
+        "yaleb": _dscnet_yaleb(38),
+        "yaleb10": _dscnet_yaleb(10),
+        "coil20": _dscnet(20, _conv(*_COIL20_NET), 1e-8, 1.0, 75.0, 30, _algorithm_2(0.04, 12, 8, diagonal="one")),
+        "coil100": _dscnet(100, _conv((50,), (5,)), 1e-4, 1.0, 15.0, 120, _algorithm_2(0.04, 12, 8)),
     },
     "pssc": {
-        "orl": {
-            **_PSSC,
-            "autoencoder": AutoEncoder(channels=(5, 3, 3), kernel_sizes=(5, 3, 3)),
-            "n_clusters": 40,
-            "max_epochs": 4500,
-            "affinity_params": _algorithm_2(0.18, 3, 1.2),
-        },
-        "mnist1000": {
-            **_PSSC,
-            "autoencoder": AutoEncoder(channels=(15, 10, 5), kernel_sizes=(5, 3, 3)),
-            "n_clusters": 10,
-            "max_epochs": 300,
-            "affinity_params": _algorithm_2(0.12, 4, 5),
-        },
-        "umist": {
-            **_PSSC,
-            "autoencoder": AutoEncoder(channels=(20, 10, 5), kernel_sizes=(5, 3, 3)),
-            "n_clusters": 20,
-            "max_epochs": 200,
-            "affinity_params": _algorithm_2(0.08, 5, 8),
-        },
-        "coil20": {
-            **_PSSC,
-            "autoencoder": AutoEncoder(**_COIL20_NET),
-            "n_clusters": 20,
-            "max_epochs": 120,
-            "affinity_params": _algorithm_2(0.03, 16, 6),
-        },
-        "coil40": {
-            **_PSSC,
-            "autoencoder": AutoEncoder(channels=(20,), kernel_sizes=(3,)),
-            "n_clusters": 40,
-            "max_epochs": 160,
-            "affinity_params": _algorithm_2(0.04, 16, 6),
-        },
-        "usps": {
-            **_PSSC,
-            "autoencoder": AutoEncoder(
-                network="dense", hidden_sizes=(500, 500, 2000, 10), max_epochs=50, batch_size=256
-            ),
-            "n_clusters": 10,
-            "subsample": 5000,
-            "max_epochs": 30,
-            "affinity_params": _algorithm_2(0.12, 4, 5),
-        },
+        "orl": _pssc(40, _conv((5, 3, 3), (5, 3, 3)), 4500, _algorithm_2(0.18, 3, 1.2)),
+        "mnist1000": _pssc(10, _conv((15, 10, 5), (5, 3, 3)), 300, _algorithm_2(0.12, 4, 5)),
+        "umist": _pssc(20, _conv((20, 10, 5), (5, 3, 3)), 200, _algorithm_2(0.08, 5, 8)),
+        "coil20": _pssc(20, _conv(*_COIL20_NET), 120, _algorithm_2(0.03, 16, 6)),
+        "coil40": _pssc(40, _conv((20,), (3,)), 160, _algorithm_2(0.04, 16, 6)),
+        "usps": _pssc(10, _DENSE, 30, _algorithm_2(0.12, 4, 5), subsample=5000),
+        "mnist": _pssc(10, _DENSE, 30, _algorithm_2(0.12, 4, 5), subsample=5000),
+    },
+    "dscsc": {
+        "orl": _dscsc(_ORL_NET, 40, 64),
+        "umist": _dscsc(((15, 10, 5), (3, 3, 3)), 20, 64),
+        "yaleb": _dscsc(_YALE_NET, 38, 128),
+        "mnist1000": _dscsc(((20, 10, 5), (5, 3, 3)), 10, 64),
+        "coil20": _dscsc(_COIL20_NET, 20, 256),
+    },
+    "ncsc": {
+        "mnist": _ncsc(channels=(10, 20, 30), kernel_sizes=(5, 3, 3)),
+        "fashion": _ncsc(network="residual", channels=(10, 20, 30, 40), kernel_sizes=(3,)),
+        "sop": _ncsc(network=partial(ResidualAutoEncoder, channels=(10, 20, 30, 10), preactivation=True)),
     },
 }
-_SETTINGS["pssc"]["mnist"] = _SETTINGS["pssc"]["usps"]
 _SETTINGS["s2convscn"] = {
     "orl": _s2convscn("orl", (0.1, 0.01, 8.0, 1.2), _ON_BYTES, segment_every=5, max_epochs=940),
     "yaleb": _s2convscn_yaleb("yaleb", 38),
     "yaleb10": _s2convscn_yaleb("yaleb10", 10),
     "coil20": _s2convscn("coil20", (1.0, 30.0, 8.0, 6.0), 1.0, segment_every=4, max_epochs=80),
     "coil100": _s2convscn("coil100", (1.0, 30.0, 8.0, 7.0), 1.0, segment_every=16, max_epochs=110),
-}
-_SETTINGS["dscsc"] = {
-    "orl": _dscsc(_ORL_NET, 40, 64),
-    "umist": _dscsc({"channels": (15, 10, 5), "kernel_sizes": (3, 3, 3)}, 20, 64),
-    "yaleb": _dscsc(_YALE_NET, 38, 128),
-    "mnist1000": _dscsc({"channels": (20, 10, 5), "kernel_sizes": (5, 3, 3)}, 10, 64),
-    "coil20": _dscsc(_COIL20_NET, 20, 256),
-}
-_SETTINGS["ncsc"] = {
-    "mnist": {**_NCSC, "autoencoder": AutoEncoder(**_YALE_NET, **_NCSC_PRETRAINING)},
-    "fashion": {
-        **_NCSC,
-        "autoencoder": AutoEncoder(
-            network="residual", channels=(10, 20, 30, 40), kernel_sizes=(3,), **_NCSC_PRETRAINING
-        ),
-    },
-    "sop": {
-        **_NCSC,
-        "autoencoder": AutoEncoder(
-            network=partial(ResidualAutoEncoder, channels=(10, 20, 30, 10), preactivation=True), **_NCSC_PRETRAINING
-        ),
-    },
 }
 
 

@@ -3,14 +3,15 @@
 import math
 from typing import Literal
 
-from .._params import AnyReal, Epochs, Estimator, Positive
-from ..nn import RidgeExpression, TrainedExpression, precise
+from .._params import AnyReal, Epochs, Estimator, Positive, estimator
+from ..nn import RidgeExpression, TrainedExpression
 
 # Where a trained C stops to learn on fixed features: Adam moves each entry by at most its step size an epoch, and the
 # entries of a sample that a cluster of n samples expresses are of order 1 / n.
 _ENTRIES_GROW_TO = 3.0
 
 
+@estimator
 class RidgeSolver(Estimator):
     r"""C as the exact zero-diagonal minimiser of :math:`\|Z - CZ\|^2 + \lambda \|C\|^2` on the current features.
 
@@ -27,15 +28,19 @@ class RidgeSolver(Estimator):
     # Which of a method's figures for memory is meant.
     _name = "ridge"
 
-    def _layer(self, z, degrees_of_freedom, needs_zero_diagonal, scaling):
-        """The layer for the features `z`."""
+    def _layer(self, n_rows, degrees_of_freedom, needs_zero_diagonal, scaling):
+        """The layer for the features of so many rows."""
         return RidgeExpression(self.ridge_lambda, degrees_of_freedom, **scaling)
+
+    def _start(self, degrees_of_freedom):
+        """Degrees of freedom of the ridge solution from which C starts, if it does."""
 
     def _n_epochs(self, cluster_size):
         """Epochs in which C learns alone."""
         return 0
 
 
+@estimator
 class TrainedSolver(Estimator):
     """C as an N x N parameter of the network that is learnt by gradient descent, as in the papers.
 
@@ -60,13 +65,13 @@ class TrainedSolver(Estimator):
 
     _name = "trained"
 
-    def _layer(self, z, degrees_of_freedom, needs_zero_diagonal, scaling):
-        init = self.coef_init
-        if init == "ridge":
-            ridge = RidgeExpression(None, degrees_of_freedom, **scaling)
-            init = ridge.to(z.device)(precise(z)).float()
+    def _layer(self, n_rows, degrees_of_freedom, needs_zero_diagonal, scaling):
+        init = 0.0 if self.coef_init == "ridge" else self.coef_init
         zero_diagonal = needs_zero_diagonal if self.zero_diagonal == "auto" else self.zero_diagonal
-        return TrainedExpression(len(z), init, zero_diagonal=zero_diagonal, **scaling)
+        return TrainedExpression(n_rows, init, zero_diagonal=zero_diagonal, **scaling)
+
+    def _start(self, degrees_of_freedom):
+        return degrees_of_freedom if self.coef_init == "ridge" else None
 
     def _n_epochs(self, cluster_size):
         if self.epochs != "auto":

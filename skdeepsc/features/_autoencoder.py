@@ -14,15 +14,14 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, check_memory
 
-from .._device import to_device
+from .._base import Progress
 from .._input import input_divisor
-from .._params import Positive, fits
-from .._progress import Progress
+from .._params import Positive, estimator, fits
 from .._random import seeded
 from ..losses import squared_error
 from ..nn import ConvAutoEncoder, DenseAutoEncoder, ResidualAutoEncoder, SubspaceNetwork
 from ..training import Phase, epochs_of
-from ..training.batches import rows_for
+from ..training.batches import rows_for, to_device
 from ..training.callbacks import DeadAutoEncoder, RedrawIfDead
 from ..training.trainer import run_phase
 from ._base import TakesBatches, TrainsNetwork
@@ -38,6 +37,7 @@ _TEST_ROWS, _DEAD_ERROR = 20_000, 0.9
 _NOT_IN_KEY = {"network", "callbacks", "memory", "device", "verbose", "random_state", "image_shape", "max_epochs"}
 
 
+@estimator
 class AutoEncoder(TakesBatches, TrainsNetwork):
     """Features of an auto-encoder; what a deep subspace clusterer pre-trains.
 

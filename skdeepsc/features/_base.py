@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -11,18 +12,60 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from .._compat import CallbackSupportMixin, HasMethods
-from .._device import OnDevice, to_device
 from .._input import TakesImages, row_blocks
-from .._params import Count, Epochs, Estimator, Positive
+from .._params import Count, Epochs, Estimator, Positive, estimator
 from .._random import Randomized, draw_seeds
+from ..training.batches import resolve_device, to_device
 from ..training.callbacks import EpochTasks
 from ..training.group import ProcessGroup
-from ..training.trainer import run_phase
 
 # Values in a block of samples that is encoded at once.
 _BLOCK_VALUES = 2**22
 
 
+@estimator
+class OnDevice(Estimator):
+    """An estimator that computes on a device. It is pickled without it, and goes back there, or to what there is.
+
+    Parameters
+    ----------
+    device : str
+        Where to compute: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``; ``"auto"`` takes CUDA if there is any.
+
+    Attributes
+    ----------
+    device_ : str
+        Device in use.
+    """
+
+    device: str | torch.device = "auto"
+
+    def _settle(self):
+        super()._settle()
+        self.device_ = str(self._find_device())
+
+    def _find_device(self):
+        return resolve_device(self.device)
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        if "network_" in state and not state["device_"].startswith("cpu"):
+            state = {**state, "network_": deepcopy(state["network_"]).cpu()}
+        return state
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if not hasattr(self, "device_"):
+            return
+        try:
+            self.device_ = str(resolve_device(self.device_))
+        except ValueError:
+            self.device_ = str(resolve_device("auto"))
+        if hasattr(self, "network_"):
+            self.network_.to(self.device_)
+
+
+@estimator
 class TakesCallbacks(Estimator):
     """An estimator whose training can be watched and kept.
 
@@ -39,6 +82,7 @@ class TakesCallbacks(Estimator):
     memory: Annotated[Any, str, HasMethods("cache"), None] = None
 
 
+@estimator
 class TransformsImages(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TakesImages):
     """A transformer of images, or of flat rows, to float32 features."""
 
@@ -48,6 +92,7 @@ class TransformsImages(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TakesI
         return tags
 
 
+@estimator
 class TakesBatches(Estimator):
     """An estimator that trains on batches.
 
@@ -60,6 +105,7 @@ class TakesBatches(Estimator):
     batch_size: Count | Literal["all"] = 50
 
 
+@estimator
 class TrainsNetwork(CallbackSupportMixin, OnDevice, TransformsImages, TakesCallbacks, Randomized):
     """An estimator that trains a network, phase by phase, and maps samples to its codes.
 
@@ -127,19 +173,10 @@ class TrainsNetwork(CallbackSupportMixin, OnDevice, TransformsImages, TakesCallb
 
     # Phases
 
-    def _run(self, phase, rows, progress):
-        """Run one phase, unless a callback has ended the training, and keep its history."""
-        if progress.stopped or not phase.epochs:
-            return
-        with progress.task(phase.name, phase.epochs) as context:
-            history = run_phase(phase, self.network_, rows, **self._reporting(progress, context))
-        self.history_ = [*self.history_, *history]
-        self.n_iter_ += len(history)
-
     def _reporting(self, progress, context):
         """How a phase tells what it does, and where it runs."""
         return {
-            "callbacks": [*(self.callbacks or ()), EpochTasks(progress.estimator, context, progress.X)],
+            "callbacks": [*(self.callbacks or ()), EpochTasks(progress, context)],
             "device": self.device_,
             "verbose": self.verbose,
             "group": self._group(),

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from .._params import Count, Epochs, Estimator, NonNegative, Positive
+from .._params import Count, Epochs, Estimator, NonNegative, Positive, estimator
 from ..losses import nearest_samples, squared_error, structural_contrastive_loss
 from ..nn import checked_sizes, dense_head
 from ..training.augment import as_augmentation
@@ -13,6 +13,7 @@ from ._autoencoder import AutoEncoder
 _DEAD_SPREAD = 1e-3
 
 
+@estimator
 class StructuralContrast(Estimator):
     r"""The costs that stage I of DSCSC, and stage II as well, put on samples and their views, Eqs (8) and (9).
 
@@ -71,6 +72,7 @@ class StructuralContrast(Estimator):
         return costs
 
 
+@estimator
 class Contrastive(StructuralContrast, AutoEncoder):
     r"""Features of an auto-encoder that also learns to tell samples by their random views, the stage I of DSCSC.
 

@@ -10,12 +10,12 @@ from sklearn.utils.validation import check_is_fitted
 from torch.nn.functional import interpolate
 
 from .._compat import Interval
-from .._device import OnDevice, collect, to_device
 from .._input import row_blocks
-from .._params import Count, fits
+from .._params import Count, estimator, fits
 from .._warn import warn_user
 from ..nn import ScatteringNetwork
-from ._base import TransformsImages
+from ..training.batches import collect, to_device
+from ._base import OnDevice, TransformsImages
 
 # Share of an order's mean norm that is added to the norm a position is divided by, so that empty ones stay small.
 _FLOOR = 0.1
@@ -23,6 +23,7 @@ _FLOOR = 0.1
 _ROUNDING = 1e-3
 
 
+@estimator
 class Scattering(OnDevice, TransformsImages):
     r"""Features of images from a convolutional network of fixed wavelets; nothing is trained.
 

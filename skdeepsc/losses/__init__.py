@@ -17,6 +17,7 @@ from .pseudo import (
     classification_cost,
     confident_cross_entropy,
     contrastive_graph_loss,
+    pseudo_graph_loss,
     similarity_graph,
 )
 from .reconstruction import laplacian_cost, normalized_graph, squared_error
@@ -37,6 +38,7 @@ __all__ = [
     "normalized_graph",
     "positive_cross_entropy",
     "positive_pairs",
+    "pseudo_graph_loss",
     "segmentation_norm",
     "similarity_graph",
     "squared_error",

@@ -55,6 +55,11 @@ def contrastive_graph_loss(logits, similarity, margin=1.0):
     return (pull + push).mean() / 2
 
 
+def pseudo_graph_loss(logits, coef, margin=1.0):
+    """:func:`contrastive_graph_loss` under the :func:`similarity_graph` of the coefficients, :math:`L_{graph}`."""
+    return contrastive_graph_loss(logits, similarity_graph(coef), margin)
+
+
 def confident_cross_entropy(logits, threshold=0.8):
     r"""Pseudo-label supervision, Eqs (8) to (10) of PSSC: cross-entropy with the classifier's own confident labels.
 

@@ -82,6 +82,12 @@ class TrainedExpression(SelfExpression):
         self.coef = nn.Parameter(coef)
         self.zero_diagonal = zero_diagonal
 
+    @torch.no_grad()
+    def start_from_ridge(self, z, degrees_of_freedom):
+        """Set C to the ridge solution on the codes `z`, under the same normalisation."""
+        ridge = RidgeExpression(None, degrees_of_freedom, center=self.center, unit=self.unit).to(z.device)
+        self.coef.copy_(ridge(precise(z)))
+
     def forward(self, z, index=None):
         """C, shape (n_samples, n_samples), for the codes `z` of all samples in their order."""
         if not self.zero_diagonal:

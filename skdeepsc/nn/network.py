@@ -83,7 +83,7 @@ class SubspaceNetwork(nn.Module):
 
 
 class Outputs:
-    """What one pass of a batch can answer; the fields carry the papers' letters and are computed when first asked for.
+    """What one pass of a batch can answer, under the papers' letters; all but X are computed when first asked for.
 
     Attributes
     ----------
@@ -115,13 +115,9 @@ class Outputs:
 
     def __init__(self, network, x, index=None, batch=None):
         self._network = network
-        self._raw = x
         self._batch = batch
         self.index = index
-
-    @cached_property
-    def x(self):
-        return self._whole(self._raw).to(torch.float32) / self._network.input_scale
+        self.x = None if x is None else self._whole(x).to(torch.float32) / network.input_scale
 
     @cached_property
     def z(self):

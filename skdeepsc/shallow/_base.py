@@ -8,12 +8,13 @@ from sklearn.preprocessing import normalize
 
 from .._base import BaseSelfExpressive, Threaded
 from .._input import TakesRows
-from .._params import Count, Estimator, Positive
+from .._params import Count, Estimator, Positive, estimator
 
 # Values of a block of rows by samples: large enough for BLAS, small enough for any memory; the most rows.
 _BLOCK_VALUES, _MOST_ROWS = 2**23, 256
 
 
+@estimator
 class BaseShallowSubspaceClustering(TakesRows, Threaded, BaseSelfExpressive):
     """A method says what its paper says: `_coefficients` of the training rows, and `_express`, those of new rows.
 
@@ -85,6 +86,7 @@ class BaseShallowSubspaceClustering(TakesRows, Threaded, BaseSelfExpressive):
         return max(1, min(_MOST_ROWS, _BLOCK_VALUES // self.embedding_.shape[0]))
 
 
+@estimator
 class Iterative(Estimator):
     """A method with a solver that works in rounds.
 

@@ -3,10 +3,11 @@
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
-from .._params import Positive
+from .._params import Positive, estimator
 from ._base import BaseShallowSubspaceClustering, dense
 
 
+@estimator
 class EDSC(BaseShallowSubspaceClustering):
     r"""Efficient dense subspace clustering: every sample as a ridge regression on the others.
 

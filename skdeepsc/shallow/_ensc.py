@@ -4,10 +4,12 @@ from numbers import Real
 from typing import Annotated
 
 from .._compat import Interval
+from .._params import estimator
 from ._elastic_net import RowAtoms
 from ._sparse import BaseSparseSubspaceClustering
 
 
+@estimator
 class EnSC(BaseSparseSubspaceClustering):
     r"""Elastic net subspace clustering.
 

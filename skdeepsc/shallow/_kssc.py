@@ -7,11 +7,12 @@ import numpy as np
 from sklearn.metrics.pairwise import KERNEL_PARAMS, pairwise_kernels
 
 from .._compat import StrOptions
-from .._params import AnyReal, NonNegative
+from .._params import AnyReal, NonNegative, estimator
 from ._elastic_net import KernelAtoms
 from ._ssc import AFFINE_WEIGHT, BaseSSC
 
 
+@estimator
 class KSSC(BaseSSC):
     r"""Kernel sparse subspace clustering.
 

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.linalg import eigh
 from sklearn.exceptions import ConvergenceWarning
 
-from .._params import Count, Positive
+from .._params import Count, Positive, estimator
 from .._warn import warn_user
 from ._base import BaseShallowSubspaceClustering, Iterative
 from ._lrsc import thin_svd
@@ -13,6 +13,7 @@ from ._lrsc import thin_svd
 _LOOK_EVERY, _RELAXATION, _IMBALANCE = 10, 1.6, 3.0
 
 
+@estimator
 class LRR(Iterative, BaseShallowSubspaceClustering):
     r"""Low-rank representation.
 

@@ -3,10 +3,11 @@
 import numpy as np
 from scipy.linalg import eigh
 
-from .._params import Positive
+from .._params import Positive, estimator
 from ._base import BaseShallowSubspaceClustering, dense
 
 
+@estimator
 class LRSC(BaseShallowSubspaceClustering):
     r"""Low-rank subspace clustering: a clean dictionary A and low-rank coefficients in closed form.
 

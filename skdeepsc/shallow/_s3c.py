@@ -3,12 +3,13 @@
 import numpy as np
 
 from .._input import row_blocks, unit_rows
-from .._params import Count, NonNegative
+from .._params import Count, NonNegative, estimator
 from ..segmentation import NO_LENGTH, spectral_embedding
 from ._elastic_net import RowAtoms
 from ._ssc import BaseSSC
 
 
+@estimator
 class S3C(BaseSSC):
     r"""Structured sparse subspace clustering.
 

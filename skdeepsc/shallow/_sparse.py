@@ -4,12 +4,13 @@ import numpy as np
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
-from .._params import Positive
+from .._params import Positive, estimator
 from .._warn import warn_user
 from ._base import BaseShallowSubspaceClustering, Iterative
 from ._elastic_net import elastic_net
 
 
+@estimator
 class BaseSparseSubspaceClustering(Iterative, BaseShallowSubspaceClustering):
     r"""A method says its atoms (`_atoms_of`), its targets (`_targets_of`) and its penalties (`_penalties`).
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy import sparse
 
-from .._params import Positive
+from .._params import Positive, estimator
 from ..affinity import Affinity
 from ._base import dense
 from ._elastic_net import RowAtoms
@@ -17,6 +17,7 @@ AFFINE_WEIGHT, _MOST_UPDATES = 10.0, 300
 _ROUNDING = 64
 
 
+@estimator
 class BaseSSC(BaseSparseSubspaceClustering):
     r"""The affine constraint as a sequence of lasso problems.
 
@@ -73,6 +74,7 @@ class BaseSSC(BaseSparseSubspaceClustering):
         return with_column(targets, np.sqrt(AFFINE_WEIGHT) * aims)
 
 
+@estimator
 class SSC(BaseSSC):
     r"""Sparse subspace clustering.
 

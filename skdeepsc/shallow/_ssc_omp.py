@@ -3,10 +3,11 @@
 import numpy as np
 from scipy import sparse
 
-from .._params import Count, NonNegative
+from .._params import Count, NonNegative, estimator
 from ._base import BaseShallowSubspaceClustering, dense, squared_norms
 
 
+@estimator
 class SSCOMP(BaseShallowSubspaceClustering):
     r"""Sparse subspace clustering by orthogonal matching pursuit.
 

@@ -1,15 +1,38 @@
-"""Batches cut from samples that lie on the device, or in memory or on disk and go there batch by batch."""
+"""Samples on their way to a device: whole, block by block, or in batches cut from what may lie on disk."""
 
 import math
 
 import torch
 
-from .._device import to_device
 from .._input import row_blocks
 from .._memory import available_bytes
 
 # Share of the free memory of a device that samples may take as a whole.
 _MEMORY_SHARE = 0.25
+
+
+def resolve_device(device: str | torch.device) -> torch.device:
+    """``torch.device`` for ``"auto"`` (CUDA if there is any, else the CPU) or a name."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device={device!r} cannot be used here: {error}") from error
+
+
+def to_device(samples, device):
+    """A checked array as a tensor on `device`; read-only memory is copied, all other CPU memory is shared."""
+    return torch.from_numpy(samples if samples.flags.writeable else samples.copy()).to(device)
+
+
+def collect(blocks, out):
+    """Fill an array with consecutive blocks of rows, tensors; pieces that are kept until the end scatter the memory."""
+    start = 0
+    for block in blocks:
+        out[start : start + len(block)] = block.cpu()
+        start += len(block)
+    return out
 
 
 class Rows:
@@ -89,10 +112,12 @@ class Batches:
     def __iter__(self):
         if self.group is not None:  # Layers that draw have drawn for different numbers of rows.
             torch.set_rng_state(self.group.agree(torch.get_rng_state()))
-        if self.batch_size >= len(self.samples):
-            own = slice(None) if self.group is None else self.group.rows(len(self.index))
-            yield {"x": self.samples[own], "index": self.index[own]}, None
-            return
+        if self.batch_size < len(self.samples):
+            return self._drawn()
+        own = slice(None) if self.group is None else self.group.rows(len(self.index))
+        return iter([({"x": self.samples[own], "index": self.index[own]}, None)])
+
+    def _drawn(self):
         for index in torch.randperm(len(self.samples)).split(self.batch_size):
             index = index.to(self.samples.device)
             index = index if self.group is None else index[self.group.rows(len(index))]

@@ -24,14 +24,6 @@ class DeadAutoEncoder(Exception):
     """The auto-encoder does not learn from this initialisation."""
 
 
-class EpochTerms(Callback):
-    """Sum the cost terms that the batches recorded into one figure per epoch and term."""
-
-    def on_epoch_end(self, net, **kwargs):
-        for name in (*net.term_names_, "train_loss"):
-            net.history.record(name, sum(net.history[-1, "batches", :, name]))
-
-
 class RedrawIfDead(Callback):
     """Give up on a network that `is_dead` after some epochs."""
 
@@ -166,18 +158,15 @@ class EpochTasks(Callback):
 
     Parameters
     ----------
-    estimator : estimator
-        Whose fit this is.
+    progress : Progress
+        Of the fit.
     context : callback context
         Of the phase.
-    X : ndarray
-        Training data, for callbacks that ask for it.
     """
 
-    def __init__(self, estimator, context, X):
-        self.estimator = estimator
+    def __init__(self, progress, context):
+        self.progress = progress
         self.context = context
-        self.X = X
         self.reported = 0
         self.is_new = False
 
@@ -185,18 +174,21 @@ class EpochTasks(Callback):
         self.is_new = len(net.history) > self.reported
         if self.is_new:
             self.task = self.context.subcontext(task_name="epoch")
-            self.task.call_on_fit_task_begin(estimator=self.estimator, X=self.X)
+            self.task.call_on_fit_task_begin(estimator=self.progress.estimator, X=self.progress.X)
 
     def on_epoch_end(self, net, **kwargs):
         if not self.is_new:
             return
         self.reported += 1
         self.is_new = False
-        if self.task.call_on_fit_task_end(estimator=self.estimator, X=self.X):
+        if self._end():
             raise StopTraining
 
     def on_train_end(self, net, **kwargs):
         if self.is_new:  # Another callback ended the phase in this epoch.
             self.is_new = False
             self.reported += 1
-            self.task.call_on_fit_task_end(estimator=self.estimator, X=self.X)
+            self._end()
+
+    def _end(self):
+        return self.task.call_on_fit_task_end(estimator=self.progress.estimator, X=self.progress.X)

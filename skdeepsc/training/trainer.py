@@ -8,7 +8,7 @@ from skorch.callbacks import EarlyStopping, EpochTimer, PrintLog
 from skorch.hf import AccelerateMixin
 
 from .batches import Batches
-from .callbacks import EpochTerms, StopTraining
+from .callbacks import StopTraining
 
 
 def run_phase(phase, network, samples, *, callbacks=(), device="cpu", verbose=0, group=None):
@@ -84,7 +84,7 @@ class Trainer(NeuralNet):
         )
 
     def get_default_callbacks(self):
-        return [("timer", EpochTimer()), ("terms", EpochTerms())] + ([("print", PrintLog())] if self.verbose else [])
+        return [("timer", EpochTimer())] + ([("print", PrintLog())] if self.verbose else [])
 
     def get_dataset(self, X, y=None):
         return X
@@ -108,6 +108,11 @@ class Trainer(NeuralNet):
                 raise FloatingPointError(self._diverged(name, value))
             self.history.record_batch(name, value)
         return total
+
+    def on_epoch_end(self, net, **kwargs):
+        """Sum what the batches recorded into one figure a term, before any callback asks for it."""
+        for name in (*self.term_names_, "train_loss"):
+            self.history.record(name, sum(self.history[-1, "batches", :, name]))
 
     def train_phase(self, samples):
         """Run the phase on `samples`, a tensor on the device; Ctrl-C passes through as KeyboardInterrupt."""

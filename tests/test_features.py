@@ -1,0 +1,170 @@
+"""Auto-encoders as parts: one pre-training for many methods, stage I of DSCSC alone, parameters of parts."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import adjusted_rand_score
+from sklearn.model_selection import GridSearchCV
+
+from skdeepsc import DSCSC, NCSC, PSSC, SSC, AutoEncoder, Contrastive, DSCNet, S2ConvSCN, SubspaceClustering
+from skdeepsc.deep import RidgeSolver, TrainedSolver
+from skdeepsc.metrics import clustering_accuracy_score, silhouette_scorer
+from skdeepsc.model_selection import TransductiveSplit
+from tests.estimators import DEEP, make, make_known
+
+SHORT = {"n_clusters": 3, "max_epochs": 2, "subspace_epochs": 1, "classifier_epochs": 2, "random_state": 0}
+
+
+@pytest.fixture
+def frozen(images):
+    return FrozenEstimator(AutoEncoder(max_epochs=20, random_state=0).fit(images[0]))
+
+
+def phases_of(estimator):
+    return list(dict.fromkeys(row["phase"] for row in estimator.history_))
+
+
+@pytest.mark.parametrize("method", DEEP)
+def test_a_frozen_autoencoder_serves_many_methods_and_stays_as_it_is(images, frozen, method):
+    X, y = images
+    before = {name: value.clone() for name, value in frozen.estimator.network_.state_dict().items()}
+    fitted = make_known(method, **SHORT, autoencoder=frozen).fit(X)
+    assert "pretrain" not in phases_of(fitted)
+    for name, value in frozen.estimator.network_.state_dict().items():
+        assert torch.equal(value, before[name])
+    moved = fitted.network_.state_dict()["encoder.0.weight"] - before["encoder.0.weight"]
+    assert 0 < moved.abs().max() < 0.1
+    assert adjusted_rand_score(y, fitted.labels_) > 0.5
+    np.testing.assert_array_equal(clone(fitted).fit(X).labels_, fitted.labels_)
+
+
+def test_frozen_is_the_same_as_pretrained(images, frozen):
+    """With the same seed for the auto-encoder, whether it is fitted before or within."""
+    inside = PSSC(3, autoencoder=AutoEncoder(max_epochs=20, random_state=0), max_epochs=2, random_state=7)
+    outside = PSSC(3, autoencoder=frozen, max_epochs=2, random_state=7)
+    np.testing.assert_array_equal(inside.fit(images[0]).coef_, outside.fit(images[0]).coef_)
+
+
+def test_flat_rows_are_seen_as_the_autoencoder_saw_them(images, frozen):
+    flat = images[0].reshape(60, -1)
+    assert PSSC(3, autoencoder=frozen, random_state=0).fit(flat).image_shape_ == (1, 8, 8)
+    own = AutoEncoder(max_epochs=1, image_shape=(8, 8))
+    assert PSSC(3, autoencoder=own, random_state=0).fit(flat).image_shape_ == (1, 8, 8)
+    with pytest.raises(ValueError, match=r"has 64 values, but X has 63 features"):
+        PSSC(3, autoencoder=frozen).fit(flat[:, 1:])
+
+
+def test_only_autoencoders_may_be_had(images, frozen):
+    with pytest.raises(NotFittedError):
+        PSSC(3, autoencoder=FrozenEstimator(AutoEncoder())).fit(images[0])
+    with pytest.raises(TypeError, match="autoencoder must be an AutoEncoder, frozen or not; got SSC, frozen"):
+        PSSC(3, autoencoder=FrozenEstimator(SSC())).fit(images[0])
+    with pytest.raises(ValueError, match="'autoencoder' parameter of PSSC must be an instance of"):
+        PSSC(3, autoencoder=torch.nn.Linear(2, 2)).fit(images[0])
+    with pytest.raises(ValueError, match="'lr' parameter of AutoEncoder"):
+        PSSC(3, autoencoder=AutoEncoder(lr=-1.0)).fit(images[0])
+    with pytest.raises(ValueError, match="'epochs' parameter of TrainedSolver"):
+        PSSC(3, solver=TrainedSolver(epochs=-1)).fit(images[0])
+
+
+# Parameters of parts
+
+
+def test_parameters_of_parts_are_reached_by_their_names():
+    method = PSSC(3).set_params(autoencoder__channels=(20, 10), solver__ridge_lambda=2.0)
+    assert repr(method.autoencoder) == "AutoEncoder(channels=(20, 10))"
+    assert repr(method.solver) == "RidgeSolver(ridge_lambda=2.0)"
+    assert method.set_params(solver="trained", solver__epochs=3).solver.epochs == 3
+    assert DSCSC().set_params(autoencoder__lr=0.1).autoencoder.channels == (16, 32, 64)
+    assert NCSC().set_params(autoencoder__lr=0.1).autoencoder.channels == (10, 20, 30)
+    assert method.get_params()["autoencoder__channels"] == (20, 10)
+    assert clone(method).get_params()["solver__epochs"] == 3
+    given = PSSC(autoencoder=AutoEncoder(batch_size=7)).set_params(autoencoder__lr=0.1)
+    assert given.autoencoder.batch_size == 7
+    with pytest.raises(ValueError, match="Invalid parameter 'chanels' for estimator AutoEncoder"):
+        PSSC().set_params(autoencoder__chanels=(3,))
+
+
+def test_a_grid_over_parameters_of_the_autoencoder_and_of_the_solver(images):
+    search = GridSearchCV(
+        PSSC(3, max_epochs=1, random_state=0),
+        {"autoencoder__channels": [(4,), (8,)], "autoencoder__max_epochs": [3], "solver__ridge_lambda": [0.1, 1.0]},
+        cv=TransductiveSplit(),
+        scoring=silhouette_scorer,
+        error_score="raise",
+    ).fit(images[0])
+    assert len(set(search.cv_results_["mean_test_score"])) == 4
+    n_latent = 16 * search.best_params_["autoencoder__channels"][0]
+    assert search.best_estimator_.embedding_.shape == (60, n_latent)
+
+
+def test_what_is_handed_down_and_what_is_not(images):
+    own = AutoEncoder(max_epochs=2, random_state=5)
+    first, second = (PSSC(3, autoencoder=own, max_epochs=0, random_state=seed).fit(images[0]) for seed in (0, 1))
+    np.testing.assert_array_equal(first.embedding_, second.embedding_)
+    open_ = AutoEncoder(max_epochs=2)
+    first, second = (PSSC(3, autoencoder=open_, max_epochs=0, random_state=seed).fit(images[0]) for seed in (0, 1))
+    assert not np.allclose(first.embedding_, second.embedding_)
+    assert open_.get_params() == AutoEncoder(max_epochs=2).get_params()
+    assert not hasattr(open_, "network_")
+
+
+# Stage I of DSCSC
+
+
+def test_contrastive_codes_cluster_better_than_those_of_reconstruction():
+    digits = load_digits()
+    X, y = digits.images[:500], digits.target[:500]
+    accuracies = []
+    for features in (AutoEncoder(channels=(16, 32, 64), batch_size=100), Contrastive()):
+        method = DSCNet(10, autoencoder=features.set_params(max_epochs=60), max_epochs=0, random_state=0)
+        accuracies.append(clustering_accuracy_score(y, method.fit(X).labels_))
+    assert accuracies[1] > accuracies[0] + 0.02
+
+
+def test_stage_one_alone_is_what_dscsc_pretrains(images):
+    stage_one = Contrastive(augment="digits", max_epochs=5, random_state=0).fit(images[0])
+    whole = make(DSCSC, 3, augment="digits", autoencoder__max_epochs=5, max_epochs=0, random_state=0).fit(images[0])
+    for name, value in stage_one.network_.encoder.state_dict().items():
+        assert torch.equal(whole.network_.encoder.state_dict()[name], value)
+    assert stage_one.history_[-1]["contrast"] == whole.history_[-1]["contrast"]
+    assert Contrastive(max_epochs=1).fit(images[0]).augment_ == "digits"
+    assert Contrastive(max_epochs=1).fit(images[0].reshape(60, -1)).augment_ == "rows"
+
+
+def test_dscsc_goes_on_from_a_frozen_stage_one_or_a_plain_autoencoder(images, frozen):
+    stage_one = FrozenEstimator(Contrastive(augment="faces", max_epochs=20, random_state=0).fit(images[0]))
+    fitted = DSCSC(3, autoencoder=stage_one, max_epochs=2, random_state=0).fit(images[0])
+    assert fitted.augment_ == "faces"
+    assert phases_of(fitted) == ["finetune"]
+    assert fitted.embedding_.shape == (60, 64 + 64)
+    plain = DSCSC(3, autoencoder=frozen, max_epochs=2, random_state=0).fit(images[0])
+    assert {"view", "contrast"} <= set(plain.history_[-1])
+    with pytest.raises(ValueError, match="DSCSC itself has the weights of stage I"):
+        DSCSC(3, autoencoder=Contrastive()).fit(images[0])
+
+
+@pytest.mark.parametrize("method", [PSSC, S2ConvSCN, NCSC])
+def test_stage_one_serves_other_methods(images, method):
+    X, y = images
+    fitted = make_known(method, **SHORT, autoencoder=Contrastive(max_epochs=60)).fit(X)
+    assert adjusted_rand_score(y, fitted.labels_) > 0.8
+    assert fitted.transform(X).shape == (60, 64)
+
+
+def test_stage_one_is_a_view(images):
+    X, y = images
+    views = ["pixels", ("contrast", Contrastive(max_epochs=60))]
+    clustering = SubspaceClustering(3, views=views, random_state=0).fit(X)
+    assert set(clustering.candidates_["view"]) == {"pixels", "contrast"}
+    assert adjusted_rand_score(y, clustering.labels_) > 0.9
+
+
+def test_the_cache_keeps_the_augmentation_in_use(images, tmp_path):
+    for _ in range(2):
+        assert Contrastive(max_epochs=1, memory=str(tmp_path), random_state=0).fit(images[0]).augment_ == "digits"
+    assert RidgeSolver().get_params() == {"ridge_lambda": None}

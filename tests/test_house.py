@@ -1,0 +1,198 @@
+"""The structure holds: which room may know which, names in the pages' tables, what editors and type checkers see."""
+
+import ast
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import skdeepsc
+from tests.estimators import DEEP, ESTIMATORS, FEATURES, SHALLOW
+
+ROOT = Path(skdeepsc.__file__).parent
+PAGES = sorted((ROOT.parent / "docs").glob("*.md"))
+# Rooms by floor, the lowest first; a room knows those below it and, without a circle, those beside it.
+FLOORS = [
+    ["_compat", "_memory", "_warn"],
+    ["_params"],
+    ["_input", "_random"],
+    ["affinity", "segmentation", "losses", "nn", "datasets", "model_selection"],
+    ["metrics", "_base", "training"],
+    ["features"],
+    ["inspection", "deep", "shallow", "_subspace_clustering"],
+]
+
+
+def imported_by(path):
+    """Names of the modules that a file imports anywhere; the package's own as paths below it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.module
+        elif isinstance(node, ast.ImportFrom):
+            above = path.parents[node.level - 1].relative_to(ROOT.parent).parts
+            module = [*above, *(node.module or "").split(".")]
+            yield from (
+                ".".join(filter(None, [*module, *(() if node.module else [alias.name])])) for alias in node.names
+            )
+
+
+def test_imports_run_downward_without_a_circle():
+    floor = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+    known = {}
+    for path in ROOT.rglob("*.py"):
+        room = path.relative_to(ROOT).parts[0].removesuffix(".py")
+        if room != "__init__":
+            own = {module.split(".")[1] for module in imported_by(path) if module.startswith("skdeepsc.")}
+            known.setdefault(room, set()).update(own - {room})
+    assert set(known) == set(floor)
+    for room, others in known.items():
+        assert all(floor[other] <= floor[room] for other in others), (room, others)
+    while known:  # Rooms that know no room that is left are taken away, one after the other.
+        done = {room for room, others in known.items() if not others & set(known)}
+        assert done, f"a circle among {sorted(known)}"
+        known = {room: others for room, others in known.items() if room not in done}
+
+
+def test_networks_and_equations_know_no_scikit_learn_and_the_skeleton_no_torch():
+    for path in [*(ROOT / "nn").glob("*.py"), *(ROOT / "losses").glob("*.py")]:
+        own = [module for module in imported_by(path) if module.startswith("skdeepsc.")]
+        assert all(module.split(".")[1] in ("nn", "losses") for module in own), path
+        assert not any(module.split(".")[0] in ("sklearn", "skorch") for module in imported_by(path)), path
+    code = (
+        "import sys; from skdeepsc import SSC; SSC(2).fit([[0, 1], [1, 0], [1, 1]]); assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
+
+
+def test_public_names_are_listed_once_more_for_type_checkers():
+    listed = ast.parse((ROOT / "__init__.py").read_text()).body
+    (block,) = (node for node in listed if isinstance(node, ast.If))
+    names = [alias.name for node in block.body for alias in node.names]
+    assert sorted(names) == sorted(skdeepsc.__all__)
+    classes = {name for name in skdeepsc.__all__ if isinstance(getattr(skdeepsc, name), type)}
+    assert classes == {cls.__name__ for cls in ESTIMATORS}
+    assert {*SHALLOW, *DEEP, *FEATURES} <= set(ESTIMATORS)
+
+
+# Pages
+
+
+def known_names():
+    """Parameters, fitted attributes, and public names of the modules."""
+    names = set(skdeepsc.__all__)
+    for module in skdeepsc._MODULES:
+        names |= set(getattr(skdeepsc, module).__all__)
+    parts = [skdeepsc.deep.RidgeSolver, skdeepsc.deep.TrainedSolver]
+    for cls in (*ESTIMATORS, *parts):
+        names |= set(cls().get_params(deep=False)) | set(re.findall(r"^    (\w+_) : ", cls.__doc__, re.MULTILINE))
+        names |= {name for name in dir(cls) if not name.startswith("_")}
+    for function in vars(skdeepsc.affinity).values():
+        names |= set(inspect.signature(function).parameters) if inspect.isfunction(function) else set()
+    return names | {field for field in inspect.signature(skdeepsc.training.Phase).parameters}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_names_in_tables_of_symbols_exist(page):
+    names, in_table = known_names(), False
+    for line in page.read_text().splitlines():
+        in_table = line.startswith("|") and (in_table or line.startswith("| symbol"))
+        if not in_table:
+            continue
+        for token in re.findall(r"`([^`]+)`", line.split("|", 2)[2]):
+            name = re.match(r"[\w./]*", token)[0]
+            if token.endswith(".py"):
+                assert (ROOT / token).exists(), token
+            elif "." in name and name.split(".")[0] in names:
+                owner, attribute = name.split(".")
+                assert hasattr(getattr(skdeepsc, owner), attribute), token
+            elif name and not name[0].isdigit():
+                assert name in names, token
+
+
+# Docstrings and signatures
+
+
+def test_a_signature_has_the_papers_symbols_first():
+    names = list(inspect.signature(skdeepsc.PSSC).parameters)
+    assert names[:5] == ["n_clusters", "gamma_expression", "gamma_graph", "gamma_label", "confidence"]
+    assert names == [line for line in re.findall(r"^    (\w+) : .*default=", skdeepsc.PSSC.__doc__, re.MULTILINE)]
+    assert inspect.signature(skdeepsc.PSSC).parameters["gamma_graph"].annotation is float
+
+
+def test_bases_hand_their_documentation_down():
+    doc = skdeepsc.PSSC.__doc__
+    assert "    n_clusters : int, default=8\n        Number of clusters.\n" in doc
+    assert "sum over samples and features.\n        :math:`\\gamma_1`.\n" in doc
+    assert doc.index("Parameters\n") < doc.index("Attributes\n") < doc.index("See Also\n") < doc.index("Examples\n")
+
+    class Own(skdeepsc.PSSC):
+        """Own.
+
+        Parameters
+        ----------
+        width : float
+            In pixels.
+        lr
+            Larger.
+        """
+
+        width: float = 2.0
+        lr: float = 0.5
+
+    assert "    width : float, default=2.0\n        In pixels.\n" in Own.__doc__
+    assert re.search(r"    lr : float, default=0.5\n        Adam's .*\n        Larger.\n", Own.__doc__)
+    assert Own(3, width=1.0).get_params()["width"] == 1.0
+    assert "gamma_graph : float" in Own.__doc__
+
+
+# Editors and type checkers
+
+SCRIPT = """\
+import numpy as np
+from skdeepsc import NCSC, PSSC, AutoEncoder, SubspaceClustering, paper_settings
+from skdeepsc.deep import TrainedSolver
+from skdeepsc.segmentation import spectral_labels
+
+X = np.zeros((60, 8, 8))
+codes = AutoEncoder(channels=[20, 10], batch_size="all", image_shape=[8, 8])
+pssc = PSSC(10, gamma_graph=2.0, autoencoder=codes, solver=TrainedSolver(epochs=0), affinity="scaled")
+reveal_type(pssc)
+reveal_type(pssc.fit(X))
+reveal_type(pssc.predict(X))
+reveal_type(spectral_labels(X, 3, assign_labels="best"))
+NCSC(10, negative_threshold=(0.7, 0.9), init=SubspaceClustering(10))
+PSSC(**paper_settings("pssc", "orl"))
+"""
+WRONG = {
+    "PSSC(10, gamma_grap=2.0)": 'Unexpected keyword argument "gamma_grap" for "PSSC"',
+    'PSSC(10, solver="lasso")': "incompatible type \"Literal['lasso']\"",
+    "AutoEncoder(channels=3)": 'Argument "channels" to "AutoEncoder" has incompatible type "int"',
+    "from skdeepsc import PSCC": 'Module "skdeepsc" has no attribute "PSCC"',
+}
+
+
+def test_a_type_checker_sees_the_classes(tmp_path):
+    pytest.importorskip("mypy")
+    lines = [*SCRIPT.splitlines(), *WRONG]
+    (tmp_path / "user.py").write_text("\n".join(lines))
+    command = [sys.executable, "-m", "mypy", "--no-incremental", "--follow-imports=silent", "user.py"]
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False).stdout
+    for kind in ('"skdeepsc.deep._pssc.PSSC"', '"numpy.ndarray[', "Any"):
+        assert (f"Revealed type is {kind}" in said) == (kind != "Any"), said
+    for line, message in WRONG.items():
+        assert re.search(rf"user.py:{lines.index(line) + 1}: error: .*{re.escape(message)}", said), said
+    assert said.count("error:") == len(WRONG), said
+
+
+def test_an_editor_shows_signature_and_help(tmp_path):
+    jedi = pytest.importorskip("jedi")
+    script = jedi.Script("from skdeepsc import PSSC\nPSSC(", path=tmp_path / "user.py")
+    (signature,) = script.get_signatures()
+    assert {"n_clusters", "gamma_graph", "autoencoder", "random_state"} <= {part.name for part in signature.params}
+    (name,) = jedi.Script("from skdeepsc import PSSC\nPSSC", path=tmp_path / "user.py").help(2, 1)
+    assert "Pseudo-supervised deep subspace clustering" in name.docstring()
