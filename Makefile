@@ -1,6 +1,6 @@
 # make demo   cluster the handwritten digits that come with scikit-learn
 # make test   run the tests
-# make lint   check style
+# make lint   check style and types
 # All use the environment .venv in this folder and the versions in constraints.txt. PIP_ARGS goes to pip, for example
 # "--extra-index-url URL" with the URL of PyTorch's index of CPU builds.
 
@@ -20,6 +20,7 @@ test: $(VENV)/installed
 lint: $(VENV)/installed
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

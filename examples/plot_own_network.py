@@ -66,11 +66,7 @@ print("the auto-encoder is what it was:", np.array_equal(codes, autoencoder.tran
 # %%
 # Images, and what the network makes of their codes.
 
-figure, axes = plt.subplots(2, 10, figsize=(10, 2.2), layout="constrained")
-for column, pair in enumerate(zip(images, rebuilt, strict=True)):
-    if column == axes.shape[1]:
-        break
-    for ax, image in zip(axes[:, column], pair, strict=True):
-        ax.imshow(image, cmap="gray_r")
-        ax.set_axis_off()
+plt.figure(figsize=(10, 2.2), layout="constrained")
+plt.imshow(np.vstack([np.hstack(images[:10]), np.hstack(rebuilt[:10])]), cmap="gray_r")
+plt.axis("off")
 plt.show()

@@ -4,16 +4,15 @@ import warnings
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import field
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 from numpy.typing import ArrayLike
-from sklearn.base import ClusterMixin
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
-from ._compat import CallbackSupportMixin
+from ._compat import CallbackSupportMixin, ClusterMixin
 from ._input import row_blocks
 from ._memory import require_memory
 from ._params import Count, Estimator, estimator, fits, twin
@@ -40,7 +39,7 @@ class BaseSubspaceClustering(CallbackSupportMixin, ClusterMixin, Randomized):
     n_clusters: Count = field(default=8, kw_only=False)
 
     # Independent parts of a fit that draw at random, in the order of their seeds.
-    _drawing = ("labels",)
+    _drawing: ClassVar[tuple[str, ...]] = ("labels",)
 
     @fits
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
@@ -191,7 +190,7 @@ class BaseGraphClustering(BaseSubspaceClustering):
 
     subsample: Count | None = None
 
-    _drawing = ("rows", "labels")
+    _drawing: ClassVar[tuple[str, ...]] = ("rows", "labels")
 
     def _draw_rows(self, n_samples):
         """Choose the rows that are clustered, if there are enough for the clusters and the memory is."""
@@ -290,13 +289,13 @@ class BaseSelfExpressive(BaseGraphClustering):
     def affinity_matrix_(self) -> Any:
         """The affinity that was clustered; made again from `coef_` when it is asked for after unpickling."""
         check_is_fitted(self)
-        if self._affinity is None:
-            self._affinity = self._affinity_of(self.coef_)
-        return self._affinity
+        if self._matrix is None:
+            self._matrix = self._affinity_of(self.coef_)
+        return self._matrix
 
     def __getstate__(self):
         state = super().__getstate__()
-        return {**state, "_affinity": None} if "_affinity" in state else state
+        return {**state, "_matrix": None} if "_matrix" in state else state
 
     # From coefficients to labels
 
@@ -313,8 +312,8 @@ class BaseSelfExpressive(BaseGraphClustering):
         return _affinity(coef, self._graph)
 
     def _segment(self, samples):
-        self._affinity = self._affinity_of(self.coef_)
-        return _labels(self._affinity, self._graph, self._seeds["labels"])
+        self._matrix = self._affinity_of(self.coef_)
+        return _labels(self._matrix, self._graph, self._seeds["labels"])
 
     def _passing_labels(self, coef):
         """Labels of the rows under coefficients that are not the final ones, and need no warning."""

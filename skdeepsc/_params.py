@@ -27,11 +27,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, dataclass_transform, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, cast, dataclass_transform, get_args, get_origin
 
-from sklearn.base import BaseEstimator
-
-from ._compat import Interval, Options, StrOptions, fit_context
+from ._compat import BaseEstimator, Interval, Options, StrOptions, fit_context
 
 # Words for the ranges of parameters.
 Positive = Annotated[float, Interval(Real, 0, None, closed="neither")]
@@ -40,6 +38,8 @@ Probability = Annotated[float, Interval(Real, 0, 1, closed="both")]
 AnyReal = Annotated[float, Interval(Real, None, None, closed="neither")]
 Count = Annotated[int, Interval(Integral, 1, None, closed="left")]
 Epochs = Annotated[int, Interval(Integral, 0, None, closed="left")]
+
+Method = TypeVar("Method", bound=Callable)
 
 _SECTION = re.compile(r"^(\w[\w ]*)\n-{3,}\n", re.MULTILINE)
 _ENTRY = re.compile(r"^(\w+)(.*)$", re.MULTILINE)
@@ -63,7 +63,7 @@ def estimator(cls):
     return cls
 
 
-def fits(method):
+def fits(method: Method) -> Method:
     """A method that learns: it validates the parameters, works on a copy, and hands over all it learnt at its end.
 
     One that fails or is interrupted leaves the estimator as it was. `fit` begins without what was learnt before;
@@ -84,7 +84,7 @@ def fits(method):
         self.__dict__ = vars(draft)
         return self if answer is draft else answer
 
-    return fit
+    return cast(Method, fit)
 
 
 def twin(estimator):

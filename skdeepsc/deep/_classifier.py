@@ -27,7 +27,7 @@ class HasClassifier(Estimator):
         Epochs in which the classifier alone learns.
     """
 
-    classifier_epochs: Epochs = 0
+    classifier_epochs: Epochs | Literal["auto"] = 0
 
     def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Probabilities of the clusters by the classifier.

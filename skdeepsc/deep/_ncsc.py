@@ -287,7 +287,7 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, TakesBatches, HasAutoE
         require_batch_memory(len(samples), self._batch_rows(len(samples)), _PAIR_BYTES, self.device_)
         self.network_ = deepcopy(self.network_)
         with Progress(self, 2, samples) as progress:
-            with seeded(*self._draw_seeds(1), self.device_):
+            with seeded(self._draw_seeds(1)[0], self.device_):
                 *_, joint = self._phases(len(samples))
                 self._run(replace(joint, epochs=1), rows_for(samples, self.device_), progress)
             with progress.task("segment"):

@@ -102,7 +102,7 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
         """
         samples = self._read(X)
         with Progress(self, 1, samples) as progress:
-            self._train(samples, *self._draw_seeds(1), progress)
+            self._train(samples, self._draw_seeds(1)[0], progress)
         return self
 
     def inverse_transform(self, Z: ArrayLike) -> np.ndarray:
@@ -118,12 +118,12 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
             In the units of the training data.
         """
         check_is_fitted(self)
-        Z = check_array(Z, dtype=np.float32)
-        if Z.shape[1] != self._n_latent:
-            raise ValueError(f"Z has {Z.shape[1]} features, but codes have {self._n_latent}.")
-        Z = to_device(Z, self.device_)
+        codes = check_array(Z, dtype=np.float32)
+        if codes.shape[1] != self._n_latent:
+            raise ValueError(f"Z has {codes.shape[1]} features, but codes have {self._n_latent}.")
         with torch.inference_mode():
-            return (self.network_.eval().decoder(Z) * self.network_.input_scale).cpu().numpy()
+            X = self.network_.eval().decoder(to_device(codes, self.device_)) * self.network_.input_scale
+            return X.cpu().numpy()
 
     # The figure, the objective, and when a network has learnt hardly anything: what other features say anew
 

@@ -8,10 +8,9 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from .._compat import CallbackSupportMixin, HasMethods
+from .._compat import CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, HasMethods, TransformerMixin
 from .._input import TakesImages, row_blocks
 from .._params import Count, Epochs, Estimator, Positive, estimator
 from .._random import Randomized, draw_seeds
