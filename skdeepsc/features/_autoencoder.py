@@ -1,7 +1,6 @@
 """The auto-encoder that every deep subspace clusterer has, a transformer of its own."""
 
 import math
-import warnings
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from pickle import PicklingError
@@ -18,6 +17,7 @@ from .._base import Progress
 from .._input import input_divisor
 from .._params import Positive, estimator, fits
 from .._random import seeded
+from .._warn import warn_user
 from ..losses import squared_error
 from ..nn import ConvAutoEncoder, DenseAutoEncoder, ResidualAutoEncoder, SubspaceNetwork
 from ..training import Phase, epochs_of
@@ -280,12 +280,11 @@ def pretrain(samples, key, seed, device, autoencoder, report):
             except DeadAutoEncoder:
                 continue
     if history and is_dead(network):
-        warnings.warn(
+        warn_user(
             "Pre-training has learnt hardly anything: the codes are nearly the same for all samples, or rebuild them "
             "hardly better than the mean image would. Use more channels, more epochs or another step size in the "
             "auto-encoder.",
             ConvergenceWarning,
-            stacklevel=2,
         )
     return network.cpu(), history
 
