@@ -118,7 +118,7 @@ def test_what_is_handed_down_and_what_is_not(images):
 
 def test_contrastive_codes_cluster_better_than_those_of_reconstruction():
     digits = load_digits()
-    X, y = digits.images[:500], digits.target[:500]
+    X, y = digits.images[:300], digits.target[:300]
     accuracies = []
     for features in (AutoEncoder(channels=(16, 32, 64), batch_size=100), Contrastive()):
         method = DSCNet(10, autoencoder=features.set_params(max_epochs=60), max_epochs=0, random_state=0)

@@ -42,8 +42,7 @@ _VARIANTS = {
 }
 # Optimiser steps of each stage whose epochs are "auto".
 _STEPS = {"subspace": 10, "classify": 20, "joint": 100}
-# Bytes for each pair of samples of a batch at the peak of training.
-_PAIR_BYTES = 70
+_PAIR_BYTES = 70  # For each pair of samples of a batch, at the peak of training.
 _ADVICE = (
     "Choose variant='stabilized', a larger gamma_balance, init='spectral' or a clusterer, or a smaller max_epochs; "
     "'clusters' in history_ tells when it happened."
@@ -136,10 +135,10 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, TakesBatches, HasAutoE
     Examples
     --------
     >>> from sklearn.datasets import load_digits
-    >>> from skdeepsc import NCSC
-    >>> images, digits = load_digits(n_class=3, return_X_y=True)
-    >>> ncsc = NCSC(n_clusters=3, image_shape=(8, 8), random_state=0).fit(images[:200])
-    >>> ncsc.predict_proba(images[200:205]).shape
+    >>> from skdeepsc import NCSC, AutoEncoder
+    >>> images = load_digits(n_class=3).images
+    >>> ncsc = NCSC(3, autoencoder=AutoEncoder(max_epochs=10), max_epochs=5, random_state=0)
+    >>> ncsc.fit(images[:200]).predict_proba(images[200:205]).shape
     (5, 3)
     """
 
