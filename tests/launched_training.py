@@ -12,6 +12,7 @@ from sklearn.datasets import load_digits
 from skorch.callbacks import EarlyStopping
 
 from skdeepsc import DSCSC, NCSC, AutoEncoder, Contrastive
+from skdeepsc.deep import _first_labels
 from skdeepsc.nn import ConvAutoEncoder
 
 DIGITS = load_digits(n_class=3)
@@ -56,7 +57,7 @@ def estimators(cache):
         "cached": AutoEncoder(memory=cache, **SHORT),
         "cached again": AutoEncoder(memory=cache, **SHORT),
         "stopped": AutoEncoder(callbacks=[stops], **{**SHORT, "max_epochs": 9}),
-        "drawn again": AutoEncoder(network=FirstDead(), batch_size=5, **SHORT),
+        "drawn again": AutoEncoder(network=FirstDead(), batch_size=25, **SHORT),
         "ncsc": NCSC(init=KMeans(3), **ncsc),
         "spectral": NCSC(**ncsc),
         "no collaboration": NCSC(init=KMeans(3), gamma_collaboration=0, **ncsc),
@@ -75,6 +76,7 @@ def outcome(estimator):
 def main(folder):
     """Train all and let the first process write them."""
     process = Accelerator()
+    _first_labels._EPOCHS = (10, 10)  # The classifier need not learn the first labels well.
     fitted = {name: estimator.fit(IMAGES) for name, estimator in estimators(f"{folder}/cache").items()}
     fitted["ncsc"].partial_fit(IMAGES)
     own = {name: outcome(estimator) for name, estimator in fitted.items()}

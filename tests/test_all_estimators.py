@@ -1,6 +1,6 @@
 """scikit-learn's own checks, every one, for every estimator as it comes; and its inner habits.
 
-Only the pre-training of the deep clusterers is short: the checks of AutoEncoder and Contrastive run it whole.
+Training of the deep clusterers is short: the checks of AutoEncoder run it whole.
 """
 
 import importlib
@@ -13,21 +13,20 @@ from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import skdeepsc
-from skdeepsc import PSSC, SSCOMP
-from tests.estimators import DEEP, ESTIMATORS, make, make_known
+from skdeepsc import NCSC, PSSC, SSCOMP, Contrastive
+from tests.estimators import DEEP, ESTIMATORS, make_known
 
 # Two features span their plane, and no other data tell three clusters of lines apart with two coefficients a sample.
-CHECKED_WITH = {SSCOMP: {"normalization": "none", "residual_tol": 0.1}}
-CHECKED_WITH |= {method: {"autoencoder__max_epochs": 20} for method in DEEP}
-CHECKED = [make(estimator, **CHECKED_WITH.get(estimator, {})) for estimator in ESTIMATORS]
+CHECKED_WITH = {SSCOMP: {"normalization": "none", "residual_tol": 0.1}, Contrastive: {"max_epochs": 20}}
+SHORT = {"autoencoder__max_epochs": 20, "classifier_epochs": 20, "subspace_epochs": 2}
+CHECKED_WITH |= {method: SHORT | ({"max_epochs": 5} if method is NCSC else {}) for method in DEEP}
+CHECKED = [make_known(estimator, **CHECKED_WITH.get(estimator, {})) for estimator in ESTIMATORS]
 
 
 @pytest.mark.filterwarnings("ignore::skdeepsc.segmentation.DegenerateAffinityWarning")
 @pytest.mark.filterwarnings("ignore:Scattering reads flat rows")
 @pytest.mark.filterwarnings("ignore:The classifier is collapsing")  # On random numbers it may.
-@parametrize_with_checks(
-    [make(estimator, **CHECKED_WITH.get(estimator, {})) for estimator in ESTIMATORS], xfail_strict=True
-)
+@parametrize_with_checks(CHECKED, xfail_strict=True)
 def test_scikit_learn_check(estimator, check):
     check(estimator)
 

@@ -88,6 +88,15 @@ def test_stop_training_ends_its_phase(images):
     assert phases_of(fitted) == ["pretrain"] * 2 + ["finetune"] * 4
 
 
+@pytest.fixture
+def interruptible():
+    """Python heeds SIGINT, which a shell has jobs in its background ignore."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("phase", ["pretrain", "finetune"])
 @pytest.mark.parametrize(
     "interrupt",
