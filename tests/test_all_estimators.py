@@ -13,13 +13,12 @@ from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import skdeepsc
-from skdeepsc import NCSC, PSSC, SSCOMP, Contrastive
+from skdeepsc import PSSC, SSCOMP, Contrastive
 from tests.estimators import DEEP, ESTIMATORS, make_known
 
 # Two features span their plane, and no other data tell three clusters of lines apart with two coefficients a sample.
 CHECKED_WITH = {SSCOMP: {"normalization": "none", "residual_tol": 0.1}, Contrastive: {"max_epochs": 20}}
-SHORT = {"autoencoder__max_epochs": 20, "classifier_epochs": 20, "subspace_epochs": 2}
-CHECKED_WITH |= {method: SHORT | ({"max_epochs": 5} if method is NCSC else {}) for method in DEEP}
+CHECKED_WITH |= dict.fromkeys(DEEP, {"autoencoder__max_epochs": 20, "classifier_epochs": 20, "max_epochs": 5})
 CHECKED = [make_known(estimator, **CHECKED_WITH.get(estimator, {})) for estimator in ESTIMATORS]
 
 

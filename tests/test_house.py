@@ -186,7 +186,15 @@ def test_a_type_checker_sees_the_classes(tmp_path):
     pytest.importorskip("mypy")
     lines = [*SCRIPT.splitlines(), *WRONG]
     (tmp_path / "user.py").write_text("\n".join(lines))
-    command = [sys.executable, "-m", "mypy", "--no-incremental", "--follow-imports=silent", "user.py"]
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--follow-imports=silent",
+        "--cache-dir",
+        str(ROOT.parent / ".mypy_cache"),
+        "user.py",
+    ]
     # An editable install may be found by an import hook, which mypy does not know.
     path = {**os.environ, "MYPYPATH": str(ROOT.parent)}
     said = subprocess.run(command, cwd=tmp_path, env=path, capture_output=True, text=True, check=False).stdout
