@@ -304,6 +304,7 @@ class BaseSelfExpressive(BaseGraphClustering):
         self._graph = {
             "affinity": self.affinity,
             "params": dict(self.affinity_params or {}),
+            "chosen": {},  # Of the arguments of "enhanced" what was left open.
             "assign_labels": self.assign_labels,
             "n_clusters": self.n_clusters,
         }
@@ -315,11 +316,12 @@ class BaseSelfExpressive(BaseGraphClustering):
         self._matrix = self._affinity_of(self.coef_)
         return _labels(self._matrix, self._graph, self._seeds["labels"])
 
-    def _passing_labels(self, coef):
+    def _passing_labels(self, coef, **chosen):
         """Labels of the rows under coefficients that are not the final ones, and need no warning."""
+        graph = {**self._graph, "chosen": self._graph["chosen"] | chosen}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DegenerateAffinityWarning)
-            return _labels(self._affinity_of(coef), self._graph, self._seeds["labels"])
+            return _labels(_affinity(coef, graph), graph, self._seeds["labels"])
 
     def _check_memory(self, n_rows):
         bytes_per_pair = self._bytes_per_pair()
@@ -332,7 +334,8 @@ class BaseSelfExpressive(BaseGraphClustering):
 
 
 def _affinity(coef, graph):
-    return compute_affinity(coef, graph["affinity"], n_clusters=graph["n_clusters"], **graph["params"])
+    chosen = graph["chosen"] if graph["affinity"] == "enhanced" else {}
+    return compute_affinity(coef, graph["affinity"], n_clusters=graph["n_clusters"], **{**chosen, **graph["params"]})
 
 
 def _labels(matrix, graph, seed):

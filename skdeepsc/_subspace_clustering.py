@@ -23,13 +23,11 @@ from ._random import draw_seeds
 from .affinity import affinity_from_top
 from .features import AutoEncoder, Scattering
 from .features._base import OnDevice, TakesCallbacks, TransformsImages
-from .nn import RidgePath, ridge_penalty
-from .segmentation import find_candidates, score_labels, warn_if_degenerate
+from .nn import RidgePath, penalties_by_dim
+from .segmentation import find_candidates, relative_scores, warn_if_degenerate
 from .training.batches import collect, to_device
 
 _NAMED_VIEWS = ("autoencoder", "scattering", "pixels")
-# Effective degrees of freedom, n_clusters * subspace_dim, are at most this share of the number of rows.
-_MOST_FREEDOM = 0.7
 # Centred rows that are shorter than this share of the longest row before centring are rounding errors of float32.
 _ROUNDING = 1e-6
 
@@ -234,15 +232,12 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
 
     def _search(self, view, path, dims, seed):
         """Candidates of one view, the best first."""
-        most = _MOST_FREEDOM * len(path.scores)
-        lams = {}
-        for dim in [dim for dim in dims if dim * self.n_clusters <= most] or dims[:1]:
-            lams.setdefault(float(ridge_penalty(path.spectrum, min(dim * self.n_clusters, most))), dim)
+        lams = penalties_by_dim(path.spectrum, dims, self.n_clusters, len(path.scores))
         seeds = draw_seeds(seed, len(lams))
         # Settings of the process that threads must not change: k-means sets the number of BLAS threads, too.
         with warnings.catch_warnings(), self._threads() as run:
             warnings.simplefilter("ignore", ConvergenceWarning)
-            graphs = run(delayed(self._graph)(view, dim, lam, path) for lam, dim in lams.items())
+            graphs = run(delayed(self._graph)(view, dim, lam, path) for dim, lam in lams.items())
             proposed = run(
                 delayed(find_candidates)(graph.affinity, self.n_clusters, seed)
                 for graph, seed in zip(graphs, seeds, strict=True)
@@ -315,14 +310,8 @@ class _Candidate:
 
 def _scored(graph, pool, n_clusters):
     """All labellings of a view in one of its graphs."""
-    scores = score_labels(graph.affinity, [labels for _, _, labels in pool])
-    expressed = graph.affinity.sum() / graph.affinity.shape[0]  # Rows that have coefficients sum to 1.
-    candidates = []
-    for (name, dim, labels), (information, cut) in zip(pool, scores, strict=True):
-        n_missing = n_clusters - len(np.unique(labels))
-        information, cut = expressed * information / np.log(max(n_clusters, 2)), (cut + n_missing) / n_clusters
-        candidates.append(_Candidate(graph, name, dim, labels, information, cut))
-    return candidates
+    scores = relative_scores(graph.affinity, [labels for _, _, labels in pool], n_clusters)
+    return [_Candidate(graph, *candidate, *score) for candidate, score in zip(pool, scores, strict=True)]
 
 
 def _rank(candidate):

@@ -224,10 +224,10 @@ def candidate_labels(affinity: Any, n_clusters: int, *, random_state: RandomStat
         return find_candidates(affinity, n_clusters, random_state)
 
 
-def find_candidates(affinity, n_clusters, random_state):
+def find_candidates(affinity, n_clusters, random_state, walks=_DIFFUSION_STEPS, n_starts=_N_STARTS):
     """:func:`candidate_labels` without a filter for k-means's warnings, which threads cannot set."""
-    graph = _as_graph(affinity)
-    return _candidates(graph, _components(graph)[1], n_clusters, check_random_state(random_state))
+    graph, generator = _as_graph(affinity), check_random_state(random_state)
+    return _candidates(graph, _components(graph)[1], n_clusters, generator, walks, n_starts)
 
 
 def score_labels(affinity, labellings):
@@ -236,6 +236,20 @@ def score_labels(affinity, labellings):
     compact = (np.unique(labels, return_inverse=True)[1] for labels in labellings)
     between = [_between(graph, labels) for labels in compact]
     return [(_edge_information(table), _cut(table)) for table in between]
+
+
+def relative_scores(affinity, labellings, n_clusters):
+    """Scores of labellings that can be compared between graphs that keep the same number of coefficients a row.
+
+    Edge information divided by the logarithm of `n_clusters` and times the share of rows with any coefficient, so that
+    it lies in [0, 1]; normalised cut divided by `n_clusters`, where clusters without samples count as cut.
+    """
+    expressed = affinity.sum() / affinity.shape[0]  # Rows that have coefficients sum to 1.
+    found = (len(np.unique(labels)) for labels in labellings)
+    return [
+        (expressed * information / np.log(max(n_clusters, 2)), (cut + n_clusters - n_found) / n_clusters)
+        for (information, cut), n_found in zip(score_labels(affinity, labellings), found, strict=True)
+    ]
 
 
 def match_labels(labels: ArrayLike, reference: ArrayLike) -> np.ndarray:
@@ -291,15 +305,15 @@ def _assign(values, vectors, n_clusters, assign_labels, generator):
     )
 
 
-def _candidates(graph, part, n_clusters, generator):
+def _candidates(graph, part, n_clusters, generator, walks, n_starts):
     n_samples = graph.shape[0]
     if n_clusters in (1, n_samples):
         return {"only": np.arange(n_samples) % n_clusters}
     values, vectors = _eigenpairs(graph, part, _DIFFUSION_VECTORS * n_clusters + 1, generator)
     embeddings = {"kmeans": unit_rows(vectors[:, :n_clusters], floor=NO_LENGTH)}
-    embeddings |= {f"diffusion-{steps}": _diffused(values, vectors, steps) for steps in _DIFFUSION_STEPS}
+    embeddings |= {f"diffusion-{steps}": _diffused(values, vectors, steps) for steps in walks}
     candidates = {}
-    for (name, rows), start in product(embeddings.items(), range(1, _N_STARTS + 1)):
+    for (name, rows), start in product(embeddings.items(), range(1, n_starts + 1)):
         candidates[f"{name}-{start}"] = k_means(rows, n_clusters, n_init=1, random_state=generator)[1]
     for name in ("cluster_qr", "discretize"):
         with suppress(np.linalg.LinAlgError):

@@ -18,7 +18,8 @@ from tests.estimators import DEEP, ESTIMATORS, make_known
 
 # Two features span their plane, and no other data tell three clusters of lines apart with two coefficients a sample.
 CHECKED_WITH = {SSCOMP: {"normalization": "none", "residual_tol": 0.1}, Contrastive: {"max_epochs": 20}}
-CHECKED_WITH |= dict.fromkeys(DEEP, {"autoencoder__max_epochs": 20, "classifier_epochs": 20, "max_epochs": 5})
+SHORT = {"autoencoder__max_epochs": 20, "classifier_epochs": 20, "max_epochs": 5}
+CHECKED_WITH |= dict.fromkeys(DEEP, SHORT)
 CHECKED = [make_known(estimator, **CHECKED_WITH.get(estimator, {})) for estimator in ESTIMATORS]
 
 

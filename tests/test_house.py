@@ -22,7 +22,7 @@ FLOORS = [
     ["_params"],
     ["_input", "_random"],
     ["affinity", "segmentation", "losses", "nn", "datasets", "model_selection"],
-    ["metrics", "_base", "training"],
+    ["metrics", "_base", "_dimension", "training"],
     ["features"],
     ["inspection", "deep", "shallow", "_subspace_clustering"],
 ]

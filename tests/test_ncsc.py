@@ -113,12 +113,12 @@ def test_c_of_a_batch_minimises_eq_9_of_the_paper():
     """With the ridge penalty 2 / lambda_1, no other C with a zero diagonal costs less."""
     z = torch.randn(8, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     method = NCSC(3, variant="paper", gamma_coef=2.0, gamma_expression=10.0)
-    lam, _ = method._ridge()
+    lam = method._ridge_lambda()
     coef = ridge_coefficients(z, lam).requires_grad_()
     cost = 2 * coef.square().sum() + 10 * (z - coef @ z).square().sum()
     (gradient,) = torch.autograd.grad(cost, coef)
     torch.testing.assert_close(gradient.fill_diagonal_(0), torch.zeros_like(gradient), atol=1e-9, rtol=0)
-    assert NCSC(3)._ridge()[0] is None
+    assert NCSC(3)._ridge_lambda() is None
 
 
 def test_thresholds_rise_after_the_first_epoch():

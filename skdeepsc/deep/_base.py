@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from copy import deepcopy
+from functools import partial
+from itertools import product
 from typing import Literal, Self
 
 import torch
@@ -11,6 +13,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.utils.validation import check_is_fitted
 
 from .._base import BaseSelfExpressive, BaseSubspaceClustering
+from .._dimension import SUBSPACE_DIMS, best_graph, best_labelling
 from .._input import unit_rows
 from .._params import Count, Epochs, Estimator, NonNegative, Positive, estimator
 from .._random import seeded
@@ -18,10 +21,11 @@ from ..affinity import Affinity
 from ..features import AutoEncoder
 from ..features._base import TrainsNetwork
 from ..losses import coefficient_norm, squared_error
-from ..nn import precise
+from ..nn import RidgeExpression, RidgePath, penalties_by_dim, precise
 from ..training import Phase
 from ..training.batches import to_device
 from ..training.trainer import run_phase
+from ._first_labels import graphs_by_dim
 from ._solver import RidgeSolver, TrainedSolver
 
 _SOLVERS = {"ridge": RidgeSolver, "trained": TrainedSolver}
@@ -41,19 +45,26 @@ class HasAutoEncoder(TrainsNetwork, BaseSubspaceClustering):
         open, `device` and `verbose` always. ``None``: an :class:`~skdeepsc.AutoEncoder` as it comes. A fitted one that
         is frozen, ``FrozenEstimator(fitted)`` of :mod:`sklearn.frozen`, is taken as it is, so that one pre-training
         serves many clusterers; a copy of its network learns on.
-    subspace_dim : float
+    subspace_dim : float or "auto"
         Expected dimension q of a subspace: the penalty of the ridge gives it ``n_clusters * subspace_dim`` effective
-        degrees of freedom, at most 0.7 n_samples.
+        degrees of freedom, at most 0.7 n_samples. ``"auto"``: of 1/4, 1/2, 1, 2, 4, 8 and 16 the one whose clusters
+        have the most edge information (:func:`~skdeepsc.segmentation.edge_information`), which needs no labels, on
+        the features before the joint phase.
     latent_normalization : {"auto", "none", "unit", "centered"}
         What is done to the features before they express each other: nothing, as in the papers, where the network can
         shrink them to lower the costs; rows scaled to unit length; the mean subtracted, then rows scaled.
     max_epochs
         They are those of the joint phase, in which all parts of the network learn.
+
+    Attributes
+    ----------
+    subspace_dim_ : float or None
+        The dimension in use; ``None`` where none is needed, with a trained C or a given penalty.
     """
 
     gamma_expression: NonNegative = 1.0
     autoencoder: AutoEncoder | FrozenEstimator | None = None
-    subspace_dim: Positive = 1
+    subspace_dim: Positive | Literal["auto"] = "auto"
     latent_normalization: Literal["auto", "none", "unit", "centered"] = "auto"
 
     def set_params(self, **params) -> Self:
@@ -139,7 +150,7 @@ class HasAutoEncoder(TrainsNetwork, BaseSubspaceClustering):
         normalization = self.latent_normalization
         if normalization == "auto":
             normalization = self._auto_normalization()
-        return {"center": normalization == "centered", "unit": normalization in ("unit", "centered")}
+        return _scaling_of(normalization)
 
     def _expression_costs(self, out):
         """What C alone minimises."""
@@ -182,13 +193,21 @@ class BaseDeepSubspaceClustering(HasAutoEncoder, BaseSelfExpressive):
     latent_normalization
         ``"auto"``: "centered" for the ridge with ``affinity="top"``, which takes positive coefficients, else "unit":
         around the mean, coefficients between opposite sides are large and negative, and the other affinities take
-        magnitudes. The same features are searched for neighbours in `predict`.
+        magnitudes. But where the dimension is chosen for another affinity, so is the normalisation, of these two, and
+        for "enhanced" whether its diagonal is "zero" or "one", unless they are given. The same features are searched
+        for neighbours in `predict`.
     max_epochs
         Of all samples at once; 0 clusters the pre-trained features, ``"auto"`` is 20.
     n_neighbors : int
         Neighbours in the latent space that label new rows, and with `subsample` the rest of the training set.
     subsample
         Algorithm 3 of PSSC. The auto-encoder is pre-trained on all rows.
+
+    Attributes
+    ----------
+    chosen_ : dict
+        What was chosen without labels: ``"subspace_dim"``, and for other affinities than "top" what goes with it,
+        ``"latent_normalization"`` and ``"diagonal"``.
     """
 
     solver: Literal["ridge", "trained"] | RidgeSolver | TrainedSolver = "ridge"
@@ -261,7 +280,7 @@ class BaseDeepSubspaceClustering(HasAutoEncoder, BaseSelfExpressive):
         """Add self-expression and heads to the pre-trained network."""
         z = self._codes(self.network_, rows)
         self._n_latent = z.shape[1]
-        solver, freedom = self._solver(), self.subspace_dim * self.n_clusters
+        solver, freedom = self._solver(), self._choose_freedom(z)
         expression = solver._layer(len(z), freedom, self._needs_zero_diagonal(), self._scaling())
         if solver._start(freedom):
             expression.start_from_ridge(z, solver._start(freedom))
@@ -269,6 +288,37 @@ class BaseDeepSubspaceClustering(HasAutoEncoder, BaseSelfExpressive):
         for name, head in self._heads(self._n_latent).items():
             setattr(self.network_, name, head)
         self.network_.to(self.device_)
+
+    def _choose_freedom(self, z):
+        """Degrees of freedom of the ridge on features, if it needs to know them, by what is chosen for them."""
+        self.chosen_, self.subspace_dim_ = {}, None
+        if not self._solver()._needs_freedom:
+            return None
+        if self.subspace_dim == "auto":
+            self.chosen_ = self._choice(z)
+            self._graph["chosen"] = {name: value for name, value in self.chosen_.items() if name == "diagonal"}
+        self.subspace_dim_ = self.chosen_.get("subspace_dim", self.subspace_dim)
+        return self.subspace_dim_ * self.n_clusters
+
+    def _choice(self, z):
+        """The dimension, and what goes with it, whose clusters have the most edge information."""
+        graphs = graphs_by_dim(z, self.n_clusters)
+        if self.affinity == "top" or self.n_clusters == 1:
+            return {"subspace_dim": best_graph(graphs, self.n_clusters, self._seeds["labels"])[0]}
+        normalizations = [self.latent_normalization] if self.latent_normalization != "auto" else ["unit", "centered"]
+        is_open = self.affinity == "enhanced" and "diagonal" not in self._graph["params"]
+        diagonals = [{"diagonal": diagonal} for diagonal in ("zero", "one")] if is_open else [{}]
+        ways = {}
+        for normalization in normalizations:
+            path = RidgePath(RidgeExpression(**_scaling_of(normalization)).normalize(z)[0])
+            lams = penalties_by_dim(path.spectrum, SUBSPACE_DIMS, self.n_clusters, len(z))
+            for (dim, lam), diagonal in product(lams.items(), diagonals):
+                key = ("subspace_dim", dim), ("latent_normalization", normalization), *diagonal.items()
+                ways[key] = partial(self._labels_on_path, path, lam, diagonal)
+        return dict(best_labelling(graphs, ways, self.n_clusters))
+
+    def _labels_on_path(self, path, lam, diagonal):
+        return self._passing_labels(path.coefficients(lam).cpu().numpy(), **diagonal)
 
     def _set_coefficients(self, rows):
         """Set codes and coefficients; take the N x N layer out of the network."""
@@ -291,7 +341,8 @@ class BaseDeepSubspaceClustering(HasAutoEncoder, BaseSelfExpressive):
         return _SOLVERS[self.solver]() if isinstance(self.solver, str) else self.solver
 
     def _auto_normalization(self):
-        return "centered" if self._solver()._name == "ridge" and self.affinity == "top" else "unit"
+        is_signed = self._solver()._name == "ridge" and self.affinity == "top"
+        return self.chosen_.get("latent_normalization", "centered" if is_signed else "unit")
 
     def _bytes_per_pair(self):
         return self._bytes_by_solver()[self._solver()._name]
@@ -312,3 +363,8 @@ class BaseDeepSubspaceClustering(HasAutoEncoder, BaseSelfExpressive):
         if self._unit_latent:
             return unit_rows(z, self._latent_mean)
         return z if self._latent_mean is None else z - self._latent_mean
+
+
+def _scaling_of(normalization):
+    """A latent normalisation as arguments of a layer."""
+    return {"center": normalization == "centered", "unit": normalization in ("unit", "centered")}

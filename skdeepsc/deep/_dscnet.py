@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from .._params import estimator
+from .._params import Epochs, estimator
 from ..losses import coefficient_norm, squared_error
 from ._base import BaseDeepSubspaceClustering, HasNorm
 
@@ -26,6 +26,8 @@ class DSCNet(HasNorm, BaseDeepSubspaceClustering):
         Half the paper's :math:`\lambda_2`, as its term has a factor 1/2.
     norm : {"l2", "l1"}
         Norm of C: ``"l2"`` is :math:`\|C\|_F^2`, ``"l1"`` is :math:`\|C\|_1` with diag(C) = 0.
+    max_epochs
+        None by default: C of the pre-trained codes, by the ridge, is clustered as well as after a joint phase.
 
     See Also
     --------
@@ -52,6 +54,7 @@ class DSCNet(HasNorm, BaseDeepSubspaceClustering):
     """
 
     norm: Literal["l2", "l1"] = "l2"
+    max_epochs: Epochs | Literal["auto"] = 0
 
     def _costs(self, out):
         return {"reconstruction": squared_error(out.x, out.x_hat), **self._expression_costs(out)}

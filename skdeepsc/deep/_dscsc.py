@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from .._params import NonNegative, Positive, estimator
+from .._params import NonNegative, estimator
 from ..features import AutoEncoder, Contrastive
 from ..features._contrastive import StructuralContrast
 from ..nn import JoinedFeatures
@@ -74,7 +74,6 @@ class DSCSC(StructuralContrast, HasNorm, BaseDeepSubspaceClustering):
 
     expressed: Literal["both", "codes", "projections"] = "both"
     gamma_expression: NonNegative = 1.0
-    subspace_dim: Positive = 2
 
     def _check_parts(self):
         super()._check_parts()
@@ -119,7 +118,8 @@ class DSCSC(StructuralContrast, HasNorm, BaseDeepSubspaceClustering):
         rows = to_device(self._rows(samples), self.device_)
         self._join(network.to(self.device_), rows)
         z = self._codes(network, rows)
-        return silhouette(z, self.subspace_dim * self.n_clusters, self._passing_labels)
+        dim = self._choice(z)["subspace_dim"] if self.subspace_dim == "auto" else self.subspace_dim
+        return silhouette(z, dim * self.n_clusters, self._passing_labels)
 
     # Stage II: Eq. (11)
 

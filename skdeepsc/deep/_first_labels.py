@@ -11,18 +11,17 @@ from sklearn.utils import get_tags
 from torch.nn import functional as F
 
 from .._compat import HasMethods, StrOptions
+from .._dimension import N_COEFS, SUBSPACE_DIMS, best_graph
 from .._params import Count, Estimator, estimator
 from .._random import draw_rows
 from ..affinity import affinity_from_top
-from ..nn import RidgeExpression, RidgePath, precise, ridge_penalty
+from ..nn import RidgeExpression, RidgePath, penalties_by_dim, precise
 from ..segmentation import DegenerateAffinityWarning, spectral_labels
 from ..training import Phase, epochs_of
 from ..training.batches import rows_for
 
 # Steps in which the classifier learns the first labels, the fewest and the most epochs, and samples of a step.
 _STEPS, _EPOCHS, _BATCH = 300, (10, 100), 250
-# Coefficients of each row from which clusters are found.
-_N_COEFS = 5
 
 
 @estimator
@@ -49,16 +48,28 @@ class StartsFromLabels(Estimator):
         init, seed, group = self._resolved("init"), self._seeds["init"], self._group()
         if progress.stopped or (isinstance(init, str) and init == "none"):
             return
-        samples = samples[draw_rows(len(samples), min(self.init_size, len(samples)), seed)]
+        samples = self._first(samples)
         if isinstance(init, str):
             z = torch.from_numpy(self._encode(samples)).to(self.device_)
-            labels = labels_by_codes(z, self.n_clusters, self.subspace_dim * self.n_clusters, seed)
+            labels = labels_by_codes(z, self.n_clusters, self.subspace_dim_, seed)
         else:
             labels = labels_by_clusterer(init, samples, self.n_clusters, seed)
         labels = labels if group is None else group.agree(labels)
         self.network_.segments = torch.from_numpy(labels).to(self.device_)
         self._run(learning_phase(len(samples), self.lr), rows_for(samples, self.device_), progress)
         self.network_.segments = None
+
+    def _dimension(self, samples):
+        """The expected dimension of a subspace, by the codes of those that may get the first labels."""
+        if self.subspace_dim != "auto":
+            return self.subspace_dim
+        z = torch.from_numpy(self._encode(self._first(samples))).to(self.device_)
+        dim, _ = best_graph(graphs_by_dim(z, self.n_clusters), self.n_clusters, self._seeds["init"])
+        return dim if self._group() is None else self._group().agree(dim)
+
+    def _first(self, samples):
+        """Those that may get the first labels."""
+        return samples[draw_rows(len(samples), min(self.init_size, len(samples)), self._seeds["init"])]
 
 
 def learning_phase(n_samples, lr):
@@ -101,15 +112,34 @@ def labels_by_clusterer(clusterer, samples, n_clusters, seed):
     return labels
 
 
-def labels_by_codes(z, n_clusters, degrees_of_freedom, seed):
-    """Spectral clustering of the largest ridge coefficients of each row, on centred codes of unit length.
+def graphs_by_dim(z, n_clusters, dims=SUBSPACE_DIMS):
+    """Graphs of the largest ridge coefficients of each row, on centred features of unit length.
 
     Parameters
     ----------
     z : tensor of shape (n_samples, n_latent)
     n_clusters : int
-    degrees_of_freedom : float
-        Of the ridge, see :class:`~skdeepsc.nn.RidgeExpression`.
+    dims : sequence of float
+        Expected dimensions of a subspace, ascending.
+
+    Returns
+    -------
+    graphs : dict of float to csr_array of shape (n_samples, n_samples)
+        By dimension; those that the features do not have are left out.
+    """
+    path = RidgePath(RidgeExpression().normalize(z)[0])
+    lams = penalties_by_dim(path.spectrum, dims, n_clusters, len(z))
+    return {dim: affinity_from_top(*path.top_coefficients(lam, min(N_COEFS, len(z) - 1))) for dim, lam in lams.items()}
+
+
+def labels_by_codes(z, n_clusters, subspace_dim, seed):
+    """Spectral clustering of one of the :func:`graphs_by_dim`.
+
+    Parameters
+    ----------
+    z : tensor of shape (n_samples, n_latent)
+    n_clusters : int
+    subspace_dim : float
     seed : int
 
     Returns
@@ -117,9 +147,7 @@ def labels_by_codes(z, n_clusters, degrees_of_freedom, seed):
     labels : ndarray of shape (n_samples,), int64
         Consecutive from 0.
     """
-    path = RidgePath(RidgeExpression().normalize(z)[0])
-    lam = ridge_penalty(path.spectrum, min(degrees_of_freedom, 0.7 * len(z)))
-    affinity = affinity_from_top(*path.top_coefficients(lam, min(_N_COEFS, len(z) - 1)))
+    (affinity,) = graphs_by_dim(z, n_clusters, [subspace_dim]).values()
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateAffinityWarning)
         return spectral_labels(affinity, n_clusters, assign_labels="best", random_state=seed)

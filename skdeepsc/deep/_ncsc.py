@@ -151,7 +151,6 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, TakesBatches, HasAutoE
     negative_threshold: Threshold = (0.7, 0.9)
     n_positives: Count | Literal["auto", "all"] = "auto"
     negatives: Literal["auto", "printed", "symmetric"] = "auto"
-    subspace_dim: Positive = 2
     subspace_epochs: Epochs | Literal["auto"] = "auto"
     classifier_epochs: Epochs | Literal["auto"] = "auto"
     autoencoder_lr: Positive = 1e-5
@@ -165,18 +164,21 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, TakesBatches, HasAutoE
     def _default_autoencoder(self):
         return AutoEncoder(channels=(10, 20, 30))
 
-    def _build(self, rows):
+    def _build(self, samples, rows):
         """Add self-expression and classifier to the pre-trained network."""
         code_shape = self.network_.code_shape(rows[:2])
         self._n_latent = math.prod(code_shape)
+        self.subspace_dim_ = self._dimension(samples)
         self.network_.classifier = classifier_for(code_shape, self.n_clusters)
-        self.network_.expression = RidgeExpression(*self._ridge(), **self._scaling())
+        self.network_.expression = RidgeExpression(
+            self._ridge_lambda(), self.subspace_dim_ * self.n_clusters, **self._scaling()
+        )
         self.network_.to(self.device_)
 
-    def _ridge(self):
-        """Ridge penalty, if it is given, and effective degrees of freedom."""
+    def _ridge_lambda(self):
+        """The ridge penalty, if it does not follow from degrees of freedom."""
         is_printed = self.variant == "paper" and self.gamma_coef and self.gamma_expression
-        return self.gamma_coef / self.gamma_expression if is_printed else None, self.subspace_dim * self.n_clusters
+        return self.gamma_coef / self.gamma_expression if is_printed else None
 
     # Eqs (5), (8), (9)
 
@@ -260,7 +262,7 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, TakesBatches, HasAutoE
         self.n_iter_, self.collaboration_weight_ = 0, None
         rows = rows_for(samples, self.device_)
         with seeded(self._seeds["train"], self.device_):
-            self._build(rows)
+            self._build(samples, rows)
             subspace, classify, joint = self._phases(len(rows))
             self._run(subspace, rows, progress)
             self._initialize(samples, progress)

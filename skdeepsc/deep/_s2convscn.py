@@ -52,7 +52,7 @@ class S2ConvSCN(ClassifierOrNeighbors, DSCNet):
     classifier_sizes : sequence of int or "auto"
         Widths of the classifier's hidden layers. ``"auto"``: half the number of clustered samples, then `n_clusters`.
     dscnet_epochs : int
-        Joint epochs without supervision before the first segmentation, which the classifier then learns alone.
+        Joint epochs before the first segmentation, which the classifier then learns alone.
     segment_every : int
         Epochs between two segmentations, :math:`T_0`.
 
@@ -91,6 +91,7 @@ class S2ConvSCN(ClassifierOrNeighbors, DSCNet):
     class_loss: Literal["cross_entropy", "bounded_logistic"] = "cross_entropy"
     weighting: Literal["relative", "absolute"] = "relative"
     classifier_sizes: Sequence[int] | Literal["auto"] = "auto"
+    max_epochs: Epochs | Literal["auto"] = "auto"
     dscnet_epochs: Epochs = 0
     classifier_epochs: Epochs = 300
     segment_every: Count = 5

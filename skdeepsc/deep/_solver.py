@@ -28,6 +28,11 @@ class RidgeSolver(Estimator):
     # Which of a method's figures for memory is meant.
     _name = "ridge"
 
+    @property
+    def _needs_freedom(self):
+        """Whether C follows from degrees of freedom."""
+        return self.ridge_lambda is None
+
     def _layer(self, n_rows, degrees_of_freedom, needs_zero_diagonal, scaling):
         """The layer for the features of so many rows."""
         return RidgeExpression(self.ridge_lambda, degrees_of_freedom, **scaling)
@@ -64,6 +69,10 @@ class TrainedSolver(Estimator):
     lr: Positive = 1e-3
 
     _name = "trained"
+
+    @property
+    def _needs_freedom(self):
+        return self.coef_init == "ridge"
 
     def _layer(self, n_rows, degrees_of_freedom, needs_zero_diagonal, scaling):
         init = 0.0 if self.coef_init == "ridge" else self.coef_init

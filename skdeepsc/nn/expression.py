@@ -10,6 +10,8 @@ from torch import nn
 _NEGLIGIBLE = 1e-6
 # Samples for each feature from which the ridge solution combines by its factors.
 _FEW_FEATURES = 3
+# Effective degrees of freedom of a ridge, as a share of the number of samples.
+MOST_FREEDOM = 0.7
 # Coefficients computed at once where only a few of each row are kept.
 _BLOCK_VALUES = 2**23
 
@@ -121,7 +123,7 @@ class RidgeExpression(SelfExpression):
         features = self.normalize(z)[0]
         if self.lam is None:
             spectrum = gram_spectrum(features.detach())
-            self.lam = ridge_penalty(spectrum, min(self.degrees_of_freedom, 0.7 * len(z)))
+            self.lam = ridge_penalty(spectrum, min(self.degrees_of_freedom, MOST_FREEDOM * len(z)))
         return ridge_coefficients(features, self.lam.to(features.dtype))
 
     def combine(self, coef, z, expressed):
@@ -283,6 +285,37 @@ def ridge_penalty(spectrum, degrees_of_freedom):
         too_free = (w / (w + middle.exp())).sum() > wanted
         low, high = torch.where(too_free, middle, low), torch.where(too_free, high, middle)
     return ((low + high) / 2).exp().clamp_min(_NEGLIGIBLE * largest)
+
+
+def penalties_by_dim(spectrum, dims, n_clusters, n_samples):
+    """Penalties under which the subspaces have the expected dimensions `dims`.
+
+    Those for which the ridge would need more than 0.7 n_samples degrees of freedom are left out; if that leaves none,
+    the smallest is taken with so many. Those that need the penalty of a smaller one, because the features have fewer
+    dimensions, are left out, too.
+
+    Parameters
+    ----------
+    spectrum : tensor of shape (n_eigenvalues,)
+    dims : sequence of float
+        Ascending.
+    n_clusters, n_samples : int
+
+    Returns
+    -------
+    penalties : dict of float to float
+        From the dimension to the penalty.
+    """
+    dims = [dim for dim in dims if dim * n_clusters <= MOST_FREEDOM * n_samples] or dims[:1]
+    by_penalty = {}
+    for dim in dims:
+        by_penalty.setdefault(float(ridge_penalty(spectrum, limited_freedom(dim, n_clusters, n_samples))), dim)
+    return {dim: lam for lam, dim in by_penalty.items()}
+
+
+def limited_freedom(dim, n_clusters, n_samples):
+    """Degrees of freedom of subspaces of a dimension, as far as there are samples for them."""
+    return min(dim * n_clusters, MOST_FREEDOM * n_samples)
 
 
 def _cholesky(gram, lam):
