@@ -304,7 +304,7 @@ class BaseSelfExpressive(BaseGraphClustering):
         self._graph = {
             "affinity": self.affinity,
             "params": dict(self.affinity_params or {}),
-            "chosen": {},  # Of the arguments of "enhanced" what was left open.
+            "chosen": {},  # Arguments that a method sets where the user has left them open.
             "assign_labels": self.assign_labels,
             "n_clusters": self.n_clusters,
         }
@@ -318,7 +318,7 @@ class BaseSelfExpressive(BaseGraphClustering):
 
     def _passing_labels(self, coef, **chosen):
         """Labels of the rows under coefficients that are not the final ones, and need no warning."""
-        graph = {**self._graph, "chosen": self._graph["chosen"] | chosen}
+        graph = {**self._graph, "chosen": {self.affinity: chosen}} if chosen else self._graph
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DegenerateAffinityWarning)
             return _labels(_affinity(coef, graph), graph, self._seeds["labels"])
@@ -334,7 +334,7 @@ class BaseSelfExpressive(BaseGraphClustering):
 
 
 def _affinity(coef, graph):
-    chosen = graph["chosen"] if graph["affinity"] == "enhanced" else {}
+    chosen = graph["chosen"].get(graph["affinity"], {}) if isinstance(graph["affinity"], str) else {}
     return compute_affinity(coef, graph["affinity"], n_clusters=graph["n_clusters"], **{**chosen, **graph["params"]})
 
 

@@ -272,7 +272,7 @@ def low_rank_affinity(coef: Any, *, power: float = 4.0, rank_tol: float = 1e-4) 
     return (affinity + affinity.T) / 2
 
 
-def top_affinity(coef: Any, *, n_coefs: int = 5) -> sparse.csr_array:
+def top_affinity(coef: Any, *, n_coefs: int = 5, bridge: float = 0.0) -> sparse.csr_array:
     """Sparse affinity of the few largest positive coefficients of each row.
 
     Each row keeps its `n_coefs` largest positive off-diagonal entries and is divided by their sum, which gives T;
@@ -285,17 +285,17 @@ def top_affinity(coef: Any, *, n_coefs: int = 5) -> sparse.csr_array:
         Self-expression coefficients.
     n_coefs : int, default=5
         Coefficients kept in each row; rows with fewer positive entries keep those.
+    bridge : float, default=0
+        Weight of the affinity of four times as many coefficients that is added. Where a graph falls into more parts
+        than there are clusters, these weak links tell which parts belong together; else they change little.
 
     Returns
     -------
     affinity : csr_array of shape (n_samples, n_samples)
     """
     coef = _without_diagonal(coef)
-    if sparse.issparse(coef):
-        return _sparse_top_affinity(coef, n_coefs)
-    n_coefs = min(n_coefs, len(coef) - 1)
-    columns = np.argpartition(-coef, n_coefs - 1, axis=1)[:, :n_coefs] if n_coefs else np.empty((len(coef), 0), int)
-    return affinity_from_top(columns, np.take_along_axis(coef, columns, axis=1))
+    affinity = _top_of(coef, n_coefs)
+    return _csr((affinity + bridge * _top_of(coef, 4 * n_coefs)) / (1 + bridge)) if bridge else affinity
 
 
 def affinity_from_top(columns: np.ndarray, coefs: np.ndarray) -> sparse.csr_array:
@@ -386,8 +386,17 @@ def _threshold_rows(coef, keep):
     return coef
 
 
+def _top_of(coef, n_coefs):
+    """Affinity of the largest coefficients of each row, without those on the diagonal, which are 0."""
+    if sparse.issparse(coef):
+        return _sparse_top_affinity(coef.copy(), n_coefs)
+    n_coefs = min(n_coefs, len(coef) - 1)
+    columns = np.argpartition(-coef, n_coefs - 1, axis=1)[:, :n_coefs] if n_coefs else np.empty((len(coef), 0), int)
+    return affinity_from_top(columns, np.take_along_axis(coef, columns, axis=1))
+
+
 def _sparse_top_affinity(coef, n_coefs):
-    """:func:`top_affinity` of a CSR array."""
+    """:func:`_top_of` a CSR array, in place."""
     order, first = _largest_first(coef.data, coef.indptr)
     coef.data[order[np.arange(len(order)) - first >= n_coefs]] = 0
     coef.data[coef.data < 0] = 0

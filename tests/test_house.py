@@ -123,7 +123,7 @@ def test_names_in_tables_of_symbols_exist(page):
 
 def test_a_signature_has_the_papers_symbols_first():
     names = list(inspect.signature(skdeepsc.PSSC).parameters)
-    assert names[:5] == ["n_clusters", "gamma_expression", "gamma_graph", "gamma_label", "confidence"]
+    assert names[:5] == ["n_clusters", "gamma_expression", "gamma_graph", "gamma_label", "gamma_locality"]
     assert names == re.findall(r"^    (\w+) : .*default=", skdeepsc.PSSC.__doc__, re.MULTILINE)
     assert inspect.signature(skdeepsc.PSSC).parameters["gamma_graph"].annotation is float
 

@@ -46,7 +46,7 @@ def test_large_affinities_are_drawn_as_means(fitted):
 
 def test_every_cost_of_every_phase_is_drawn(fitted):
     display = HistoryDisplay.from_estimator(fitted)
-    assert [ax.get_title() for ax in display.axes_] == ["pretrain", "finetune"]
+    assert [ax.get_title() for ax in display.axes_] == ["pretrain", "head"]
     legend = {text.get_text() for text in display.axes_[1].get_legend().get_texts()}
     assert legend == {"reconstruction", "locality", "expression", "graph", "label"}
     with pytest.raises(ValueError, match="2 phases, but 1 axes"):

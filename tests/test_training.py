@@ -73,18 +73,18 @@ def phases_of(estimator):
 
 def test_users_callbacks_are_called_in_every_phase(images):
     recorder = Recorder()
-    PSSC(**QUICK, callbacks=[recorder]).fit(images[0])
+    DSCNet(**QUICK, callbacks=[recorder]).fit(images[0])
     assert recorder.seen == [("pretrain", i) for i in range(1, 7)] + [("finetune", i) for i in range(1, 5)]
 
 
 def test_early_stopping_ends_its_phase_and_the_fit_goes_on(images):
     stopping = EarlyStopping(monitor="train_loss", threshold=1e9, threshold_mode="abs", patience=2)
-    fitted = PSSC(**QUICK, callbacks=[stopping]).fit(images[0])
+    fitted = DSCNet(**QUICK, callbacks=[stopping]).fit(images[0])
     assert phases_of(fitted) == ["pretrain"] * 3 + ["finetune"] * 3
 
 
 def test_stop_training_ends_its_phase(images):
-    fitted = PSSC(**QUICK, callbacks=[Recorder(raising(StopTraining))]).fit(images[0])
+    fitted = DSCNet(**QUICK, callbacks=[Recorder(raising(StopTraining))]).fit(images[0])
     assert phases_of(fitted) == ["pretrain"] * 2 + ["finetune"] * 4
 
 
@@ -106,13 +106,13 @@ def interruptible():
 def test_ctrl_c_ends_the_fit(images, phase, interrupt):
     recorder = Recorder(interrupt, phase)
     with pytest.raises(KeyboardInterrupt):
-        PSSC(**QUICK, callbacks=[recorder]).fit(images[0])
+        DSCNet(**QUICK, callbacks=[recorder]).fit(images[0])
     assert recorder.seen[-1] == (phase, 2)
 
 
 def test_scikit_learn_callbacks_see_phases_and_epochs(images):
     tasks = Tasks()
-    PSSC(**QUICK).set_callbacks(tasks).fit(images[0])
+    DSCNet(**QUICK).set_callbacks(tasks).fit(images[0])
     epochs = [("pretrain", "epoch", i) for i in range(6)] + [("fit", "pretrain", 0)]
     epochs += [("finetune", "epoch", i) for i in range(4)] + [("fit", "finetune", 1)]
     assert tasks.ended == [*epochs, ("fit", "segment", 2), (None, "fit", 0)]
@@ -120,12 +120,12 @@ def test_scikit_learn_callbacks_see_phases_and_epochs(images):
 
 def test_scikit_learn_callbacks_can_end_a_phase_and_all_phases(images):
     tasks = Tasks(stop_at=("finetune", "epoch", 1))
-    assert phases_of(PSSC(**QUICK).set_callbacks(tasks).fit(images[0])) == ["pretrain"] * 6 + ["finetune"] * 2
+    assert phases_of(DSCNet(**QUICK).set_callbacks(tasks).fit(images[0])) == ["pretrain"] * 6 + ["finetune"] * 2
     tasks = Tasks(stop_at=("fit", "express", 1))
-    fitted = PSSC(**QUICK, solver=TrainedSolver(epochs=3)).set_callbacks(tasks).fit(images[0])
+    fitted = DSCNet(**QUICK, solver=TrainedSolver(epochs=3)).set_callbacks(tasks).fit(images[0])
     assert phases_of(fitted) == ["pretrain"] * 6 + ["express"] * 3
     tasks = Tasks(stop_at=("fit", "pretrain", 0))
-    fitted = PSSC(**QUICK).set_callbacks(tasks).fit(images[0])
+    fitted = DSCNet(**QUICK).set_callbacks(tasks).fit(images[0])
     assert phases_of(fitted) == ["pretrain"] * 6
     assert fitted.labels_.shape == (60,)
 
@@ -134,10 +134,10 @@ def test_progress_bars_in_a_parallel_search(images, capfd):
     pytest.importorskip("rich")
     from sklearn.callback import ProgressBar
 
-    pipeline = make_pipeline(StandardScaler(), PSSC(**QUICK, image_shape=(8, 8)))
+    pipeline = make_pipeline(StandardScaler(), DSCNet(**QUICK, image_shape=(8, 8)))
     search = GridSearchCV(
         pipeline,
-        {"pssc__gamma_expression": [0.1, 1.0]},
+        {"dscnet__gamma_expression": [0.1, 1.0]},
         cv=TransductiveSplit(),
         scoring=silhouette_scorer,
         error_score="raise",
@@ -145,7 +145,7 @@ def test_progress_bars_in_a_parallel_search(images, capfd):
     ).set_callbacks(ProgressBar(max_propagation_depth=None))
     search.fit(images[0].reshape(60, -1))
     shown = capfd.readouterr().out
-    assert "PSSC" in shown
+    assert "DSCNet" in shown
     assert "pretrain" in shown
     assert "finetune" in shown
 
@@ -169,9 +169,9 @@ def test_a_cost_that_diverges_is_named(images):
 
 
 def test_verbose_prints_a_table(images, capsys):
-    PSSC(**QUICK).fit(images[0])
+    DSCNet(**QUICK).fit(images[0])
     assert capsys.readouterr().out == ""
-    PSSC(**QUICK, verbose=1).fit(images[0])
+    DSCNet(**QUICK, verbose=1).fit(images[0])
     assert "reconstruction" in capsys.readouterr().out
 
 
@@ -233,13 +233,13 @@ def test_what_is_not_asked_for_is_not_computed():
 
 
 def test_a_zero_weight_costs_nothing(images, monkeypatch):
-    def forbidden(*args):
+    def forbidden(*args, **kwargs):
         raise AssertionError("computed")
 
     monkeypatch.setattr("skdeepsc.deep._pssc.pseudo_graph_loss", forbidden)
-    PSSC(**QUICK, gamma_graph=0).fit(images[0])
+    PSSC(**QUICK, variant="paper", gamma_graph=0).fit(images[0])
     with pytest.raises(AssertionError, match="computed"):
-        PSSC(**QUICK).fit(images[0])
+        PSSC(**QUICK, variant="paper").fit(images[0])
 
 
 def test_epoch_terms_are_sums_over_batches(images):

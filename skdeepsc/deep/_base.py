@@ -271,10 +271,14 @@ class BaseDeepSubspaceClustering(HasAutoEncoder, BaseSelfExpressive):
         self.n_iter_ = 0
         rows = to_device(self._rows(samples), self.device_)
         with seeded(self._seeds["train"], self.device_):
+            self._prepare(rows, progress)
             self._build(rows)
             for phase in self._phases(len(rows)):
                 self._run(phase, rows, progress)
         self._set_coefficients(rows)
+
+    def _prepare(self, rows, progress):
+        """Learn on the pre-trained codes, before there is any C."""
 
     def _build(self, rows):
         """Add self-expression and heads to the pre-trained network."""
@@ -296,7 +300,8 @@ class BaseDeepSubspaceClustering(HasAutoEncoder, BaseSelfExpressive):
             return None
         if self.subspace_dim == "auto":
             self.chosen_ = self._choice(z)
-            self._graph["chosen"] = {name: value for name, value in self.chosen_.items() if name == "diagonal"}
+            if "diagonal" in self.chosen_:
+                self._graph["chosen"]["enhanced"] = {"diagonal": self.chosen_["diagonal"]}
         self.subspace_dim_ = self.chosen_.get("subspace_dim", self.subspace_dim)
         return self.subspace_dim_ * self.n_clusters
 
@@ -368,3 +373,26 @@ class BaseDeepSubspaceClustering(HasAutoEncoder, BaseSelfExpressive):
 def _scaling_of(normalization):
     """A latent normalisation as arguments of a layer."""
     return {"center": normalization == "centered", "unit": normalization in ("unit", "centered")}
+
+
+@torch.no_grad()
+def relative_weights(costs, out, weights, share=1.0):
+    """Weights that make terms worth shares of all other costs, on some outputs.
+
+    Parameters
+    ----------
+    costs : callable
+        From outputs to the costs by name, under the weights in force.
+    out : Outputs
+    weights : dict of str to float
+        What the terms of these names are to be worth, as shares of the sum of the others, times `share`.
+    share : float, default=1.0
+
+    Returns
+    -------
+    weights : dict of str to float
+    """
+    values = {name: cost.item() for name, cost in costs(out).items()}
+    total = sum(value for name, value in values.items() if name not in weights)
+    plain = {name: values[name] / weight for name, weight in weights.items() if weight}
+    return {name: share * weight * total / (plain.get(name) or 1.0) for name, weight in weights.items()}

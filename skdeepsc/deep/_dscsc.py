@@ -67,8 +67,8 @@ class DSCSC(StructuralContrast, HasNorm, BaseDeepSubspaceClustering):
     >>> from sklearn.datasets import load_digits
     >>> from skdeepsc import DSCSC, AutoEncoder
     >>> images, digits = load_digits(n_class=3, return_X_y=True)
-    >>> dscsc = DSCSC(3, augment="digits", autoencoder=AutoEncoder(max_epochs=10), image_shape=(8, 8), random_state=0)
-    >>> dscsc.fit(images[:200]).predict(images[200:203]).shape
+    >>> dscsc = DSCSC(3, image_shape=(8, 8), augment="digits", autoencoder=AutoEncoder(max_epochs=10), random_state=0)
+    >>> dscsc.set_params(subspace_dim=2).fit(images[:200]).predict(images[200:203]).shape
     (3,)
     """
 

@@ -1,35 +1,74 @@
 """PSSC: pseudo-supervised deep subspace clustering (Lv, Kang, Lu, Xu, IEEE TIP 2021)."""
 
-from torch import nn
+from dataclasses import replace
+from typing import Literal
 
-from .._params import NonNegative, Probability, estimator
-from ..losses import confident_cross_entropy, laplacian_cost, pseudo_graph_loss, squared_error
-from ._base import BaseDeepSubspaceClustering
+from torch import nn
+from torch.nn import functional as F
+
+from .._params import Epochs, NonNegative, Positive, estimator
+from ..losses import (
+    coding_rate,
+    confident_cross_entropy,
+    edge_contrastive_loss,
+    laplacian_cost,
+    pseudo_graph_loss,
+    rate_within,
+    squared_error,
+)
+from ..training.callbacks import Resegment, Weigh
+from ._base import BaseDeepSubspaceClustering, relative_weights
+from ._expression_head import LearnsHead
+from ._first_labels import learning_phase
+
+# On the head, a weight of 1 stands for this share of the graph's term; of the expression also beside coding rates.
+_SHARES = {"locality": 0.1, "expression": 0.1, "label": 0.1, "expression, rate": 50.0}
 
 
 @estimator
-class PSSC(BaseDeepSubspaceClustering):
+class PSSC(LearnsHead, BaseDeepSubspaceClustering):
     r"""Pseudo-supervised deep subspace clustering.
 
-    The reconstruction is weighted by the similarities S that self-expression finds, and a classifier on the codes is
-    supervised by what the network has found itself: by S as a graph, and by its own confident labels. Eq. (11):
+    The reconstruction is weighted by the similarities S that self-expression finds, and the network is supervised by
+    what it has found itself: by S as a graph, and by its own confident labels. Eq. (11):
 
-    .. math:: \|X - \hat X\|_F^2 + 2 \mathrm{Tr}(X^T L_n \hat X) + \gamma_1 \|Z - CZ\|_F^2
+    .. math:: \|X - \hat X\|_F^2 + 2 \gamma_{locality} \mathrm{Tr}(X^T L_n \hat X) + \gamma_1 \|Z - CZ\|_F^2
               + \gamma_2 L_{graph} + \gamma_3 L_{label}, \qquad \mathrm{diag}(C) = 0
 
-    with the normalised Laplacian :math:`L_n` of :math:`S = (|C| + |C|^T) / 2`. Without pseudo-supervision,
-    ``gamma_graph=0, gamma_label=0``, this is the paper's PSSC_l.
+    with the normalised Laplacian :math:`L_n` of :math:`S = (|C| + |C|^T) / 2`. By default all of it works on a head,
+    from which C is computed, and not on the auto-encoder; see `variant`.
 
     Parameters
     ----------
+    variant : {"head", "paper"}
+        ``"head"``, this package's: the auto-encoder stays as it is pre-trained. C is computed from features h of a head
+        on its codes, for which the terms are a reconstruction of the codes' directions; :math:`L_{graph}`, contrast
+        along the edges of the graph of the five largest coefficients of each row, between random views of its ends
+        (:func:`~skdeepsc.losses.edge_contrastive_loss`); :math:`L_{label}`, cross-entropy with the clusters of that
+        graph where it is sure of them. Where clusters have more than two dimensions, coding rates stand for both:
+        that of all features grows, and :math:`L_{label}` is that of the clusters. The graph is renewed as h learns.
+        ``"paper"``: Eq. (11) on the auto-encoder, a classifier and C, in all samples at once.
+    gamma_locality : float
+        Weight of the locality of the reconstruction. The paper's is 1.
     gamma_expression
         :math:`\gamma_1`.
     gamma_graph : float
-        Weight of the pseudo-graph, :math:`\gamma_2`; the term is a mean over pairs of samples.
+        Weight of the pseudo-graph, :math:`\gamma_2`; see `weighting`.
     gamma_label : float
-        Weight of the pseudo-labels, :math:`\gamma_3`; the term is a mean over the confident samples.
-    confidence : float
-        Least probability of a pseudo-label that supervises, the paper's thres.
+        Weight of the pseudo-labels, :math:`\gamma_3`; see `weighting`.
+    weighting : {"relative", "absolute"}
+        For ``variant="paper"``. ``"relative"``: `gamma_graph` and `gamma_label` are what their terms are worth at the
+        first joint step, as tenths of the sum of the other costs; the weights that follow are kept in `cost_weights_`.
+        ``"absolute"``: they are the weights themselves, of means over pairs and samples.
+    confidence
+        With ``variant="paper"`` it is the classifier's probability, the paper's thres.
+    max_epochs
+        ``"auto"``: with the head as many as give 300 steps, or 150 by coding rates, else 20.
+
+    Attributes
+    ----------
+    cost_weights_ : dict of str to float
+        The weights of ``"graph"`` and ``"label"`` in force, for ``variant="paper"``.
 
     See Also
     --------
@@ -38,8 +77,9 @@ class PSSC(BaseDeepSubspaceClustering):
 
     Notes
     -----
-    What the paper leaves open, or its released code does otherwise, and what is done here, is told in the
-    documentation, "The papers' methods". The paper's way is ``PSSC(**paper_settings("pssc", "orl"))``.
+    Without pseudo-supervision, ``PSSC(variant="paper", gamma_graph=0, gamma_label=0)`` is the paper's PSSC_l, and
+    without locality DSCNet without a norm. What the paper leaves open is told in the documentation, "The papers'
+    methods".
 
     References
     ----------
@@ -59,26 +99,97 @@ class PSSC(BaseDeepSubspaceClustering):
     gamma_expression: NonNegative = 1.0
     gamma_graph: NonNegative = 1.0
     gamma_label: NonNegative = 1.0
-    confidence: Probability = 0.8
+    gamma_locality: NonNegative = 1.0
+    variant: Literal["head", "paper"] = "head"
+    weighting: Literal["relative", "absolute"] = "relative"
+    lr: Positive = 1e-3
+    max_epochs: Epochs | Literal["auto"] = "auto"
 
-    def _heads(self, n_latent):  # Fig. 1
+    # Eq. (11) of the head: sums over the samples of a batch
+
+    def _reconstruction_costs(self, out):
+        costs = {"reconstruction": _SHARES["locality"] * squared_error(out.p, out.p_hat)}
+        if self.gamma_locality:
+            smoothed = 2 * _SHARES["locality"] * ((out.p - out.p_near) * out.p_hat).sum()
+            costs["locality"] = self.gamma_locality * smoothed
+        return costs
+
+    def _contrast_costs(self, out):
+        costs = self._reconstruction_costs(out) | self._residual_cost(out, _SHARES["expression"])
+        if self.gamma_graph:
+            contrast = edge_contrastive_loss(out.h_view, out.h_neighbor, out.linked)
+            costs["graph"] = self.gamma_graph * len(out.p) * contrast
+        if self.gamma_label:
+            cost = F.cross_entropy(out.logits, out.labels, reduction="none")
+            costs["label"] = self.gamma_label * _SHARES["label"] * (out.confident * cost).sum()
+        return costs
+
+    def _rate_costs(self, out):
+        costs = self._reconstruction_costs(out) | self._residual_cost(out, _SHARES["expression, rate"])
+        if self.gamma_graph or self.gamma_label:
+            costs["rate"] = -len(out.p) * coding_rate(out.h)
+        if self.gamma_graph:
+            costs["graph"] = self.gamma_graph * out.edge_lengths.sum()
+        if self.gamma_label:
+            costs["label"] = self.gamma_label * len(out.p) * rate_within(out.h, out.labels)
+        return costs
+
+    def _residual_cost(self, out, share):
+        if not self.gamma_expression:
+            return {}
+        return {"expression": self.gamma_expression * share * squared_error(out.features, out.features_hat)}
+
+    # Fig. 1 and Eq. (11) of the auto-encoder, C and a classifier
+
+    def _heads(self, n_latent):
+        self.cost_weights_ = {"graph": self.gamma_graph, "label": self.gamma_label}
+        if self.variant == "head" or not (self.gamma_graph or self.gamma_label):
+            return {}
         return {"classifier": nn.Linear(n_latent, self.n_clusters)}
 
-    def _costs(self, out):  # Eq. (11)
-        costs = {
-            "reconstruction": squared_error(out.x, out.x_hat),
-            "locality": 2 * laplacian_cost(out.x, out.x_hat, out.coef),
-        }
-        if self.gamma_expression:
-            costs["expression"] = self.gamma_expression * squared_error(out.z, out.z_hat)
+    def _costs(self, out):
+        signed = self._scaling()["center"]  # Around the mean, negative coefficients tell samples apart.
+        costs = {"reconstruction": squared_error(out.x, out.x_hat)}
+        if self.gamma_locality:
+            costs["locality"] = 2 * self.gamma_locality * laplacian_cost(out.x, out.x_hat, out.coef, signed)
+        costs |= self._expression_costs(out)
         if self.gamma_graph:
-            costs["graph"] = self.gamma_graph * pseudo_graph_loss(out.logits, out.coef)
+            costs["graph"] = self.cost_weights_["graph"] * pseudo_graph_loss(out.logits, out.coef, signed=signed)
         if self.gamma_label:
-            costs["label"] = self.gamma_label * confident_cross_entropy(out.logits, self.confidence)
+            costs["label"] = self.cost_weights_["label"] * confident_cross_entropy(out.logits, self.confidence)
         return costs
+
+    # Algorithm 1
+
+    def _prepare(self, rows, progress):
+        self.supervision_, self.augment_ = "none", None
+        if self._has_head():
+            self._learn_head(rows, progress)
+
+    def _has_head(self):
+        return self.variant == "head" and self.max_epochs != 0
+
+    def _n_tasks(self):
+        return super()._n_tasks() + self._has_head()
+
+    def _phases(self, n_rows):
+        express, joint = super()._phases(n_rows)
+        if self.variant == "head":
+            return [express]
+        if not (self.gamma_graph or self.gamma_label):
+            return [express, joint]
+        first, start = Resegment(self._passing_labels), learning_phase(n_rows, 1e-3)
+        start = replace(start, epochs=start.epochs if joint.epochs else 0, callbacks=(first,))
+        return [express, start, replace(joint, callbacks=(Weigh(self._weigh),))]
+
+    def _weigh(self, out):
+        """Turn relative weights into absolute ones, by what the terms cost with weights of 1."""
+        self.network_.segments = None
+        if self.weighting == "relative":
+            self.cost_weights_ = relative_weights(self._costs, out, self.cost_weights_, 0.1)
 
     def _needs_zero_diagonal(self):
         return True
 
     def _bytes_by_solver(self):
-        return {"trained": 72, "ridge": 88}
+        return super()._bytes_by_solver() if self.variant == "head" else {"trained": 72, "ridge": 88}

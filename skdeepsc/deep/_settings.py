@@ -53,7 +53,11 @@ def _dscnet_yaleb(n_subjects):
 
 
 def _pssc(n_clusters, autoencoder, max_epochs, algorithm_2, **more):
-    return {**_trained_jointly(n_clusters, autoencoder, 1e-5, 1e-4, max_epochs, algorithm_2), "confidence": 0.8, **more}
+    return {
+        **_trained_jointly(n_clusters, autoencoder, 1e-5, 1e-4, max_epochs, algorithm_2),
+        "variant": "paper",
+        **more,
+    }
 
 
 def _s2convscn(dscnet, gammas, scale, segment_every, max_epochs):

@@ -1,5 +1,6 @@
 """The equations: plain functions, tensors in, a scalar out."""
 
+from .coding_rate import coding_rate, rate_within
 from .collaborative import (
     balance_cost,
     classifier_affinity,
@@ -9,7 +10,7 @@ from .collaborative import (
     positive_pairs,
     subspace_affinity,
 )
-from .contrastive import nearest_samples, structural_contrastive_loss
+from .contrastive import edge_contrastive_loss, nearest_samples, structural_contrastive_loss
 from .expression import coefficient_norm, segmentation_norm
 from .pseudo import (
     bounded_logistic_loss,
@@ -28,9 +29,11 @@ __all__ = [
     "center_loss",
     "classification_cost",
     "classifier_affinity",
+    "coding_rate",
     "coefficient_norm",
     "confident_cross_entropy",
     "contrastive_graph_loss",
+    "edge_contrastive_loss",
     "laplacian_cost",
     "nearest_samples",
     "negative_cross_entropy",
@@ -39,6 +42,7 @@ __all__ = [
     "positive_cross_entropy",
     "positive_pairs",
     "pseudo_graph_loss",
+    "rate_within",
     "segmentation_norm",
     "similarity_graph",
     "squared_error",

@@ -56,3 +56,37 @@ def nearest_samples(z, n_neighbors):
     z = z.detach()
     distance = torch.cdist(z, z).fill_diagonal_(torch.inf)
     return distance.topk(min(n_neighbors, len(z) - 1), largest=False).indices
+
+
+def edge_contrastive_loss(h, h_neighbor, linked, temperature=0.2):
+    r"""Contrast along the edges of a graph (InfoNCE), a mean over the edges.
+
+    .. math:: -\frac{1}{2n} \sum_i \log \frac{\exp(h_i^T g_i / \rho)}{\sum_{j \in N_i} \exp(h_i^T g_j / \rho)}
+              + \log \frac{\exp(h_i^T g_i / \rho)}{\sum_{j \in N_i} \exp(h_j^T g_i / \rho)}
+
+    where an edge leads from sample i to the sample whose features are :math:`g_i`, and :math:`N_i` holds i and all j
+    that are not linked to it.
+
+    Parameters
+    ----------
+    h, h_neighbor : tensors of shape (n_edges, n_features)
+        Unit rows: samples, and what they are linked to.
+    linked : tensor of shape (n_edges, n_edges), bool
+        Whether sample i is linked to, or is, the sample behind the row j of `h_neighbor`: no negatives. The diagonal
+        does not count.
+    temperature : float, default=0.2
+        :math:`\rho`.
+
+    Returns
+    -------
+    cost : 0-d tensor
+
+    References
+    ----------
+    A. van den Oord, Y. Li, O. Vinyals, "Representation learning with contrastive predictive coding", 2018,
+    arXiv:1807.03748.
+    """
+    own = torch.arange(len(h), device=h.device)
+    linked = linked & (own[:, None] != own)
+    cosine = (h @ h_neighbor.T / temperature).masked_fill(linked, -torch.inf)
+    return (F.cross_entropy(cosine, own) + F.cross_entropy(cosine.T, own)) / 2

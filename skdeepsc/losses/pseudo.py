@@ -4,7 +4,7 @@ import torch
 from torch.nn import functional as F
 
 
-def similarity_graph(coef):
+def similarity_graph(coef, signed=False):
     r"""Self-expression coefficients as pairwise similarities in [0, 1].
 
     :math:`S = (|C| + |C|^T) / 2`, each row divided by its largest entry, then made symmetric by the larger of
@@ -14,13 +14,16 @@ def similarity_graph(coef):
     Parameters
     ----------
     coef : tensor of shape (n_samples, n_samples)
+    signed : bool, default=False
+        Take the positive coefficients alone: between samples on opposite sides of the mean, coefficients of centred
+        features are large and negative.
 
     Returns
     -------
     similarity : tensor of shape (n_samples, n_samples)
         Symmetric, in [0, 1].
     """
-    magnitude = coef.abs()
+    magnitude = coef.clamp_min(0) if signed else coef.abs()
     graph = (magnitude + magnitude.T) / 2
     graph = graph / graph.detach().amax(1, keepdim=True).clamp_min(torch.finfo(graph.dtype).tiny)
     graph = torch.maximum(graph, graph.T)
@@ -55,9 +58,9 @@ def contrastive_graph_loss(logits, similarity, margin=1.0):
     return (pull + push).mean() / 2
 
 
-def pseudo_graph_loss(logits, coef, margin=1.0):
+def pseudo_graph_loss(logits, coef, margin=1.0, signed=False):
     """:func:`contrastive_graph_loss` under the :func:`similarity_graph` of the coefficients, :math:`L_{graph}`."""
-    return contrastive_graph_loss(logits, similarity_graph(coef), margin)
+    return contrastive_graph_loss(logits, similarity_graph(coef, signed), margin)
 
 
 def confident_cross_entropy(logits, threshold=0.8):

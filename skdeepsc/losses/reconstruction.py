@@ -17,7 +17,7 @@ def squared_error(target, output):
     return F.mse_loss(output, target, reduction="sum")
 
 
-def laplacian_cost(x, x_hat, coef):
+def laplacian_cost(x, x_hat, coef, signed=False):
     r"""Locality term of PSSC, :math:`\mathrm{Tr}(X^T L_n \hat X)`, the second half of Eq. (5) without its factor 2.
 
     :math:`L_n = I - \tilde S` is the normalised Laplacian of :math:`S = (|C| + |C|^T) / 2`. With
@@ -30,18 +30,20 @@ def laplacian_cost(x, x_hat, coef):
         Images and their reconstructions.
     coef : tensor of shape (n_samples, n_samples)
         Self-expression coefficients.
+    signed : bool, default=False
+        Take the positive coefficients alone, as in :func:`~skdeepsc.losses.similarity_graph`.
 
     Returns
     -------
     cost : 0-d tensor
     """
     x, x_hat = x.flatten(1), x_hat.flatten(1)
-    return (x * (x_hat - normalized_graph(coef) @ x_hat)).sum()
+    return (x * (x_hat - normalized_graph(coef, signed) @ x_hat)).sum()
 
 
-def normalized_graph(coef):
+def normalized_graph(coef, signed=False):
     r""":math:`\tilde S = D^{-1/2} S D^{-1/2}` of :math:`S = (|C| + |C|^T) / 2`; rows of zeros stay zeros."""
-    magnitude = coef.abs()
+    magnitude = coef.clamp_min(0) if signed else coef.abs()
     graph = (magnitude + magnitude.T) / 2
     degrees = graph.sum(1)
     scale = degrees.clamp_min(1e-12).rsqrt()

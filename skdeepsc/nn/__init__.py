@@ -6,12 +6,21 @@ from .expression import (
     RidgePath,
     TrainedExpression,
     gram_spectrum,
+    limited_freedom,
     penalties_by_dim,
     precise,
     ridge_coefficients,
     ridge_penalty,
 )
-from .heads import JoinedFeatures, center_units, checked_sizes, classifier_for, conv_classifier, dense_head
+from .heads import (
+    ExpressionHead,
+    JoinedFeatures,
+    center_units,
+    checked_sizes,
+    classifier_for,
+    conv_classifier,
+    dense_head,
+)
 from .network import Outputs, SubspaceNetwork
 from .residual import ResidualAutoEncoder
 from .wavelets import ScatteringNetwork
@@ -19,6 +28,7 @@ from .wavelets import ScatteringNetwork
 __all__ = [
     "ConvAutoEncoder",
     "DenseAutoEncoder",
+    "ExpressionHead",
     "JoinedFeatures",
     "Outputs",
     "ResidualAutoEncoder",
@@ -33,6 +43,7 @@ __all__ = [
     "conv_classifier",
     "dense_head",
     "gram_spectrum",
+    "limited_freedom",
     "penalties_by_dim",
     "precise",
     "ridge_coefficients",

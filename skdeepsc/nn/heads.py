@@ -1,12 +1,15 @@
 """Classifier heads: from codes to logits."""
 
+from copy import deepcopy
 from itertools import pairwise
 from numbers import Integral
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from .autoencoders import xavier
+from .expression import precise
 
 
 def classifier_for(code_shape, n_clusters):
@@ -92,6 +95,70 @@ class JoinedFeatures(nn.Module):
         """Features of shape (n_samples, n_latent + n_projected)."""
         parts = (out.z, self.code_scale), (out.h, self.projection_scale)
         return torch.cat([part / scale for part, scale in parts if scale], 1)
+
+
+class ExpressionHead(nn.Module):
+    r"""What samples are expressed by, learnt on codes that stay as they are: unit rows of
+
+    .. math:: h = W p + B \max(0, 10 A p + a) + b, \qquad p = V^T \frac{z - \bar z}{\|z - \bar z\|}
+
+    with the first principal axes V of the directions. It starts from h = p, so that C is at first that of the codes.
+
+    Parameters
+    ----------
+    mean : tensor of shape (n_latent,)
+        :math:`\bar z`.
+    axes : tensor of shape (n_latent, n_axes)
+        V.
+    n_hidden : int
+        Length of a; 0: the head is linear.
+    """
+
+    def __init__(self, mean, axes, n_hidden):
+        super().__init__()
+        self.register_buffer("mean", mean)
+        self.register_buffer("axes", axes)
+        n_axes = axes.shape[1]
+        self.linear = nn.Linear(n_axes, n_axes)
+        nn.init.eye_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+        self.bent = None
+        if n_hidden:
+            self.bent = nn.Sequential(nn.Linear(n_axes, n_hidden), nn.ReLU(), nn.Linear(n_hidden, n_axes, bias=False))
+            nn.init.zeros_(self.bent[2].weight)
+
+    @classmethod
+    @torch.no_grad()
+    def of_codes(cls, z, n_axes=128, n_hidden=512):
+        """The head that starts from the codes `z`, with as many axes as the codes have, at most `n_axes`."""
+        mean = z.mean(0)
+        directions = F.normalize(z - mean)
+        directions = (directions - directions.mean(0)).double()
+        n_samples, n_latent = z.shape
+        if n_latent <= n_samples:
+            axes = torch.linalg.eigh(directions.T @ directions)[1]
+        else:
+            axes = directions.T @ torch.linalg.eigh(directions @ directions.T)[1]
+        axes = F.normalize(axes.flip(1)[:, : max(1, min(n_axes, n_samples - 1, n_latent))], dim=0)
+        return cls(mean, axes.to(z.dtype), n_hidden)
+
+    def directions(self, z):
+        """p, shape (n_samples, n_axes)."""
+        return F.normalize(z - self.mean) @ self.axes
+
+    def project(self, p):
+        """h as unit rows, shape (n_samples, n_axes)."""
+        return F.normalize(self.linear(p) if self.bent is None else self.linear(p) + self.bent(10 * p))
+
+    def forward(self, out):
+        """Features of the outputs of a network, float32.
+
+        Codes are made in float64, where the device has it: the direction of a code near the mean magnifies roundings,
+        which depend on the rows beside it.
+        """
+        x = precise(out.x)
+        encoder, exact = (deepcopy(part).to(x.dtype) for part in (out.encoder, self))
+        return exact.project(exact.directions(encoder(x).flatten(1))).to(out.x.dtype)
 
 
 @torch.no_grad()

@@ -93,6 +93,8 @@ class Outputs:
         Scaled images, X.
     z : tensor of shape (n_samples, n_latent)
         Codes, Z.
+    encoder : Module
+        What makes the codes.
     features : tensor of shape (n_samples, n_expressed)
         What samples are expressed by: the codes, unless the network says otherwise.
     coef : tensor of shape (n_samples, n_samples)
@@ -122,6 +124,10 @@ class Outputs:
     @cached_property
     def z(self):
         return self._whole(self._network.encoder(self._own(self.x)).flatten(1))
+
+    @property
+    def encoder(self):
+        return self._network.encoder
 
     @cached_property
     def features(self):

@@ -51,20 +51,22 @@ class Resegment(Callback):
     ----------
     segment : callable
         Labels from the coefficients C, both arrays.
-    on_first : callable
+    on_first : callable or None, default=None
         ``on_first(out)`` gets the :class:`~skdeepsc.nn.Outputs` that were clustered first, without gradients.
     every : int or None, default=None
         Epochs between two segmentations; ``None``: only before the phase, if the network has no segments yet.
     """
 
-    def __init__(self, segment, on_first, every=None):
+    def __init__(self, segment, on_first=None, every=None):
         self.segment = segment
         self.on_first = on_first
         self.every = every
 
     def on_train_begin(self, net, X=None, **kwargs):
         if net.module_.segments is None:
-            self.on_first(self.resegment(net.module_, X))
+            out = self.resegment(net.module_, X)
+            if self.on_first is not None:
+                self.on_first(out)
 
     def on_epoch_end(self, net, dataset_train=None, **kwargs):
         if not self.every:
@@ -106,6 +108,31 @@ class Weigh(Callback):
             self.is_first = False
             with torch.no_grad():
                 self.weigh(net.module_(**batch[0]))
+
+
+class Renew(Callback):
+    """Call a function before a phase, and again after every few of its batches, without gradients.
+
+    Parameters
+    ----------
+    renew : callable
+        It takes no argument.
+    every : int
+        Batches between two calls.
+    """
+
+    def __init__(self, renew, every):
+        self.renew = renew
+        self.every = every
+
+    def on_train_begin(self, net, **kwargs):
+        self.n_batches = 0
+
+    @torch.no_grad()
+    def on_batch_begin(self, net, **kwargs):
+        if self.n_batches % self.every == 0:
+            self.renew()
+        self.n_batches += 1
 
 
 class CountClusters(Callback):

@@ -1,0 +1,335 @@
+"""A head on the codes from which C is computed, supervised by the graph of its own coefficients."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property, partial
+from typing import Literal
+
+import numpy as np
+import torch
+from sklearn.metrics import silhouette_score
+from torch import nn
+from torch.nn import functional as F
+
+from .._dimension import N_COEFS, best_graph
+from .._params import Estimator, Probability, estimator
+from ..affinity import affinity_from_top
+from ..nn import (
+    ExpressionHead,
+    RidgeExpression,
+    RidgePath,
+    gram_spectrum,
+    limited_freedom,
+    penalties_by_dim,
+    ridge_coefficients,
+    ridge_penalty,
+)
+from ..segmentation import match_labels
+from ..training import Phase
+from ..training.augment import IMAGE_POLICIES, as_augmentation
+from ..training.callbacks import Renew
+from ..training.trainer import run_phase
+
+# Logits are products of unit rows: of this length they can be confident.
+_LOGIT_SCALE = 10.0
+# Hidden units of a head that learns from random views; without them, it would bend to anything.
+_N_HIDDEN = 512
+# Views of each sample, and samples of a batch, where features are contrasted.
+_N_VIEWS, _BATCH = 16, 200
+# Largest expected dimension of a subspace for which clusters are contrasted; of more, they keep their dimensions.
+_MOST_CONTRASTED = 2
+# A head that contrasts may part a cluster: weight of the links that tell which parts belong together.
+_BRIDGE = 0.1
+# Steps of each way, and between two graphs.
+_STEPS = {"contrast": (300, 50), "rate": (150, 20)}
+
+
+@estimator
+class LearnsHead(Estimator):
+    """A clusterer whose C is computed from a head on the pre-trained codes.
+
+    Parameters
+    ----------
+    confidence : float
+        Least share of its links with which a sample must be tied to its own cluster for its label to supervise.
+    augment : {"auto", "digits", "faces", "objects", "rows"}, dict, callable or None
+        Random views, as in :class:`~skdeepsc.DSCSC`. ``"auto"``: each policy for images is tried, and the one whose
+        features have the highest mean silhouette coefficient in their own clusters is kept; flat rows have no views.
+        Without views the head is linear.
+
+    Attributes
+    ----------
+    supervision_ : {"contrast", "rate", "none"}
+        How the head learnt: where the clusters of the codes are subspaces of expected dimensions up to 2, by contrast
+        along the edges of the graph, else by coding rates, which keep the dimensions; "none" without a joint phase.
+    augment_ : str, dict, callable or None
+        The views in use.
+    augment_scores_ : dict of str to float
+        Mean silhouette coefficient of each policy, if several were tried.
+    """
+
+    confidence: Probability = 0.8
+    augment: Literal["auto", "digits", "faces", "objects", "rows"] | dict | Callable | None = "auto"
+
+    def _contrast_costs(self, out):
+        """Costs of a batch for clusters of few dimensions, from :class:`HeadOutputs`."""
+        raise NotImplementedError
+
+    def _rate_costs(self, out):
+        """Costs of all samples for clusters of many dimensions."""
+        raise NotImplementedError
+
+    def _learn_head(self, rows, progress):
+        """Let the head learn on the pre-trained codes, and make the network express samples by it."""
+        z = self._codes(self.network_, rows)
+        self._choose_freedom(z)
+        dim = self.subspace_dim_ or self._choice(z)["subspace_dim"]
+        self.supervision_ = "contrast" if dim <= _MOST_CONTRASTED else "rate"
+        policies = self._head_policies()
+        with progress.task("head", len(policies) * self._head_phase(len(z)).epochs) as context:
+            reporting = {**self._reporting(progress, context), "group": None}  # All processes learn alike.
+            found = [self._trained_head(z, policy, dim, rows, reporting) for policy in policies]
+        scores = [silhouette_of(head, graph) for head, graph, _ in found] if len(found) > 1 else [0.0]
+        best = scores.index(max(scores))
+        self.augment_ = policies[best]
+        if len(found) > 1:
+            self.augment_scores_ = dict(zip(policies, scores, strict=True))
+        self.network_.features, _, history = found[best]
+        self._graph["chosen"]["top"] = {"bridge": _BRIDGE}
+        self.history_ = [*self.history_, *history]
+        self.n_iter_ += len(history)
+
+    def _head_policies(self):
+        """Augmentations to learn with."""
+        if self.supervision_ == "rate":
+            return [None]
+        if not isinstance(self.augment, str) or self.augment != "auto":
+            return [self.augment]
+        return IMAGE_POLICIES if len(self.image_shape_) > 1 else [None]
+
+    def _trained_head(self, z, policy, dim, rows, reporting):
+        """A head that learnt on codes, its graph, and its history."""
+        head = ExpressionHead.of_codes(z, n_hidden=_N_HIDDEN if policy is not None else 0).to(z.device)
+        augment = as_augmentation(policy, self.image_shape_)
+        x = directions_of_views(self.network_, head, rows, augment, _N_VIEWS)
+        graph = PseudoGraph(x, self.n_clusters, dim, self.confidence, self._seeds["labels"])
+        graph.renew(head)
+        network = HeadNetwork(head, graph, self.n_clusters).to(self.device_)
+        network.start_classifier(graph.p, graph.labels)
+        renewed = Renew(partial(graph.renew, head), _STEPS[self.supervision_][1])
+        history = run_phase(replace(self._head_phase(len(z)), callbacks=(renewed,)), network, x, **reporting)
+        graph.renew(head)
+        return head, graph, history
+
+    def _head_phase(self, n_samples):
+        """The phase in which a head learns: in batches of equal size where features are contrasted."""
+        costs, n_batches = self._rate_costs, 1
+        if self.supervision_ == "contrast":
+            costs, n_batches = self._contrast_costs, math.ceil(n_samples / _BATCH)
+        epochs = math.ceil(_STEPS[self.supervision_][0] / n_batches) if self.max_epochs == "auto" else self.max_epochs
+        return Phase("head", costs, epochs, self.lr, batch_size=math.ceil(n_samples / n_batches))
+
+
+def silhouette_of(head, graph):
+    """Mean silhouette coefficient of a head's features in the clusters of its graph."""
+    with torch.inference_mode():
+        features = RidgeExpression().normalize(head.project(graph.p))[0].cpu().numpy()
+    labels = graph.labels.cpu().numpy()
+    return float(silhouette_score(features, labels)) if 1 < len(np.unique(labels)) < len(labels) else -1.0
+
+
+class HeadNetwork(nn.Module):
+    """The head, and what is learnt beside it, on samples of which random views are kept as directions of codes.
+
+    Parameters
+    ----------
+    head : ExpressionHead
+    graph : PseudoGraph
+    n_clusters : int
+    """
+
+    def __init__(self, head, graph, n_clusters):
+        super().__init__()
+        n_axes = head.axes.shape[1]
+        self.head = head
+        self.decoder = nn.Linear(n_axes, n_axes)
+        self.classifier = nn.Linear(n_axes, n_clusters, bias=False)
+        nn.init.eye_(self.decoder.weight)
+        nn.init.zeros_(self.decoder.bias)
+        self.graph = graph
+
+    def forward(self, x, index):
+        """What a batch can answer; `x` has the samples' directions, then those of their views, side by side."""
+        return HeadOutputs(self, x, index)
+
+    @torch.no_grad()
+    def start_classifier(self, p, labels):
+        """Let the classifier begin with the mean features of the clusters."""
+        h, members = self.head.project(p), F.one_hot(labels, len(self.classifier.weight)).to(p.dtype)
+        self.classifier.weight.copy_(F.normalize(members.T @ h))
+
+
+class HeadOutputs:
+    """What one pass of a batch can answer; all is computed when it is first asked for.
+
+    Attributes
+    ----------
+    p : tensor of shape (n_samples, n_axes)
+        Directions of the codes.
+    p_near : tensor of shape (n_samples, n_axes)
+        Means of the directions of the samples that the graph links to, by its weights.
+    p_hat : tensor of shape (n_samples, n_axes)
+        Directions decoded from the features.
+    h : tensor of shape (n_samples, n_axes)
+        Features, unit rows.
+    h_view, h_neighbor : tensors of shape (n_samples, n_axes)
+        Features of a random view of each sample, and of one of a random neighbour in the graph.
+    linked : tensor of shape (n_samples, n_samples), bool
+        Whether a sample is linked to, or is, the neighbour of another.
+    logits : tensor of shape (n_samples, n_clusters)
+        The classifier's, of ``h_view``.
+    labels, confident : tensors of shape (n_samples,)
+        Clusters of the samples in the graph, and whether the graph is sure of them.
+    features, features_hat : tensors of shape (n_samples, n_axes)
+        Centred unit rows of ``h``, and what the other samples of the batch express them as.
+    edge_lengths : tensor of shape (n_samples, n_coefs)
+        Squared distances between the features of samples and of those they are linked to, by the weights of the links.
+    """
+
+    def __init__(self, network, x, index):
+        self._network, self._graph = network, network.graph
+        self._x, self.index = x, index
+
+    @property
+    def p(self):
+        return self._x[:, 0]
+
+    @cached_property
+    def p_near(self):
+        columns, weights = self._graph.columns[self.index], self._graph.weights[self.index]
+        return (self._graph.p[columns] * weights[..., None]).sum(1)
+
+    @cached_property
+    def p_hat(self):
+        return self._network.decoder(self.h)
+
+    @cached_property
+    def h(self):
+        return self._network.head.project(self.p)
+
+    @cached_property
+    def h_view(self):
+        return self._network.head.project(_any_view(self._x))
+
+    @cached_property
+    def neighbors(self):
+        weights = self._graph.weights[self.index]
+        has_any = weights.sum(1) > 0
+        drawn = torch.where(has_any[:, None], weights, 1).multinomial(1)
+        drawn = self._graph.columns[self.index].gather(1, drawn)[:, 0]
+        return torch.where(has_any, drawn, self.index)
+
+    @cached_property
+    def h_neighbor(self):
+        return self._network.head.project(_any_view(self._graph.x[self.neighbors]))
+
+    @cached_property
+    def linked(self):
+        columns, n_linked = self._graph.columns, self._graph.weights > 0
+        to = ((columns[self.index][:, None] == self.neighbors[:, None]) & n_linked[self.index][:, None]).any(2)
+        back = (columns[self.neighbors][None] == self.index[:, None, None]) & n_linked[self.neighbors][None]
+        return to | back.any(2) | (self.index[:, None] == self.neighbors)
+
+    @cached_property
+    def logits(self):
+        return _LOGIT_SCALE * self._network.classifier(self.h_view)
+
+    @cached_property
+    def features_hat(self):
+        features = self.features.double() if self.features.device.type != "mps" else self.features
+        return (ridge_coefficients(features, self._graph.penalty(features)) @ features).to(self.h.dtype)
+
+    @property
+    def edge_lengths(self):
+        columns, weights = self._graph.columns[self.index], self._graph.weights[self.index]
+        return weights * (self._network.head.project(self._graph.p)[columns] - self.h[:, None]).square().sum(2)
+
+    @cached_property
+    def labels(self):
+        return self._graph.labels[self.index]
+
+    @cached_property
+    def confident(self):
+        return self._graph.confident[self.index]
+
+    @cached_property
+    def features(self):
+        return RidgeExpression().normalize(self.h)[0]
+
+
+class PseudoGraph:
+    """The graph of a head's own largest coefficients, and the clusters in it; renewed while the head learns.
+
+    Parameters
+    ----------
+    x : tensor of shape (n_samples, 1 + n_views, n_axes)
+        Directions of the samples' codes, and of their views'.
+    n_clusters : int
+    dim : float
+        Expected dimension of a subspace.
+    confidence : float
+        A label is sure if the graph links the sample to its own cluster with this share of its weights.
+    seed : int
+    """
+
+    labels = lam = None
+
+    def __init__(self, x, n_clusters, dim, confidence, seed):
+        self.x, self.p = x, x[:, 0]
+        self.n_clusters, self.dim, self.confidence, self.seed = n_clusters, dim, confidence, seed
+
+    def penalty(self, features):
+        """Penalty of the ridge on a batch, by the first one."""
+        if self.lam is None:
+            spectrum = gram_spectrum(features.detach())
+            self.lam = ridge_penalty(spectrum, limited_freedom(self.dim, self.n_clusters, len(features)))
+        return self.lam
+
+    @torch.no_grad()
+    def renew(self, head):
+        """Make graph and clusters of the present head."""
+        z = RidgeExpression().normalize(head.project(self.p))[0]
+        path, device = RidgePath(z), self.p.device
+        ((dim, lam),) = penalties_by_dim(path.spectrum, [self.dim], self.n_clusters, len(z)).items()
+        columns, coefs = path.top_coefficients(lam, min(N_COEFS, len(z) - 1))
+        _, labels = best_graph({dim: affinity_from_top(columns, coefs)}, self.n_clusters, self.seed)
+        labels = np.unique(labels, return_inverse=True)[1]
+        if self.labels is not None:
+            labels = match_labels(labels, self.labels.cpu().numpy()) % self.n_clusters
+        self.labels = torch.from_numpy(labels).to(device)
+        self.columns, weights = (torch.from_numpy(part).to(device) for part in (columns, coefs))
+        weights = weights.clamp_min(0)
+        self.weights = weights / weights.sum(1, keepdim=True).clamp_min(torch.finfo(weights.dtype).tiny)
+        own = (self.labels[self.columns] == self.labels[:, None]) * self.weights
+        self.confident = own.sum(1) >= self.confidence
+
+
+def directions_of_views(network, head, rows, augment, n_views):
+    """Directions of the codes of samples, and of random views of each, shape (n_samples, 1 + n_views, n_axes)."""
+    blocks = []
+    with torch.inference_mode():
+        for block in rows.split(512):
+            x = network.eval()(block).x
+            views = [x, *(augment(x) for _ in range(n_views if augment else 0))]
+            codes = [network.encoder(view).flatten(1) for view in views]
+            blocks.append(torch.stack([head.directions(z) for z in codes], dim=1))
+    return torch.cat(blocks).clone()
+
+
+def _any_view(x):
+    """One of the views of each sample, at random; the sample itself where there is none."""
+    n_samples, n_kept = x.shape[:2]
+    first = min(1, n_kept - 1)
+    drawn = torch.randint(first, n_kept, (n_samples,), device=x.device)
+    return x[torch.arange(n_samples, device=x.device), drawn]
