@@ -3,7 +3,6 @@
 import warnings
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from .segmentation import DegenerateAffinityWarning, find_candidates, relative_scores
 
@@ -34,10 +33,8 @@ def best_graph(graphs, n_clusters, seed):
     if n_clusters == 1:
         return next(iter(graphs)), np.zeros(next(iter(graphs.values())).shape[0], dtype=np.int64)
     generator, labellings = np.random.RandomState(seed), []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        for graph in graphs.values():
-            labellings += find_candidates(graph, n_clusters, generator, **_FEW).values()
+    for graph in graphs.values():
+        labellings += find_candidates(graph, n_clusters, generator, **_FEW).values()
     scores = _information(graphs, labellings, n_clusters)
     graph, labelling = np.unravel_index(np.argmax(scores), scores.shape)
     return list(graphs)[graph], labellings[labelling]

@@ -1,6 +1,5 @@
 """One rule without knobs and without labels: candidates of several views and dimensions, and how to choose."""
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -10,7 +9,6 @@ import torch
 from joblib import delayed
 from numpy.typing import ArrayLike
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import check_array, get_tags
@@ -234,9 +232,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         """Candidates of one view, the best first."""
         lams = penalties_by_dim(path.spectrum, dims, self.n_clusters, len(path.scores))
         seeds = draw_seeds(seed, len(lams))
-        # Settings of the process that threads must not change: k-means sets the number of BLAS threads, too.
-        with warnings.catch_warnings(), self._threads() as run:
-            warnings.simplefilter("ignore", ConvergenceWarning)
+        with self._threads() as run:
             graphs = run(delayed(self._graph)(view, dim, lam, path) for dim, lam in lams.items())
             proposed = run(
                 delayed(find_candidates)(graph.affinity, self.n_clusters, seed)

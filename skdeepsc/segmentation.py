@@ -1,8 +1,6 @@
 """From an affinity to labels: spectral clustering that loses no eigenvectors, normalised cut, label matching."""
 
-import warnings
 from contextlib import suppress
-from itertools import product
 from typing import Any, Literal
 
 import numpy as np
@@ -12,13 +10,12 @@ from scipy.linalg import eigh
 from scipy.optimize import linear_sum_assignment
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import eigsh
-from sklearn.cluster import k_means
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics.cluster import contingency_matrix
 from sklearn.utils import check_random_state
 
 from ._compat import cluster_qr, discretize
 from ._input import unit_rows
+from ._kmeans import k_means_starts
 from ._warn import warn_user
 
 # Ways from an embedding to labels.
@@ -44,6 +41,8 @@ NO_LENGTH = 1e-12
 # Steps of the random walks, and starts of each k-means, among which candidates are found.
 _DIFFUSION_STEPS = (8, 16, 32)
 _N_STARTS = 8
+# Rounds of further starts that must not add this share to the edge information before the search ends, and the most.
+_PATIENCE, _LEAST_GAIN, _MOST_ROUNDS = 2, 1e-4, 20
 
 
 class DegenerateAffinityWarning(UserWarning):
@@ -68,7 +67,8 @@ def spectral_labels(
         works on rows of unit length (Ng, Jordan, Weiss, NIPS 2001), which is steadier: the lengths of the rows follow
         the degrees of the samples and say nothing about clusters. ``"diffusion"``: k-means on unit rows of
         ``6 * n_clusters + 1`` eigenvectors, each times its eigenvalue to the 8th power, eight steps of a random walk.
-        ``"best"``: the one of :func:`candidate_labels` with the most :func:`edge_information`.
+        ``"best"``: the one of :func:`candidate_labels` with the most :func:`edge_information`, and of further rounds of
+        starts until two have found no better one, so that one graph has one answer as far as its score tells.
     random_state : int, RandomState instance or None, default=None
         Randomness of the assignment.
 
@@ -95,9 +95,7 @@ def spectral_labels(
     _warn_if_degenerate(graph, n_parts, n_clusters)
     generator = check_random_state(random_state)
     if assign_labels == "best":
-        candidates = list(candidate_labels(graph, n_clusters, random_state=generator).values())
-        information = [information for information, _ in score_labels(graph, candidates)]
-        labels = candidates[np.argmax(information)]
+        labels = _best_labels(graph, part, n_clusters, generator)
     else:
         n_vectors = _DIFFUSION_VECTORS * n_clusters + 1 if assign_labels == "diffusion" else n_clusters
         values, vectors = _eigenpairs(graph, part, n_vectors, generator)
@@ -219,15 +217,18 @@ def candidate_labels(affinity: Any, n_clusters: int, *, random_state: RandomStat
         walks of 8, 16 and 32 steps (``"diffusion-8-1"``, ...), see :func:`spectral_labels`; ``"cluster_qr"`` and
         ``"discretize"``. Assignments that fail on a degenerate embedding are left out.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # Fewer distinct rows than clusters.
-        return find_candidates(affinity, n_clusters, random_state)
+    return find_candidates(affinity, n_clusters, random_state)
 
 
 def find_candidates(affinity, n_clusters, random_state, walks=_DIFFUSION_STEPS, n_starts=_N_STARTS):
-    """:func:`candidate_labels` without a filter for k-means's warnings, which threads cannot set."""
+    """:func:`candidate_labels` of some random walks and starts."""
     graph, generator = _as_graph(affinity), check_random_state(random_state)
-    return _candidates(graph, _components(graph)[1], n_clusters, generator, walks, n_starts)
+    n_samples = graph.shape[0]
+    if n_clusters in (1, n_samples):
+        return {"only": np.arange(n_samples) % n_clusters}
+    values, vectors = _walks(graph, _components(graph)[1], n_clusters, generator)
+    candidates = _starts(_embeddings(values, vectors, n_clusters, walks), n_clusters, n_starts, generator)
+    return candidates | _without_starts(values, vectors, n_clusters, generator)
 
 
 def score_labels(affinity, labellings):
@@ -293,9 +294,9 @@ def warn_if_degenerate(affinity, labels, n_clusters):
 def _assign(values, vectors, n_clusters, assign_labels, generator):
     leading = vectors[:, :n_clusters]
     if assign_labels == "kmeans":
-        return k_means(unit_rows(leading, floor=NO_LENGTH), n_clusters, n_init=10, random_state=generator)[1]
+        return _k_means(unit_rows(leading, floor=NO_LENGTH), n_clusters, generator)
     if assign_labels == "diffusion":
-        return k_means(_diffused(values, vectors, 8), n_clusters, n_init=10, random_state=generator)[1]
+        return _k_means(_diffused(values, vectors, 8), n_clusters, generator)
     if assign_labels == "cluster_qr":
         return cluster_qr(leading)
     if assign_labels == "discretize":
@@ -305,20 +306,55 @@ def _assign(values, vectors, n_clusters, assign_labels, generator):
     )
 
 
-def _candidates(graph, part, n_clusters, generator, walks, n_starts):
-    n_samples = graph.shape[0]
-    if n_clusters in (1, n_samples):
-        return {"only": np.arange(n_samples) % n_clusters}
-    values, vectors = _eigenpairs(graph, part, _DIFFUSION_VECTORS * n_clusters + 1, generator)
+def _k_means(rows, n_clusters, generator):
+    labels, inertia = k_means_starts(rows, n_clusters, 10, generator)
+    return labels[inertia.argmin()]
+
+
+def _best_labels(graph, part, n_clusters, generator):
+    """The candidate with the most edge information, after rounds of starts that find no better one."""
+    values, vectors = _walks(graph, part, n_clusters, generator)
+    embeddings = _embeddings(values, vectors, n_clusters, _DIFFUSION_STEPS)
+    candidates, best, stale = _without_starts(values, vectors, n_clusters, generator), (-np.inf, None), 0
+    for _ in range(_MOST_ROUNDS):
+        candidates |= _starts(embeddings, n_clusters, _N_STARTS, generator)
+        labellings = list(candidates.values())
+        information = [information for information, _ in score_labels(graph, labellings)]
+        found = int(np.argmax(information))
+        stale = 0 if information[found] > best[0] + _LEAST_GAIN * abs(best[0]) else stale + 1
+        best = max(best, (information[found], labellings[found]), key=lambda pair: pair[0])
+        candidates = {}
+        if stale == _PATIENCE:
+            break
+    return best[1]
+
+
+def _walks(graph, part, n_clusters, generator):
+    return _eigenpairs(graph, part, _DIFFUSION_VECTORS * n_clusters + 1, generator)
+
+
+def _embeddings(values, vectors, n_clusters, walks):
+    """Unit rows in which k-means looks for clusters, by name."""
     embeddings = {"kmeans": unit_rows(vectors[:, :n_clusters], floor=NO_LENGTH)}
-    embeddings |= {f"diffusion-{steps}": _diffused(values, vectors, steps) for steps in walks}
-    candidates = {}
-    for (name, rows), start in product(embeddings.items(), range(1, n_starts + 1)):
-        candidates[f"{name}-{start}"] = k_means(rows, n_clusters, n_init=1, random_state=generator)[1]
+    return embeddings | {f"diffusion-{steps}": _diffused(values, vectors, steps) for steps in walks}
+
+
+def _starts(embeddings, n_clusters, n_starts, generator):
+    """Labellings of some starts of k-means on each embedding, by name."""
+    labellings = {}
+    for name, rows in embeddings.items():
+        labels, _ = k_means_starts(rows, n_clusters, n_starts, generator)
+        labellings |= {f"{name}-{start}": found for start, found in enumerate(labels, 1)}
+    return labellings
+
+
+def _without_starts(values, vectors, n_clusters, generator):
+    """Labellings of one embedding that need no starts, by name."""
+    labellings = {}
     for name in ("cluster_qr", "discretize"):
         with suppress(np.linalg.LinAlgError):
-            candidates[name] = _assign(values, vectors, n_clusters, name, generator)
-    return candidates
+            labellings[name] = _assign(values, vectors, n_clusters, name, generator)
+    return labellings
 
 
 def _diffused(values, vectors, n_steps):

@@ -1,5 +1,8 @@
 import os
 
+# Two test processes share the cores; linear algebra would start a team of threads in each, which wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Before scipy is imported: scikit-learn's checks then include array API input.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
 

@@ -5,8 +5,11 @@ import numpy as np
 import pytest
 from scipy import sparse
 from scipy.linalg import block_diag, eigh
+from sklearn.cluster import KMeans
+from sklearn.neighbors import kneighbors_graph
 
 import skdeepsc.segmentation as segmentation
+from skdeepsc._kmeans import k_means_starts, lloyd
 from skdeepsc.affinity import enhanced_affinity
 from skdeepsc.segmentation import (
     DegenerateAffinityWarning,
@@ -216,6 +219,37 @@ def test_candidates_are_labellings_and_best_has_the_most_information():
     best = spectral_labels(affinity, 3, assign_labels="best", random_state=0)
     most = max(edge_information(affinity, labels) for labels in candidates.values())
     assert edge_information(affinity, best) == pytest.approx(most)
+
+
+def test_starts_together_are_those_of_scikit_learn_one_by_one():
+    """From the same centres the same labels and inertia; an empty cluster gets a row that lies far from its own."""
+    generator = np.random.RandomState(0)
+    X = generator.normal(size=(300, 5)) + generator.normal(size=(4, 5)).repeat(75, axis=0)
+    starts = X[generator.randint(300, size=(3, 6))]
+    starts[0, 0] = 50.0
+    labels, inertia = lloyd(X, starts)
+    for found, lost, centers in zip(labels, inertia, starts, strict=True):
+        alone = KMeans(6, init=centers, n_init=1, algorithm="lloyd").fit(X)
+        np.testing.assert_array_equal(found, alone.labels_)
+        assert lost == pytest.approx(alone.inertia_)
+    labels, inertia = k_means_starts(X, 6, 4, generator)
+    greedy = [KMeans(6, n_init=1, random_state=seed).fit(X).inertia_ for seed in range(4)]
+    assert inertia.mean() < 1.05 * np.mean(greedy)
+    assert set(k_means_starts(np.ones((5, 2)), 3, 2, generator)[0].ravel()) == {0}
+
+
+def test_best_labels_are_better_than_the_first_candidates():
+    generator = np.random.RandomState(0)
+    centers = generator.normal(size=(30, 6))
+    X = np.repeat(centers, 12, axis=0) + 0.55 * generator.normal(size=(360, 6))
+    affinity = kneighbors_graph(X, 5)
+    affinity = affinity.maximum(affinity.T)
+    found = [spectral_labels(affinity, 30, assign_labels="best", random_state=seed) for seed in range(6)]
+    first = [candidate_labels(affinity, 30, random_state=seed).values() for seed in range(6)]
+    first = [max(edge_information(affinity, labels) for labels in labellings) for labellings in first]
+    best = [edge_information(affinity, labels) for labels in found]
+    assert min(best) > np.mean(first)
+    assert np.mean(best) > np.mean(first) + np.std(first)
 
 
 def test_candidates_of_one_cluster_and_of_as_many_as_samples():

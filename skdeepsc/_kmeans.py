@@ -1,0 +1,101 @@
+"""k-means from many starts at once: the products of all starts are one, where scikit-learn makes start after start."""
+
+import numpy as np
+from scipy import sparse
+
+# Distances that are held at once, between rows and centres of all starts.
+_HELD = 2**22
+_MAX_ITER = 300
+# Largest squared move of the centres, relative to the variance of a feature, at which a start has converged.
+_TOL = 1e-4
+
+
+def k_means_starts(X, n_clusters, n_starts, generator):
+    """k-means from several greedy k-means++ starts (Arthur, Vassilvitskii, SODA 2007).
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+    n_clusters, n_starts : int
+    generator : RandomState
+
+    Returns
+    -------
+    labels : ndarray of shape (n_starts, n_samples), int
+    inertia : ndarray of shape (n_starts,)
+        Sums of squared distances to the nearest centres.
+    """
+    squares = np.einsum("ij,ij->i", X, X)
+    return lloyd(X, _plus_plus(X, squares, n_clusters, n_starts, generator))
+
+
+def lloyd(X, centers):
+    """Lloyd's algorithm from given centres, shape (n_starts, n_clusters, n_features); labels and inertia of each."""
+    n_starts, n_clusters = centers.shape[:2]
+    centers, tol = centers.copy(), _TOL * X.var(axis=0).mean()
+    labels = np.full((n_starts, len(X)), -1)
+    squares = np.einsum("ij,ij->i", X, X)
+    left = np.arange(n_starts)
+    for _ in range(_MAX_ITER):
+        found, distances = _nearest(X, squares, centers[left])
+        moved = _means(X, found, distances, n_clusters)
+        shifts = ((moved - centers[left]) ** 2).sum((1, 2))
+        unchanged = (found == labels[left]).all(1)
+        centers[left], labels[left] = moved, found
+        left = left[~unchanged & (shifts > tol)]
+        if not len(left):
+            break
+    labels, distances = _nearest(X, squares, centers)
+    return labels, distances.sum(1)
+
+
+def _plus_plus(X, squares, n_clusters, n_starts, generator):
+    """Starts: each centre a row, drawn by its distance from those before it, the best of a few drawn."""
+    n_trials = 2 + int(np.log(n_clusters))
+    chosen = generator.randint(len(X), size=(n_starts, 1))
+    centers = np.empty((n_starts, n_clusters, X.shape[1]), X.dtype)
+    nearest = np.full((n_starts, 1, len(X)), np.inf)
+    for k in range(n_clusters):
+        if k:
+            sums = np.cumsum(nearest[:, 0], axis=1)
+            drawn = generator.uniform(size=(n_starts, n_trials)) * sums[:, -1:]
+            chosen = [np.searchsorted(total, draw) for total, draw in zip(sums, drawn, strict=True)]
+            chosen = np.minimum(chosen, len(X) - 1)
+        rows = X[chosen]
+        products = (rows.reshape(-1, X.shape[1]) @ X.T).reshape(*chosen.shape, -1)
+        distances = np.maximum(squares - 2 * products + squares[chosen][..., None], 0)
+        distances = np.minimum(distances, nearest)
+        best = (np.arange(n_starts), distances.sum(2).argmin(1))
+        centers[:, k], nearest = rows[best], distances[best][:, None]
+    return centers
+
+
+def _nearest(X, squares, centers):
+    """Nearest centre of each row, and the squared distance from it, for each start."""
+    n_starts, n_clusters, n_features = centers.shape
+    labels = np.empty((n_starts, len(X)), dtype=np.int64)
+    distances = np.empty((n_starts, len(X)))
+    lengths = np.einsum("skd,skd->sk", centers, centers)
+    flat = centers.reshape(-1, n_features).T
+    n_rows = max(1, _HELD // flat.shape[1])
+    for start in range(0, len(X), n_rows):
+        block = slice(start, start + n_rows)
+        apart = lengths - 2 * (X[block] @ flat).reshape(-1, n_starts, n_clusters)
+        labels[:, block] = apart.argmin(2).T
+        distances[:, block] = np.maximum(apart.min(2).T + squares[block], 0)
+    return labels, distances
+
+
+def _means(X, labels, distances, n_clusters):
+    """Centres of clusters, for each start; that of an empty one is a row that lies farthest from its own."""
+    n_starts, n_samples = labels.shape
+    cluster = (labels + n_clusters * np.arange(n_starts)[:, None]).ravel()
+    member = np.tile(np.arange(n_samples), n_starts)
+    shape = (n_starts * n_clusters, n_samples)
+    means = sparse.csr_array((np.ones(len(cluster), X.dtype), (cluster, member)), shape=shape) @ X
+    sizes = np.bincount(cluster, minlength=len(means))
+    means /= np.maximum(sizes, 1)[:, None]
+    for start in np.unique(np.flatnonzero(sizes == 0) // n_clusters):
+        empty = np.flatnonzero(sizes[start * n_clusters : (start + 1) * n_clusters] == 0)
+        means[start * n_clusters + empty] = X[np.argsort(-distances[start], kind="stable")[: len(empty)]]
+    return means.reshape(n_starts, n_clusters, -1)
