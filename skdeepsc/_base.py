@@ -86,6 +86,23 @@ class BaseSubspaceClustering(CallbackSupportMixin, ClusterMixin, Randomized):
         check_is_fitted(self)
         return self._label(self._read(X, reset=False))
 
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
+        """Shares of the clusters in what labels new samples; the largest is what `predict` gives.
+
+        Parameters
+        ----------
+        X : array-like or tensor of shape (n_samples, n_features) or (n_samples, ...)
+            Samples like those in `fit`; read block by block.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_found), float64
+            A column for each cluster in `labels_`; rows sum to 1.
+        """
+        check_is_fitted(self)
+        samples = self._read(X, reset=False)
+        return self._fill(self._shares(), samples, np.empty((samples.shape[0], self._n_found())))
+
     # What a clusterer supplies
 
     def _represent(self, samples, progress):
@@ -96,9 +113,13 @@ class BaseSubspaceClustering(CallbackSupportMixin, ClusterMixin, Randomized):
         """Labels of the rows that are clustered."""
         raise NotImplementedError
 
-    def _labeller(self):
-        """A function that gives the labels of a block of new samples."""
+    def _shares(self):
+        """A function that gives the shares of the clusters for a block of new samples."""
         raise NotImplementedError
+
+    def _n_found(self):
+        """Columns of these shares."""
+        return int(self.labels_.max()) + 1
 
     def _n_tasks(self):
         """Tasks that a fit reports."""
@@ -125,14 +146,17 @@ class BaseSubspaceClustering(CallbackSupportMixin, ClusterMixin, Randomized):
 
     def _label(self, samples, rows=None):
         """Labels of samples, or of some of them by their numbers, block by block."""
-        label, n_rows = self._labeller(), samples.shape[0] if rows is None else len(rows)
-        labels = np.empty(n_rows, dtype=np.int64)
+        shares, n_rows = self._shares(), samples.shape[0] if rows is None else len(rows)
+        return self._fill(lambda block: shares(block).argmax(axis=1), samples, np.empty(n_rows, np.int64), rows)
+
+    def _fill(self, function, samples, out, rows=None):
+        """An array filled with what a function gives for blocks of samples, or of some of them."""
 
         def fill(block):  # Pieces that are kept until the end would scatter the memory.
-            labels[block] = label(samples[block if rows is None else rows[block]])
+            out[block] = function(samples[block if rows is None else rows[block]])
 
-        self._by_blocks(fill, n_rows)
-        return labels
+        self._by_blocks(fill, len(out))
+        return out
 
     def _by_blocks(self, function, n_rows):
         """What a function returns for each block of rows, a slice."""
@@ -213,7 +237,7 @@ class BaseGraphClustering(BaseSubspaceClustering):
 
     def _label_all(self, row_labels, samples):
         n_samples, rows = samples.shape[0], self.sample_indices_
-        self.labels_ = np.empty(n_samples, dtype=np.int64)
+        self.labels_ = np.zeros(n_samples, dtype=np.int64)
         self.labels_[rows] = row_labels
         rest = np.setdiff1d(np.arange(n_samples), rows, assume_unique=True)
         if len(rest):

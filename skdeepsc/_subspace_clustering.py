@@ -15,7 +15,7 @@ from sklearn.utils import check_array, get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import BaseGraphClustering, Threaded
-from ._input import row_blocks, unit_rows
+from ._input import unit_rows
 from ._params import Count, estimator
 from ._random import draw_seeds
 from .affinity import affinity_from_top
@@ -23,7 +23,7 @@ from .features import AutoEncoder, Scattering
 from .features._base import OnDevice, TakesCallbacks, TransformsImages
 from .nn import RidgePath, penalties_by_dim
 from .segmentation import find_candidates, relative_scores, warn_if_degenerate
-from .training.batches import collect, to_device
+from .training.batches import to_device
 
 _NAMED_VIEWS = ("autoencoder", "scattering", "pixels")
 # Centred rows that are shorter than this share of the longest row before centring are rounding errors of float32.
@@ -131,26 +131,6 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
 
     # Public answers
 
-    def predict_proba(self, X: ArrayLike) -> np.ndarray:
-        """Shares of the clusters in the coefficients that express new samples by the training rows.
-
-        The `n_coefs` largest positive coefficients of the winning view's ridge are divided by their sum and added up
-        cluster by cluster. A sample without positive coefficients gets the sizes of the clusters.
-
-        Parameters
-        ----------
-        X : array-like or tensor of shape (n_samples, n_features) or (n_samples, ...)
-
-        Returns
-        -------
-        proba : ndarray of shape (n_samples, n_clusters), float32
-            Rows sum to 1.
-        """
-        check_is_fitted(self)
-        samples = self._read(X, reset=False)
-        shares, proba = self._share_of(), np.empty((len(samples), self._vote_params[0]), dtype=np.float32)
-        return collect((shares(samples[block]) for block in row_blocks(len(samples))), proba)
-
     def transform(self, X: ArrayLike) -> np.ndarray:
         """Samples under the winning view.
 
@@ -257,23 +237,19 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         self._best_labels = np.unique(best.labels, return_inverse=True)[1]
         self.embedding_, self._mean, self._floor = features, mean, floor
         self._vote_weights = path.weights(best.graph.lam).cpu().numpy()
-        self._vote_params = self.n_clusters, self.n_coefs
+        self._n_votes = self.n_coefs
 
     # New rows
 
-    def _labeller(self):
-        shares = self._share_of()
-        return lambda block: shares(block).cpu().numpy().argmax(axis=1)
-
-    def _share_of(self):
-        """A function that gives the shares of the clusters for a block of new samples, as a tensor."""
-        n_clusters, n_coefs = self._vote_params
-        membership = np.eye(n_clusters, dtype=np.float32)[self._row_labels]
+    def _shares(self):
+        """Shares of the clusters in the largest positive coefficients of a sample, their sizes if it has none."""
+        n_coefs = self._n_votes
+        membership = np.eye(self._n_found(), dtype=np.float32)[self._row_labels]
         membership, weights = torch.from_numpy(membership).to(self.device_), to_device(self._vote_weights, self.device_)
 
         def shares(block):
             features = unit_rows(self._features(self.view_, block), self._mean, self._floor)
-            return _votes(torch.from_numpy(features).to(self.device_) @ weights, membership, n_coefs)
+            return _votes(torch.from_numpy(features).to(self.device_) @ weights, membership, n_coefs).cpu().numpy()
 
         return shares
 

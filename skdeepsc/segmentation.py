@@ -234,8 +234,10 @@ def find_candidates(affinity, n_clusters, random_state, walks=_DIFFUSION_STEPS, 
 def score_labels(affinity, labellings):
     """Edge information and normalised cut of several labellings of one affinity, a list of pairs."""
     graph = _as_graph(affinity)
-    compact = (np.unique(labels, return_inverse=True)[1] for labels in labellings)
-    between = [_between(graph, labels) for labels in compact]
+    edges = sparse.coo_array(graph)
+    apart = edges.row != edges.col
+    row, col, weights = edges.row[apart], edges.col[apart], edges.data[apart]
+    between = [_between(row, col, weights, labels) for labels in labellings]
     return [(_edge_information(table), _cut(table)) for table in between]
 
 
@@ -375,13 +377,13 @@ def _edge_information(between):
     return float((shares[linked] * np.log(shares[linked] / np.outer(ends, ends)[linked])).sum())
 
 
-def _between(graph, labels):
-    """Affinity from each cluster to each, without the diagonal of the graph."""
-    membership = sparse.csr_array((np.ones(len(labels)), (np.arange(len(labels)), labels)))
-    between = membership.T @ (graph @ membership)
-    between = between.toarray() if sparse.issparse(between) else between
-    between[np.diag_indices_from(between)] -= np.bincount(labels, weights=graph.diagonal())
-    return np.maximum(between, 0)
+def _between(row, col, weights, labels):
+    """Affinity from each cluster to each, from edges."""
+    clusters, labels = np.unique(labels, return_inverse=True)
+    n_clusters = len(clusters)
+    pairs = labels[row] * n_clusters + labels[col]
+    between = np.bincount(pairs, weights, minlength=n_clusters**2).astype(np.float64)  # Without edges it is of int.
+    return between.reshape(n_clusters, n_clusters)
 
 
 def _off_zero(vectors):

@@ -19,7 +19,7 @@ DIGITS = load_digits(n_class=3)
 # Neither the batches nor the samples are even numbers.
 IMAGES = DIGITS.images[:251]
 RUN = {"random_state": 0, "device": "accelerate"}
-SHORT = {"max_epochs": 4, **RUN}
+SHORT = {"max_epochs": 2, **RUN}
 
 
 class FirstLabels(KMeans):
@@ -48,15 +48,15 @@ class FirstDead:
 def estimators(cache):
     """What is trained, by name."""
     ncsc = {
-        "n_clusters": 3, "batch_size": 84, "subspace_epochs": 2, "classifier_epochs": 3, "max_epochs": 3, **RUN,
-        "autoencoder": AutoEncoder(channels=(10, 20, 30), max_epochs=4),
+        "n_clusters": 3, "batch_size": 84, "subspace_epochs": 1, "classifier_epochs": 1, "max_epochs": 3, **RUN,
+        "autoencoder": AutoEncoder(channels=(10, 20, 30), max_epochs=2),
     }  # fmt: skip
     stops = EarlyStopping("train_loss", threshold=10, patience=2)
     return {
         "autoencoder": AutoEncoder(batch_size=33, **SHORT),
         "cached": AutoEncoder(memory=cache, **SHORT),
         "cached again": AutoEncoder(memory=cache, **SHORT),
-        "stopped": AutoEncoder(callbacks=[stops], **{**SHORT, "max_epochs": 9}),
+        "stopped": AutoEncoder(callbacks=[stops], **{**SHORT, "max_epochs": 6}),
         "drawn again": AutoEncoder(network=FirstDead(), batch_size=25, **SHORT),
         "ncsc": NCSC(init=KMeans(3), **ncsc),
         "spectral": NCSC(**ncsc),
@@ -76,7 +76,7 @@ def outcome(estimator):
 def main(folder):
     """Train all and let the first process write them."""
     process = Accelerator()
-    _first_labels._EPOCHS = (10, 10)  # The classifier need not learn the first labels well.
+    _first_labels._EPOCHS = (4, 4)  # The classifier need not learn the first labels well.
     fitted = {name: estimator.fit(IMAGES) for name, estimator in estimators(f"{folder}/cache").items()}
     fitted["ncsc"].partial_fit(IMAGES)
     own = {name: outcome(estimator) for name, estimator in fitted.items()}

@@ -16,6 +16,8 @@ SETTINGS = {
     "scale": 0.3,
     "shear": 0.3,
     "flip": True,
+    "light": 0.7,
+    "gamma": 0.5,
     "contrast": 0.5,
     "brightness": 0.3,
     "noise": 0.1,
@@ -96,6 +98,19 @@ def test_contrast_keeps_the_mean_and_brightness_the_differences(x):
     added = view(x, brightness=0.3) - x
     assert added.flatten(1).std(1).max() < 1e-6
     assert 0.2 < added.abs().max() <= 0.3
+
+
+def test_light_is_the_exponential_of_a_plane_and_gamma_keeps_black_and_white(x):
+    logs = torch.log(view(x, light=0.7) / x)[:, 0]
+    assert torch.allclose(logs.diff(n=2, dim=1), torch.zeros(1), atol=1e-4)
+    assert torch.allclose(logs.diff(n=2, dim=2), torch.zeros(1), atol=1e-4)
+    slopes = torch.stack([logs[:, -1, 0] - logs[:, 0, 0], logs[:, 0, -1] - logs[:, 0, 0]]) / 2
+    assert 0.5 < slopes.abs().max() < 0.7
+    exponents = (torch.log(view(x, gamma=0.5)) / torch.log(x)).flatten(1)
+    assert (exponents.std(1) < 1e-3).all()
+    assert 0.4 < exponents.mean(1).log().abs().max() < 0.5
+    ends = torch.tensor([-1.0, 0.0, 1.0]).view(1, 1, 1, 3)
+    assert torch.equal(view(ends, gamma=0.5), ends)
 
 
 def test_erasing_is_a_rectangle_of_the_mean_and_masking_is_zero(x):

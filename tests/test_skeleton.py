@@ -9,7 +9,7 @@ from sklearn.cluster import SpectralClustering
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import adjusted_rand_score
 
-from skdeepsc import DSCSC, EDSC, NCSC, PSSC, SSC, SSCOMP, AutoEncoder
+from skdeepsc import DSCSC, EDSC, NCSC, PSSC, SSC, SSCOMP, AutoEncoder, SubspaceClustering
 from skdeepsc._base import BaseSelfExpressive
 from skdeepsc._warn import warn_user
 from skdeepsc.affinity import Affinity, top_affinity
@@ -48,6 +48,31 @@ def test_a_refused_fit_changes_nothing(images, estimator):
         fitted.fit(broken[:, :4, :4])
     assert all(vars(fitted)[name] is value for name, value in before.items())
     np.testing.assert_array_equal(getattr(fitted, answer)(X), said)
+
+
+@pytest.mark.filterwarnings("ignore::skdeepsc.segmentation.DegenerateAffinityWarning")
+@pytest.mark.filterwarnings("ignore:The classifier is collapsing")
+@pytest.mark.parametrize("estimator", [*DEEP, SubspaceClustering, *SHALLOW])
+def test_probabilities_belong_to_predictions(images, estimator):
+    X = images[0]
+    fitted = quick(estimator, n_neighbors=4).fit(X[:40])
+    proba = fitted.predict_proba(X)
+    assert proba.dtype == np.float64
+    assert proba.shape[1] >= fitted.labels_.max() + 1
+    assert proba.min() >= 0
+    np.testing.assert_allclose(proba.sum(1), 1, atol=1e-6)
+    np.testing.assert_array_equal(proba.argmax(1), fitted.predict(X))
+
+
+def test_probabilities_of_a_classic_are_inverse_residuals():
+    X, _ = make_union_of_subspaces(90, 12, random_state=0)
+    fitted = EDSC(3, random_state=0).fit(X[::2])
+    rows = X[1::2] / np.linalg.norm(X[1::2], axis=1, keepdims=True)
+    coef = rows @ fitted._weights
+    parts = [coef[:, fitted.labels_ == k] @ fitted.embedding_[fitted.labels_ == k] for k in range(3)]
+    inverse = np.column_stack([1 / ((rows - part) ** 2).sum(1) for part in parts])
+    np.testing.assert_allclose(fitted.predict_proba(X[1::2]), inverse / inverse.sum(1, keepdims=True), rtol=1e-6)
+    np.testing.assert_allclose(fitted.predict_proba(X[:1] * 0), 1 / 3)
 
 
 @pytest.mark.parametrize("method", [PSSC, NCSC])

@@ -17,6 +17,10 @@ classics   the methods without a network, on the pixels and on the codes of an a
            whose coefficients are not sparse also by Algorithm 2
 neighbours k-means and spectral clustering of the pixels, UMAP + k-means where umap-learn is installed
 
+Of a graph it prints its purity, the share of its weight that lies within the classes, and of an estimator's own graph
+how far the accuracy of its labels spreads when they are found again from LABEL_SEEDS seeds, beside the deviation over
+the seeds of whole fits.
+
 SubspaceClustering has no settings: it is measured as it comes, and again with each view alone.
 
 NCSC has no spectral clustering: default is the estimator with k-means of its codes beside it, trained the paper's
@@ -33,9 +37,9 @@ ablations stand in claims.json.
 import argparse
 import importlib.util
 import json
-import math
 import multiprocessing
 import resource
+import statistics
 import sys
 import time
 import warnings
@@ -52,7 +56,9 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.pipeline import make_pipeline
 
 from skdeepsc import AutoEncoder, SubspaceClustering, deep, paper_settings, shallow
+from skdeepsc.affinity import compute_affinity
 from skdeepsc.metrics import clustering_accuracy_score
+from skdeepsc.segmentation import spectral_labels
 
 TABLES = json.loads(Path(__file__).with_name("claims.json").read_text())
 DATA, CLAIMS, BEST_CLAIMS, ABLATIONS = (TABLES[name] for name in ("data", "claims", "best", "ablations"))
@@ -84,6 +90,9 @@ TRAINED_S2CONVSCN = {
     "gamma_class": 0.1,
     "class_loss": "cross_entropy",
 }
+
+# Seeds from which the labels of one graph are found again.
+LABEL_SEEDS = 5
 
 # Above it, C is made of a random part of the rows and the others follow their neighbours.
 LARGEST, SUBSAMPLE = 8000, 5000
@@ -175,7 +184,7 @@ def measure(options, way, seed):
         labels, seconds = timed(neighbour(way, n_clusters, seed).fit_predict, pixels)
         return [entry(labels, seconds, method=way)]
     if way in CLASSICS:
-        return classic(options, way, seed, X, n_clusters, entry)
+        return classic(options, way, seed, X, y, entry)
     if options.method == "subspaceclustering":
         views = "auto" if way == "default" else [way]
         clustering = SubspaceClustering(n_clusters, views=views, device=options.device, random_state=seed)
@@ -188,30 +197,46 @@ def measure(options, way, seed):
     params = {"subsample": subsample(X), **params, "n_clusters": n_clusters}
     estimator, seconds = timed(METHODS[method](**params, device=options.device, random_state=seed).fit, X)
     solver = "ridge" if estimator.solver == "ridge" else "trained"
-    return by_affinities(estimator, X, seconds, affinities, partial(entry, method=label, solver=solver))
+    return by_affinities(estimator, X, y, seconds, affinities, partial(entry, method=label, solver=solver))
 
 
-def classic(options, name, seed, X, n_clusters, entry):
+def classic(options, name, seed, X, y, entry):
     """A classic method as it comes; where its coefficients are not sparse, also by Algorithm 2."""
     seconds = 0
     if name.startswith("AE+"):
         X, seconds = timed(AutoEncoder(device=options.device, random_state=seed).fit_transform, X)
-    estimator, more = timed(CLASSICS[name](n_clusters, subsample=subsample(X), random_state=seed).fit, X)
+    estimator, more = timed(CLASSICS[name](int(y.max()) + 1, subsample=subsample(X), random_state=seed).fit, X)
     affinities = [(None, None)]
     if not sparse.issparse(estimator.coef_):
         affinities.append(("enhanced", constants_of("dscnet", options.data)))
-    return by_affinities(estimator, X, seconds + more, affinities, partial(entry, method=name))
+    return by_affinities(estimator, X, y, seconds + more, affinities, partial(entry, method=name))
 
 
-def by_affinities(estimator, X, seconds, affinities, entry):
+def by_affinities(estimator, X, y, seconds, affinities, entry):
     """A row for each affinity of the same coefficients; None is the estimator's own."""
     rows = []
     for affinity, params in affinities:
-        labels, more = estimator.labels_, 0
+        labels, more, graph, again = estimator.labels_, 0, estimator.affinity_matrix_, []
         if affinity is not None:
             labels, more = timed(estimator.recluster, X, affinity=affinity, affinity_params=params)
-        rows.append(entry(labels, seconds + more, affinity=affinity or estimator.affinity))
+            graph = compute_affinity(estimator.coef_, affinity, n_clusters=estimator.n_clusters, **(params or {}))
+        else:
+            again = [labels_of(estimator, graph, seed) for seed in range(LABEL_SEEDS)]
+        classes = y[estimator.sample_indices_]
+        graded = {
+            "purity": round(purity(graph, classes), 4),
+            "last_step": [round(clustering_accuracy_score(classes, labels), 4) for labels in again],
+        }
+        rows.append(entry(labels, seconds + more, affinity=affinity or estimator.affinity) | graded)
     return rows
+
+
+def labels_of(estimator, graph, seed):
+    """Labels of the graph of an estimator, found as it finds them, from another seed."""
+    assign_labels = estimator.assign_labels
+    if assign_labels == "auto":
+        assign_labels = "best" if estimator.affinity == "top" else "kmeans"
+    return spectral_labels(graph, estimator.n_clusters, assign_labels=assign_labels, random_state=seed)
 
 
 def collaborative(options, way, seed, X, n_clusters, entry):
@@ -312,16 +337,23 @@ def row(options, seed, y, labels, seconds, *, method=None, view=None, solver=Non
         "acc": round(clustering_accuracy_score(y, labels), 4),
         "nmi": round(float(normalized_mutual_info_score(y, labels)), 4),
         "ari": round(float(adjusted_rand_score(y, labels)), 4),
+        "purity": None,
+        "last_step": [],
         "seconds": round(seconds, 2),
         "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1),
     }
 
 
+def purity(graph, y):
+    """Share of the weight of a graph that lies within the classes."""
+    graph = sparse.coo_array(graph)
+    return float(graph.data[y[graph.row] == y[graph.col]].sum() / graph.data.sum())
+
+
 def show(rows, claim):
     """Print mean and standard deviation over the seeds."""
-    print(
-        f"\n{'method':20}{'view':13}{'C':9}{'affinity':13}{'ACC':>15}{'NMI':>15}{'ARI':>15}{'claim':>14}{'seconds':>9}{'MB':>7}"
-    )
+    titles = {"ACC": 15, "NMI": 15, "ARI": 15, "last step": 11, "purity": 8, "claim": 14, "seconds": 9, "MB": 7}
+    print(f"\n{'method':24}{'view':13}{'C':9}{'affinity':13}" + "".join(f"{name:>{n}}" for name, n in titles.items()))
     groups = {}
     for entry in rows:
         key = tuple(entry[name] or "" for name in ("method", "view", "solver", "affinity"))
@@ -331,20 +363,25 @@ def show(rows, claim):
         own = claim if view or solver else CLAIMS.get(method, {}).get(group[0]["data"])
         printed = "/".join("-" if value is None else f"{value:.3f}" for value in own or ())
         print(
-            f"{method:20}{view:13}{solver:9}{affinity:13}"
+            f"{method:24}{view:13}{solver:9}{affinity:13}"
             + "".join(f"{score:>15}" for score in scores)
+            + f"{last_step(group):>11}{'-' if group[0]['purity'] is None else format(mean(group, 'purity'), '.3f'):>8}"
             + f"{printed or '-':>14}{mean(group, 'seconds'):9.1f}{mean(group, 'peak_mb'):7.0f}"
         )
 
 
+def last_step(group):
+    """Deviation of the accuracy over the seeds of the labels alone, in the mean over the graphs."""
+    spreads = [statistics.stdev(entry["last_step"]) for entry in group if entry["last_step"]]
+    return f"± {statistics.mean(spreads):.3f}" if spreads else "-"
+
+
 def mean(group, key):
-    return sum(entry[key] for entry in group) / len(group)
+    return statistics.fmean(entry[key] for entry in group)
 
 
 def deviation(group, key):
-    if len(group) == 1:
-        return 0.0
-    return math.sqrt(sum((entry[key] - mean(group, key)) ** 2 for entry in group) / (len(group) - 1))
+    return statistics.stdev(entry[key] for entry in group) if len(group) > 1 else 0.0
 
 
 if __name__ == "__main__":

@@ -354,9 +354,9 @@ class BaseDeepSubspaceClustering(HasAutoEncoder, BaseSelfExpressive):
 
     # New rows
 
-    def _labeller(self):
+    def _shares(self):
         neighbors = self._neighbors()
-        return lambda block: neighbors.predict(self._expressed_features(self._encode(block)))
+        return lambda block: neighbors.predict_proba(self._expressed_features(self._encode(block)))
 
     def _neighbors(self):
         """Classifier by the clustered rows next to a sample in the latent space."""

@@ -5,8 +5,6 @@ from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
-from sklearn.utils.validation import check_is_fitted
 
 from .._params import Epochs, Estimator, estimator
 from ..nn import precise
@@ -29,28 +27,13 @@ class HasClassifier(Estimator):
 
     classifier_epochs: Epochs | Literal["auto"] = 0
 
-    def predict_proba(self, X: ArrayLike) -> np.ndarray:
-        """Probabilities of the clusters by the classifier.
-
-        Parameters
-        ----------
-        X : array-like or tensor of shape (n_samples, n_features) or (n_samples, ...)
-            Read block by block.
-
-        Returns
-        -------
-        proba : ndarray of shape (n_samples, n_classes), float64
-            Rows sum to 1; columns are the clusters in the order of `labels_`, without samples in `fit` last.
-        """
-        check_is_fitted(self)
-        samples = self._read(X, reset=False)
-        proba = np.empty((len(samples), len(self._classes)))
-        return collect((logits.softmax(1) for logits in self._logits(samples)), proba)
-
-    def _labeller(self):
+    def _shares(self):
         return lambda block: collect(
-            (logits.argmax(1) for logits in self._logits(block)), np.empty(len(block), dtype=np.int64)
+            (logits.softmax(1) for logits in self._logits(block)), np.empty((len(block), self._n_found()))
         )
+
+    def _n_found(self):
+        return len(self._classes)
 
     def _logits(self, samples):
         """What the classifier says of the clusters, block by block, in float64 where the device has it."""
@@ -104,26 +87,11 @@ class ClassifierOrNeighbors(HasClassifier):
             self._classes, labels = np.unique(matched, return_inverse=True)
         return labels
 
-    def predict_proba(self, X: ArrayLike) -> np.ndarray:
-        """Probabilities of the clusters by the classifier, or their shares among the nearest samples, see `predict_by`.
+    def _shares(self):
+        return super()._shares() if self._classifies() else super(HasClassifier, self)._shares()
 
-        Parameters
-        ----------
-        X : array-like or tensor of shape (n_samples, n_features) or (n_samples, ...)
-
-        Returns
-        -------
-        proba : ndarray of shape (n_samples, n_found)
-            A column for each cluster in `labels_`; rows sum to 1.
-        """
-        check_is_fitted(self)
-        if self._classifies():
-            return super().predict_proba(X)
-        z = self._encode(self._read(X, reset=False))
-        return self._neighbors().predict_proba(self._expressed_features(z))
-
-    def _labeller(self):
-        return super()._labeller() if self._classifies() else super(HasClassifier, self)._labeller()
+    def _n_found(self):
+        return super(HasClassifier, self)._n_found()
 
     def _classifies(self):
         return self._classes is not None and self.predict_by == "classifier"

@@ -53,7 +53,7 @@ class LearnsHead(Estimator):
     ----------
     confidence : float
         Least share of its links with which a sample must be tied to its own cluster for its label to supervise.
-    augment : {"auto", "digits", "faces", "objects", "rows"}, dict, callable or None
+    augment : {"auto", "digits", "faces", "objects", "light", "rows"}, dict, callable or None
         Random views, as in :class:`~skdeepsc.DSCSC`. ``"auto"``: each policy for images is tried, and the one whose
         features have the highest mean silhouette coefficient in their own clusters is kept; flat rows have no views.
         Without views the head is linear.
@@ -70,7 +70,7 @@ class LearnsHead(Estimator):
     """
 
     confidence: Probability = 0.8
-    augment: Literal["auto", "digits", "faces", "objects", "rows"] | dict | Callable | None = "auto"
+    augment: Literal["auto", "digits", "faces", "objects", "light", "rows"] | dict | Callable | None = "auto"
 
     def _contrast_costs(self, out):
         """Costs of a batch for clusters of few dimensions, from :class:`HeadOutputs`."""

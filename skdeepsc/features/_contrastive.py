@@ -29,9 +29,10 @@ class StructuralContrast(Estimator):
         k: the nearest samples of the batch, by their codes, are no negatives. 0 contrasts with all, Eq. (7).
     projector_sizes : sequence of two int
         Widths of the projector's hidden layer and of its output.
-    augment : {"auto", "digits", "faces", "objects", "rows"}, dict, callable or None
+    augment : {"auto", "digits", "faces", "objects", "light", "rows"}, dict, callable or None
         The random views T. A policy by name: ``"digits"`` (affine changes and contrast), ``"faces"`` (smaller ones,
-        mirroring, brightness), ``"objects"`` (mirroring, erasing), ``"rows"`` (noise, masking; for flat rows).
+        mirroring, brightness), ``"objects"`` (mirroring, erasing), ``"light"`` (a gain that grows across the image, its
+        logarithm up to 0.7; gamma), ``"rows"`` (noise, masking; for flat rows).
         ``"auto"``: :class:`~skdeepsc.DSCSC` pre-trains with each policy for images and keeps the one whose features
         have the highest mean silhouette coefficient in their own clusters, the paper's criterion, which needs no
         labels; a transformer, which knows no clusters, takes "digits"; flat rows always get "rows". A dict has
@@ -45,7 +46,7 @@ class StructuralContrast(Estimator):
     temperature: Positive = 0.1
     contrast_neighbors: Epochs = 10
     projector_sizes: Sequence[int] = (64, 64)
-    augment: Literal["auto", "digits", "faces", "objects", "rows"] | dict | Callable | None = "auto"
+    augment: Literal["auto", "digits", "faces", "objects", "light", "rows"] | dict | Callable | None = "auto"
 
     def _views(self, n_latent):
         """The augmentation, as a part of the network."""

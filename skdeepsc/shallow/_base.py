@@ -68,8 +68,16 @@ class BaseShallowSubspaceClustering(TakesRows, Threaded, BaseSelfExpressive):
 
     # New rows
 
-    def _labeller(self):
-        return lambda block: self._residuals(self._normalized(block)).argmin(axis=1)
+    def _shares(self):
+        """Inverse residuals, as shares."""
+
+        def shares(block):
+            residuals = self._residuals(self._normalized(block)).astype(np.float64)
+            scale = np.maximum(residuals.min(axis=1, keepdims=True), np.finfo(np.float64).tiny)
+            inverse = scale / np.maximum(residuals, scale)
+            return inverse / inverse.sum(axis=1, keepdims=True)
+
+        return shares
 
     def _residuals(self, z):
         """Squared distances from new rows to what the rows of each cluster contribute to them."""

@@ -10,8 +10,8 @@ from torch.nn import functional as F
 class RandomAugmentation(nn.Module):
     """A random view of each sample of a batch.
 
-    Images are warped by one small affine map each, flipped, changed in contrast and brightness, erased in part, and
-    noise is added; flat rows know noise and masking only. A setting of 0 leaves its step out.
+    Images are warped by one small affine map each, flipped, lit from elsewhere, changed in contrast and brightness,
+    erased in part, and noise is added; flat rows know noise and masking only. A setting of 0 leaves its step out.
 
     Parameters
     ----------
@@ -25,6 +25,11 @@ class RandomAugmentation(nn.Module):
         Largest shear, as the tangent of its angle.
     flip : bool, default=False
         Mirror half of the images left to right.
+    light : float, default=0.0
+        Largest logarithm of a factor that grows, or falls, from the middle of the image to its border, in a random
+        direction; and of a factor of the whole image.
+    gamma : float, default=0.0
+        Largest logarithm of an exponent of the absolute values, which leaves 0 and 1 alone.
     contrast : float, default=0.0
         Largest relative change of contrast: factors in [1 - contrast, 1 + contrast].
     brightness : float, default=0.0
@@ -52,6 +57,8 @@ class RandomAugmentation(nn.Module):
         scale=0.0,
         shear=0.0,
         flip=False,
+        light=0.0,
+        gamma=0.0,
         contrast=0.0,
         brightness=0.0,
         noise=0.0,
@@ -60,7 +67,7 @@ class RandomAugmentation(nn.Module):
     ):
         super().__init__()
         self.shift, self.rotation, self.scale, self.shear, self.flip = shift, rotation, scale, shear, flip
-        self.contrast, self.brightness = contrast, brightness
+        self.light, self.gamma, self.contrast, self.brightness = light, gamma, contrast, brightness
         self.noise, self.erasing, self.masking = noise, erasing, masking
 
     def forward(self, x):
@@ -68,6 +75,10 @@ class RandomAugmentation(nn.Module):
         if x.ndim == 4:
             if self.shift or self.rotation or self.scale or self.shear or self.flip:
                 x = self._warped(x)
+            if self.light:
+                x = x * self._lights(x)
+            if self.gamma:
+                x = x.sign() * x.abs() ** torch.exp(self.gamma * _signed(x, 1, 1, 1))
             if self.contrast:
                 mean = x.mean((1, 2, 3), keepdim=True)
                 x = mean + (x - mean) * (1 + self.contrast * _signed(x, 1, 1, 1))
@@ -97,6 +108,12 @@ class RandomAugmentation(nn.Module):
         grid = F.affine_grid(maps, x.shape, align_corners=False)
         return F.grid_sample(x, grid, padding_mode="border", align_corners=False)
 
+    def _lights(self, x):
+        """Factors of the pixels of each image, the exponentials of a plane."""
+        down, right, level = (self.light * _signed(x, 1, 1, 1) for _ in range(3))
+        rows, columns = (torch.linspace(-1, 1, length, device=x.device) for length in x.shape[2:])
+        return torch.exp(level + down * rows[:, None] + right * columns)
+
     def _erased(self, x):
         """Images with a rectangle of random size and place set to the image's mean."""
         inside = torch.ones_like(x[:, :1], dtype=torch.bool)
@@ -118,9 +135,10 @@ POLICIES = {
     "digits": {"shift": 0.1, "rotation": 15.0, "scale": 0.2, "shear": 0.3, "contrast": 0.3},
     "faces": {"shift": 0.06, "rotation": 5.0, "scale": 0.05, "flip": True, "contrast": 0.2, "brightness": 0.1},
     "objects": {"shift": 0.06, "scale": 0.1, "flip": True, "contrast": 0.2, "erasing": 0.3},
+    "light": {"shift": 0.03, "flip": True, "light": 0.7, "gamma": 0.3, "contrast": 0.2},
     "rows": {"noise": 0.05, "masking": 0.1},
 }
-IMAGE_POLICIES = ("digits", "faces", "objects")
+IMAGE_POLICIES = ("digits", "faces", "objects", "light")
 
 
 def as_augmentation(augment, image_shape):
