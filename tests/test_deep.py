@@ -24,10 +24,12 @@ from skdeepsc.deep import RidgeSolver, TrainedSolver
 from skdeepsc.metrics import accuracy_scorer, expression_scorer, normalized_cut_scorer, silhouette_scorer
 from skdeepsc.model_selection import TransductiveSplit
 from skdeepsc.training import StopTraining
-from tests.estimators import DEEP, make
+from tests.estimators import DEEP, make, make_known
 
 METHODS = [method for method in DEEP if "solver" in method().get_params()]
 QUICK = {"n_clusters": 3, "autoencoder__max_epochs": 20, "max_epochs": 2, "random_state": 0}
+# Policies of views are chosen among in tests of their own.
+ONE_POLICY = {**QUICK, "augment": "digits"}
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -39,7 +41,7 @@ def test_every_method_runs_both_ways_with_and_without_a_joint_phase(images, meth
         S2ConvSCN: {"classifier_epochs": 7, "predict_by": "neighbors"},
         DSCSC: {"autoencoder__max_epochs": 100, "augment": "digits"},
     }.get(method, {})
-    fitted = make(method, **{**QUICK, "max_epochs": max_epochs, **own}, solver=solver).fit(X)
+    fitted = make_known(method, **{**ONE_POLICY, "max_epochs": max_epochs, **own}, solver=solver).fit(X)
     assert adjusted_rand_score(y, fitted.labels_) > 0.85
     assert fitted.coef_.shape == fitted.affinity_matrix_.shape == (60, 60)
     assert fitted.coef_.dtype == fitted.embedding_.dtype == np.float32
@@ -65,7 +67,7 @@ def test_every_weight_may_be_zero(images, method):
     for solver in ("ridge", "trained"):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            assert make(method, **QUICK, solver=solver, **weights).fit(images[0]).labels_.shape == (60,)
+            assert make_known(method, **ONE_POLICY, solver=solver, **weights).fit(images[0]).labels_.shape == (60,)
 
 
 def test_widths_of_heads_are_checked(images):
@@ -74,21 +76,24 @@ def test_widths_of_heads_are_checked(images):
             make(S2ConvSCN, **QUICK, classifier_sizes=sizes).fit(images[0])
     for sizes in ((5,), (5, 0), (5, 6, 7)):
         with pytest.raises(ValueError, match="projector_sizes must hold 2 positive integers"):
-            make(DSCSC, **QUICK, projector_sizes=sizes).fit(images[0])
+            make(DSCSC, **ONE_POLICY, projector_sizes=sizes).fit(images[0])
 
 
 def test_nothing_to_learn_is_said(images):
     weights = {name: 0 for name in DSCSC().get_params() if name.startswith("gamma_")}
     with pytest.raises(ValueError, match="'pretrain' has nothing to learn: all weights are 0"):
-        make(DSCSC, **QUICK, **weights).fit(images[0])
+        make(DSCSC, **ONE_POLICY, **weights).fit(images[0])
     assert (
-        make(DSCSC, **{**QUICK, "autoencoder__max_epochs": 0, "max_epochs": 0}, **weights).fit(images[0]).n_iter_ == 0
+        make(DSCSC, **{**ONE_POLICY, "autoencoder__max_epochs": 0, "max_epochs": 0}, **weights).fit(images[0]).n_iter_
+        == 0
     )
 
 
 def test_trained_pssc_keeps_the_diagonal_at_zero(images):
-    assert np.diag(make(PSSC, **QUICK, solver="trained").fit(images[0]).coef_).max() == 0
-    assert np.diag(make(PSSC, **QUICK, solver="trained", solver__zero_diagonal=False).fit(images[0]).coef_).max() > 0
+    assert np.diag(make(PSSC, **ONE_POLICY, solver="trained").fit(images[0]).coef_).max() == 0
+    assert (
+        np.diag(make(PSSC, **ONE_POLICY, solver="trained", solver__zero_diagonal=False).fit(images[0]).coef_).max() > 0
+    )
 
 
 def test_warm_start_is_the_ridge_solution(images):
@@ -258,19 +263,19 @@ def test_codes_and_projections_weigh_the_same_at_first(images):
 
 def test_all_containers_give_the_same_labels(images):
     X, _ = images
-    wanted = make(PSSC, **QUICK).fit_predict(X)
+    wanted = make(PSSC, **ONE_POLICY).fit_predict(X)
     flat = X.reshape(60, -1)
     frame = pd.DataFrame(flat, columns=[f"pixel{i}" for i in range(64)])
     for data in (X[:, None], torch.from_numpy(X), X.tolist(), X.astype(np.float64)):
-        np.testing.assert_array_equal(make(PSSC, **QUICK).fit_predict(data), wanted)
+        np.testing.assert_array_equal(make(PSSC, **ONE_POLICY).fit_predict(data), wanted)
     for data in (flat, frame, np.asfortranarray(flat)):
-        np.testing.assert_array_equal(make(PSSC, **QUICK, image_shape=(8, 8)).fit_predict(data), wanted)
-    assert list(make(PSSC, **QUICK, image_shape=(8, 8)).fit(frame).feature_names_in_) == list(frame.columns)
+        np.testing.assert_array_equal(make(PSSC, **ONE_POLICY, image_shape=(8, 8)).fit_predict(data), wanted)
+    assert list(make(PSSC, **ONE_POLICY, image_shape=(8, 8)).fit(frame).feature_names_in_) == list(frame.columns)
 
 
 def test_new_rows_may_come_flat_or_as_images(images):
     X, _ = images
-    fitted = make(PSSC, **QUICK).fit(X)
+    fitted = make(PSSC, **ONE_POLICY).fit(X)
     np.testing.assert_array_equal(fitted.predict(X.reshape(60, -1)), fitted.predict(X))
     with pytest.raises(ValueError, match="63 features, but PSSC is expecting 64"):
         fitted.predict(np.zeros((2, 63)))
@@ -322,7 +327,7 @@ def test_users_data_and_random_states_stay_untouched(images):
     before = X.copy(), np.random.get_state()[1].copy(), torch.get_rng_state(), list(warnings.filters)
     X.flags.writeable = False
     for random_state in (0, None):
-        make(PSSC, **{**QUICK, "random_state": random_state}).fit(X)
+        make(PSSC, **{**ONE_POLICY, "random_state": random_state}).fit(X)
     np.testing.assert_array_equal(X, before[0])
     np.testing.assert_array_equal(np.random.get_state()[1], before[1])
     assert torch.equal(torch.get_rng_state(), before[2])
@@ -331,13 +336,13 @@ def test_users_data_and_random_states_stay_untouched(images):
 
 def test_same_seed_same_labels_whatever_the_global_state(images):
     X, _ = images
-    first = make(PSSC, **QUICK).fit(X)
+    first = make(PSSC, **ONE_POLICY).fit(X)
     torch.manual_seed(99)
     np.random.seed(99)
-    second = make(PSSC, **QUICK).fit(X)
+    second = make(PSSC, **ONE_POLICY).fit(X)
     np.testing.assert_array_equal(first.coef_, second.coef_)
     np.testing.assert_array_equal(first.labels_, second.labels_)
-    other = make(PSSC, **{**QUICK, "random_state": 1}).fit(X)
+    other = make(PSSC, **{**ONE_POLICY, "random_state": 1}).fit(X)
     assert not np.array_equal(first.coef_, other.coef_)
 
 
@@ -355,7 +360,7 @@ def test_own_autoencoder_is_copied_and_keeps_its_weights(images):
     assert torch.equal(fitted.network_.encoder[1].weight, before)
     AutoEncoder(network=own, max_epochs=3).fit(X)
     assert torch.equal(own.encoder[1].weight, before)
-    assert make(PSSC, **QUICK, autoencoder__network=lambda shape: own).fit(X).embedding_.shape == (60, 7)
+    assert make(PSSC, **ONE_POLICY, autoencoder__network=lambda shape: own).fit(X).embedding_.shape == (60, 7)
     with pytest.raises(TypeError, match="'encoder'"):
         AutoEncoder(network=torch.nn.Linear(2, 2)).fit(X)
 
@@ -434,7 +439,7 @@ def _dead(shape):
 def test_constant_images_are_clustered_without_an_error():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        labels = make(PSSC, **QUICK).fit_predict(np.ones((12, 6, 6)))
+        labels = make(PSSC, **ONE_POLICY).fit_predict(np.ones((12, 6, 6)))
     assert labels.shape == (12,)
 
 
@@ -443,13 +448,13 @@ def test_constant_images_are_clustered_without_an_error():
 
 def test_subsample_clusters_a_part_and_labels_the_rest(images):
     X, y = images
-    fitted = make(PSSC, **QUICK, subsample=30).fit(X)
+    fitted = make(PSSC, **ONE_POLICY, subsample=30).fit(X)
     assert fitted.coef_.shape == (30, 30)
     assert fitted.embedding_.shape[0] == len(fitted.sample_indices_) == 30
     assert fitted.labels_.shape == (60,)
     assert adjusted_rand_score(y, fitted.labels_) > 0.9
     np.testing.assert_array_equal(fitted.predict(X), fitted.labels_)
-    assert make(PSSC, **QUICK, subsample=10**9).fit(X).coef_.shape == (60, 60)
+    assert make(PSSC, **ONE_POLICY, subsample=10**9).fit(X).coef_.shape == (60, 60)
 
 
 @pytest.mark.parametrize("method", [PSSC, S2ConvSCN])
@@ -457,7 +462,7 @@ def test_what_a_subsample_leaves_is_labelled_block_by_block(monkeypatch, tmp_pat
     """The codes of all samples would take many times the memory of the samples themselves."""
     np.save(tmp_path / "images.npy", images[0])
     mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
-    whole = make(method, **QUICK, subsample=30).fit(mapped)
+    whole = make_known(method, **ONE_POLICY, subsample=30).fit(mapped)
     predicted = whole.predict(mapped)
     code_blocks, sizes = method._code_blocks, []
 
@@ -467,7 +472,7 @@ def test_what_a_subsample_leaves_is_labelled_block_by_block(monkeypatch, tmp_pat
 
     monkeypatch.setattr(method, "_code_blocks", counted)
     monkeypatch.setattr("skdeepsc._input._BLOCK_ROWS", 7)
-    in_blocks = make(method, **QUICK, subsample=30).fit(mapped)
+    in_blocks = make_known(method, **ONE_POLICY, subsample=30).fit(mapped)
     np.testing.assert_array_equal(in_blocks.labels_, whole.labels_)
     np.testing.assert_array_equal(in_blocks.predict(mapped), predicted)
     rest = np.setdiff1d(np.arange(60), whole.sample_indices_)  # A classifier need not agree on the others.
@@ -479,15 +484,15 @@ def test_what_a_subsample_leaves_is_labelled_block_by_block(monkeypatch, tmp_pat
 def test_more_memory_than_there_is_is_refused_before_it_is_taken(monkeypatch, images):
     monkeypatch.setattr("skdeepsc._memory.available_bytes", lambda device: 90_000)
     with pytest.raises(MemoryError, match=r"60 samples needs about .* GB .* subsample=\d+"):
-        make(PSSC, **QUICK).fit(images[0])
-    make(PSSC, **QUICK, subsample=30).fit(images[0])
+        make(PSSC, **ONE_POLICY).fit(images[0])
+    make(PSSC, **ONE_POLICY, subsample=30).fit(images[0])
 
 
 @pytest.mark.filterwarnings("ignore::skdeepsc.segmentation.DegenerateAffinityWarning")
 def test_pickles_are_no_larger_than_what_they_remember(images):
     X = np.repeat(images[0], 5, axis=0)
     for solver in (RidgeSolver(), TrainedSolver(epochs=2)):
-        fitted = make(PSSC, **QUICK, solver=solver).fit(X)
+        fitted = make(PSSC, **ONE_POLICY, solver=solver).fit(X)
         fitted.affinity_matrix_  # noqa: B018
         pickled = pickle.dumps(fitted)
         network = sum(value.nbytes for value in fitted.network_.state_dict().values())
@@ -538,7 +543,7 @@ def test_affinity_params_are_passed_on(images):
 def test_grid_search_over_a_gamma_with_labels_and_folds(images):
     X, y = images
     search = GridSearchCV(
-        make(PSSC, **QUICK), {"gamma_expression": [0.1, 10.0]}, cv=2, scoring=accuracy_scorer, error_score="raise"
+        make(PSSC, **ONE_POLICY), {"gamma_expression": [0.1, 10.0]}, cv=2, scoring=accuracy_scorer, error_score="raise"
     ).fit(X, y)
     assert search.best_score_ > 0.9
 
@@ -547,7 +552,7 @@ def test_grid_search_over_a_gamma_with_labels_and_folds(images):
 def test_grid_search_without_labels(images, scorer):
     X, _ = images
     search = GridSearchCV(
-        make_pipeline(MinMaxScaler(), make(PSSC, **QUICK, image_shape=(8, 8))),
+        make_pipeline(MinMaxScaler(), make(PSSC, **ONE_POLICY, image_shape=(8, 8))),
         {"pssc__gamma_expression": [0.1, 10.0]},
         cv=TransductiveSplit(),
         scoring=scorer,
@@ -560,7 +565,7 @@ def test_grid_search_without_labels(images, scorer):
     ("method", "grid", "runs"),
     [
         (S2ConvSCN, {"gamma_segmentation": [0.1, 1.0], "gamma_class": [0.0, 0.1]}, 1),
-        (DSCSC, {"gamma_coef": [0.1, 1.0], "gamma_expression": [0.1, 1.0]}, 3),
+        (DSCSC, {"gamma_coef": [0.1, 1.0], "gamma_expression": [0.1, 1.0]}, 4),
         (DSCSC, {"gamma_contrast": [1.0, 10.0], "augment": ["faces"]}, 2),
     ],
 )
@@ -601,7 +606,7 @@ def test_a_grid_over_gammas_pretrains_once(images, tmp_path, monkeypatch):
     for memory, runs in ((str(tmp_path / "cache"), 1), (None, 4)):
         log.unlink(missing_ok=True)
         search = GridSearchCV(
-            make(PSSC, **QUICK, memory=memory),
+            make(PSSC, **ONE_POLICY, memory=memory),
             {"gamma_expression": [0.1, 1.0, 10.0]},
             cv=TransductiveSplit(),
             scoring=silhouette_scorer,
@@ -624,29 +629,29 @@ def test_own_networks_are_found_in_the_cache(images, tmp_path, monkeypatch):
     own.encoder = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 7))
     own.decoder = torch.nn.Sequential(torch.nn.Linear(7, 64), torch.nn.Unflatten(1, (1, 8, 8)))
     for gamma in (0.1, 1.0):
-        make(PSSC, **QUICK, autoencoder__network=deepcopy(own), gamma_expression=gamma, memory=str(tmp_path)).fit(
+        make(PSSC, **ONE_POLICY, autoencoder__network=deepcopy(own), gamma_expression=gamma, memory=str(tmp_path)).fit(
             images[0]
         )
     assert len(runs) == 1
     torch.nn.init.zeros_(own.encoder[1].bias)
-    make(PSSC, **QUICK, autoencoder__network=own, memory=str(tmp_path)).fit(images[0])
+    make(PSSC, **ONE_POLICY, autoencoder__network=own, memory=str(tmp_path)).fit(images[0])
     assert len(runs) == 2
     with pytest.raises(ValueError, match="memory= cannot tell"):
-        make(PSSC, **QUICK, autoencoder__network=lambda shape: own, memory=str(tmp_path)).fit(images[0])
+        make(PSSC, **ONE_POLICY, autoencoder__network=lambda shape: own, memory=str(tmp_path)).fit(images[0])
 
 
 def test_interrupted_pretraining_is_not_cached(images, tmp_path):
     from tests.test_training import Recorder, Tasks, raising
 
     X, _ = images
-    make(PSSC, **QUICK, memory=str(tmp_path), callbacks=[Recorder(raising(StopTraining))]).fit(X)
-    make(PSSC, **QUICK, memory=str(tmp_path)).set_callbacks(Tasks(stop_at=("pretrain", "epoch", 3))).fit(X)
-    assert len(make(PSSC, **QUICK, memory=str(tmp_path)).fit(X).history_) == 22
+    make(PSSC, **ONE_POLICY, memory=str(tmp_path), callbacks=[Recorder(raising(StopTraining))]).fit(X)
+    make(PSSC, **ONE_POLICY, memory=str(tmp_path)).set_callbacks(Tasks(stop_at=("pretrain", "epoch", 3))).fit(X)
+    assert len(make(PSSC, **ONE_POLICY, memory=str(tmp_path)).fit(X).history_) == 22
 
 
 def test_pretraining_from_the_cache_changes_nothing(images, tmp_path):
     X, _ = images
-    fitted = [make(PSSC, **QUICK, memory=memory).fit(X) for memory in (None, str(tmp_path), str(tmp_path))]
+    fitted = [make(PSSC, **ONE_POLICY, memory=memory).fit(X) for memory in (None, str(tmp_path), str(tmp_path))]
     for other in fitted[1:]:
         np.testing.assert_array_equal(other.coef_, fitted[0].coef_)
         assert len(other.history_) == len(fitted[0].history_)
@@ -656,7 +661,7 @@ def test_pretraining_from_the_cache_changes_nothing(images, tmp_path):
 
 
 def test_history_names_every_cost(images):
-    history = make(PSSC, **QUICK, variant="paper", gamma_label=0.0).fit(images[0]).history_
+    history = make(PSSC, **ONE_POLICY, variant="paper", gamma_label=0.0).fit(images[0]).history_
     phases = [row["phase"] for row in history]
     assert phases == ["pretrain"] * 20 + ["init"] * (len(phases) - 22) + ["finetune"] * 2
     last = history[-1]
