@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 
 from skdeepsc.affinity import (
     affinity_from_top,
@@ -183,3 +184,14 @@ def test_low_rank_affinity_is_the_cosine_of_the_factors_rows():
     lengths = np.linalg.norm(factor, axis=1)
     cosines = coef / np.outer(lengths, lengths)
     np.testing.assert_allclose(low_rank_affinity(coef, power=2.0), cosines**2, atol=1e-10)
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+def test_a_bridge_links_the_parts_of_a_graph_weakly(coef, container):
+    """A tenth of the graph of four times as many coefficients; the parts that the few leave are linked by it."""
+    few, many = top_affinity(coef, n_coefs=2).toarray(), top_affinity(coef, n_coefs=8).toarray()
+    bridged = top_affinity(container(coef), n_coefs=2, bridge=0.1)
+    np.testing.assert_allclose(bridged.toarray(), (few + 0.1 * many) / 1.1, atol=1e-12)
+    blocks = np.kron(np.eye(3), np.ones((10, 10))) + 0.01
+    assert connected_components(top_affinity(container(blocks), n_coefs=2))[0] >= 3
+    assert connected_components(top_affinity(container(blocks), n_coefs=3, bridge=0.1))[0] == 1
