@@ -18,10 +18,11 @@ from ._base import BaseGraphClustering, Threaded
 from ._input import unit_rows
 from ._params import Count, estimator
 from ._random import draw_seeds
+from ._ridge import penalties_by_dim
 from .affinity import affinity_from_top
 from .features import AutoEncoder, Scattering
 from .features._base import OnDevice, TakesCallbacks, TransformsImages
-from .nn import RidgePath, penalties_by_dim
+from .nn import RidgePath
 from .segmentation import find_candidates, relative_scores, warn_if_degenerate
 from .training.batches import to_device
 
@@ -210,7 +211,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
 
     def _search(self, view, path, dims, seed):
         """Candidates of one view, the best first."""
-        lams = penalties_by_dim(path.spectrum, dims, self.n_clusters, len(path.scores))
+        lams = penalties_by_dim(path.penalty, dims, self.n_clusters, len(path.scores))
         seeds = draw_seeds(seed, len(lams))
         with self._threads() as run:
             graphs = run(delayed(self._graph)(view, dim, lam, path) for dim, lam in lams.items())

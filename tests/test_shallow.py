@@ -11,6 +11,7 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNet
+from sklearn.metrics import adjusted_rand_score
 from sklearn.pipeline import make_pipeline
 
 from skdeepsc import EDSC, KSSC, LRR, LRSC, S3C, SSC, SSCOMP, AutoEncoder, EnSC
@@ -50,6 +51,29 @@ def test_edsc_is_a_ridge_regression_of_each_row_on_the_others(n_features):
         np.testing.assert_allclose(coef[i, others], np.linalg.solve(gram, z[others] @ z[i]), atol=1e-10)
         np.testing.assert_allclose(free[i], np.linalg.solve(z @ z.T + 0.3 * np.eye(len(z)), z @ z[i]), atol=1e-10)
         assert coef[i, i] == 0
+
+
+@pytest.mark.parametrize("n_features", [8, 50])
+def test_the_dimension_of_edsc_is_its_degrees_of_freedom(n_features):
+    z = unit(np.random.RandomState(0).normal(size=(20, n_features)))
+    fitted = EDSC(2, subspace_dim=1.5, random_state=0).fit(z)
+    hat = z @ z.T @ np.linalg.inv(z @ z.T + fitted.ridge_lambda_ * np.eye(20))
+    assert np.trace(hat) == pytest.approx(3)
+    assert fitted.subspace_dim_ == 1.5
+    given = EDSC(2, ridge_lambda=fitted.ridge_lambda_, random_state=0).fit(z)
+    assert given.subspace_dim_ is None
+    np.testing.assert_allclose(given.coef_, fitted.coef_, atol=1e-12)
+    assert np.trace(EDSC(2, subspace_dim=100, zero_diagonal=False, random_state=0).fit(z).coef_) <= 0.7 * 20 + 1e-9
+
+
+def test_edsc_chooses_the_dimension_without_labels():
+    """Crossing subspaces need more, lines in noise less than one; nothing that is too far off finds the clusters."""
+    for dim, n_features, noise, wrong in ((4, 10, 0.1, 0.25), (4, 10, 0.2, 1), (1, 4, 0.3, 4)):
+        X, y = make_union_of_subspaces(150, n_features, subspace_dim=dim, noise=noise, random_state=0)
+        found = adjusted_rand_score(y, EDSC(3, random_state=0).fit(X).labels_)
+        assert found > 0.95
+        assert adjusted_rand_score(y, EDSC(3, subspace_dim=wrong, random_state=0).fit(X).labels_) < found - 0.5
+    assert EDSC(1, random_state=0).fit(X).subspace_dim_ == 0.25
 
 
 # LRSC

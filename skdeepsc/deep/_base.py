@@ -17,11 +17,12 @@ from .._dimension import SUBSPACE_DIMS, best_graph, best_labelling
 from .._input import unit_rows
 from .._params import Count, Epochs, Estimator, NonNegative, Positive, estimator
 from .._random import seeded
+from .._ridge import penalties_by_dim
 from ..affinity import Affinity
 from ..features import AutoEncoder
 from ..features._base import TrainsNetwork
 from ..losses import coefficient_norm, squared_error
-from ..nn import RidgeExpression, RidgePath, penalties_by_dim, precise
+from ..nn import RidgeExpression, RidgePath, precise
 from ..training import Phase
 from ..training.batches import to_device
 from ..training.trainer import run_phase
@@ -316,7 +317,7 @@ class BaseDeepSubspaceClustering(HasAutoEncoder, BaseSelfExpressive):
         ways = {}
         for normalization in normalizations:
             path = RidgePath(RidgeExpression(**_scaling_of(normalization)).normalize(z)[0])
-            lams = penalties_by_dim(path.spectrum, SUBSPACE_DIMS, self.n_clusters, len(z))
+            lams = penalties_by_dim(path.penalty, SUBSPACE_DIMS, self.n_clusters, len(z))
             for (dim, lam), diagonal in product(lams.items(), diagonals):
                 key = ("subspace_dim", dim), ("latent_normalization", normalization), *diagonal.items()
                 ways[key] = partial(self._labels_on_path, path, lam, diagonal)

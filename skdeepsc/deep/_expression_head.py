@@ -14,14 +14,13 @@ from torch.nn import functional as F
 
 from .._dimension import N_COEFS, best_graph
 from .._params import Estimator, Probability, estimator
+from .._ridge import limited_freedom, penalties_by_dim
 from ..affinity import affinity_from_top
 from ..nn import (
     ExpressionHead,
     RidgeExpression,
     RidgePath,
     gram_spectrum,
-    limited_freedom,
-    penalties_by_dim,
     ridge_coefficients,
     ridge_penalty,
 )
@@ -301,7 +300,7 @@ class PseudoGraph:
         """Make graph and clusters of the present head."""
         z = RidgeExpression().normalize(head.project(self.p))[0]
         path, device = RidgePath(z), self.p.device
-        ((dim, lam),) = penalties_by_dim(path.spectrum, [self.dim], self.n_clusters, len(z)).items()
+        ((dim, lam),) = penalties_by_dim(path.penalty, [self.dim], self.n_clusters, len(z)).items()
         columns, coefs = path.top_coefficients(lam, min(N_COEFS, len(z) - 1))
         _, labels = best_graph({dim: affinity_from_top(columns, coefs)}, self.n_clusters, self.seed)
         labels = np.unique(labels, return_inverse=True)[1]

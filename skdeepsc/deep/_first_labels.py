@@ -14,8 +14,9 @@ from .._compat import HasMethods, StrOptions
 from .._dimension import N_COEFS, SUBSPACE_DIMS, best_graph
 from .._params import Count, Estimator, estimator
 from .._random import draw_rows
+from .._ridge import penalties_by_dim
 from ..affinity import affinity_from_top
-from ..nn import RidgeExpression, RidgePath, penalties_by_dim, precise
+from ..nn import RidgeExpression, RidgePath, precise
 from ..segmentation import DegenerateAffinityWarning, spectral_labels
 from ..training import Phase, epochs_of
 from ..training.batches import rows_for
@@ -128,7 +129,7 @@ def graphs_by_dim(z, n_clusters, dims=SUBSPACE_DIMS):
         By dimension; those that the features do not have are left out.
     """
     path = RidgePath(RidgeExpression().normalize(z)[0])
-    lams = penalties_by_dim(path.spectrum, dims, n_clusters, len(z))
+    lams = penalties_by_dim(path.penalty, dims, n_clusters, len(z))
     return {dim: affinity_from_top(*path.top_coefficients(lam, min(N_COEFS, len(z) - 1))) for dim, lam in lams.items()}
 
 

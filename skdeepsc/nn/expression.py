@@ -6,12 +6,12 @@ Samples are rows: ``coef[i, j]`` is the weight of sample j in sample i (the pape
 import torch
 from torch import nn
 
+from .._ridge import MOST_FREEDOM
+
 # Share of the largest eigenvalue of a Gram matrix below which the others are rounding errors of float32.
 _NEGLIGIBLE = 1e-6
 # Samples for each feature from which the ridge solution combines by its factors.
 _FEW_FEATURES = 3
-# Effective degrees of freedom of a ridge, as a share of the number of samples.
-MOST_FREEDOM = 0.7
 # Coefficients computed at once where only a few of each row are kept.
 _BLOCK_VALUES = 2**23
 
@@ -208,6 +208,10 @@ class RidgePath:
         self.axes = (vectors if flat else z.T @ (vectors / self.spectrum.clamp_min(_tiny(values)).sqrt())).float()
         self.scores = (z @ vectors if flat else vectors * self.spectrum.sqrt()).float()
 
+    def penalty(self, degrees_of_freedom):
+        """The penalty with these degrees of freedom, see :func:`ridge_penalty`."""
+        return float(ridge_penalty(self.spectrum, degrees_of_freedom))
+
     def coefficients(self, lam, rows=slice(None)):
         """Rows of C, shape (n_rows, n_samples), as :func:`ridge_coefficients` gives them."""
         weighted = self.scores[rows] / (self.spectrum + lam).float()
@@ -285,37 +289,6 @@ def ridge_penalty(spectrum, degrees_of_freedom):
         too_free = (w / (w + middle.exp())).sum() > wanted
         low, high = torch.where(too_free, middle, low), torch.where(too_free, high, middle)
     return ((low + high) / 2).exp().clamp_min(_NEGLIGIBLE * largest)
-
-
-def penalties_by_dim(spectrum, dims, n_clusters, n_samples):
-    """Penalties under which the subspaces have the expected dimensions `dims`.
-
-    Those for which the ridge would need more than 0.7 n_samples degrees of freedom are left out; if that leaves none,
-    the smallest is taken with so many. Those that need the penalty of a smaller one, because the features have fewer
-    dimensions, are left out, too.
-
-    Parameters
-    ----------
-    spectrum : tensor of shape (n_eigenvalues,)
-    dims : sequence of float
-        Ascending.
-    n_clusters, n_samples : int
-
-    Returns
-    -------
-    penalties : dict of float to float
-        From the dimension to the penalty.
-    """
-    dims = [dim for dim in dims if dim * n_clusters <= MOST_FREEDOM * n_samples] or dims[:1]
-    by_penalty = {}
-    for dim in dims:
-        by_penalty.setdefault(float(ridge_penalty(spectrum, limited_freedom(dim, n_clusters, n_samples))), dim)
-    return {dim: lam for lam, dim in by_penalty.items()}
-
-
-def limited_freedom(dim, n_clusters, n_samples):
-    """Degrees of freedom of subspaces of a dimension, as far as there are samples for them."""
-    return min(dim * n_clusters, MOST_FREEDOM * n_samples)
 
 
 def _cholesky(gram, lam):

@@ -1,10 +1,20 @@
 """EDSC, or least squares regression: ridge self-expression in closed form."""
 
-import numpy as np
-from scipy.linalg import cho_factor, cho_solve
+from functools import partial
+from typing import Literal
 
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve, eigvalsh
+from scipy.optimize import brentq
+
+from .._dimension import N_COEFS, SUBSPACE_DIMS, best_graph
 from .._params import Positive, estimator
+from .._ridge import penalties_by_dim
+from ..affinity import top_affinity
 from ._base import BaseShallowSubspaceClustering, dense
+
+# Share of the largest eigenvalue below which others are rounding errors.
+_NEGLIGIBLE = 1e-6
 
 
 @estimator
@@ -18,10 +28,22 @@ class EDSC(BaseShallowSubspaceClustering):
 
     Parameters
     ----------
-    ridge_lambda : float
-        :math:`\lambda`, for samples of unit length.
+    subspace_dim : float or "auto"
+        Expected dimension q of a subspace: :math:`\lambda` gives the ridge ``n_clusters * subspace_dim`` effective
+        degrees of freedom, :math:`\mathrm{Tr}(H)`, at most 0.7 n_samples. ``"auto"``: of 1/4, 1/2, 1, 2, 4, 8 and 16
+        the one in whose graph of the five largest coefficients of each row clusters have the most edge information
+        (:func:`~skdeepsc.segmentation.edge_information`), which needs no labels.
+    ridge_lambda : float or None
+        :math:`\lambda` itself, in place of `subspace_dim`.
     zero_diagonal : bool
         Whether samples must not express themselves.
+
+    Attributes
+    ----------
+    ridge_lambda_ : float
+        The penalty in use.
+    subspace_dim_ : float or None
+        The dimension in use; ``None`` with a given penalty.
 
     Notes
     -----
@@ -40,27 +62,72 @@ class EDSC(BaseShallowSubspaceClustering):
     >>> from skdeepsc.datasets import make_union_of_subspaces
     >>> from skdeepsc.metrics import clustering_accuracy_score
     >>> X, y = make_union_of_subspaces(150, 30, random_state=0)
-    >>> clustering = EDSC(3, ridge_lambda=0.01, random_state=0).fit(X)
+    >>> clustering = EDSC(3, random_state=0).fit(X)
     >>> clustering_accuracy_score(y, clustering.labels_)
     1.0
+    >>> clustering.subspace_dim_
+    4
     >>> clustering.predict(X[:5]).shape
     (5,)
     """
 
-    ridge_lambda: Positive = 1.0
+    subspace_dim: Positive | Literal["auto"] = "auto"
+    ridge_lambda: Positive | None = None
     zero_diagonal: bool = True
 
     def _coefficients(self, z):
-        self._weights = ridge_weights(z, self.ridge_lambda)
-        coef = np.asarray(z @ self._weights)
+        self._choose_penalty(z)
+        coef, self._weights = self._ridge(z, self.ridge_lambda_)
+        return coef
+
+    def _choose_penalty(self, z):
+        """Set dimension and penalty."""
+        self.subspace_dim_, self.ridge_lambda_ = None, self.ridge_lambda
+        if self.ridge_lambda is not None:
+            return
+        penalty = partial(ridge_penalty, gram_spectrum(z))
+        dims = SUBSPACE_DIMS if self.subspace_dim == "auto" else [self.subspace_dim]
+        lams = penalties_by_dim(penalty, dims, self.n_clusters, z.shape[0])
+        if len(lams) == 1:
+            self.subspace_dim_ = next(iter(lams))
+        else:
+            graphs = {dim: top_affinity(self._ridge(z, lam)[0], n_coefs=N_COEFS) for dim, lam in lams.items()}
+            self.subspace_dim_ = best_graph(graphs, self.n_clusters, self._seeds["labels"])[0]
+        self.ridge_lambda_ = lams[self.subspace_dim_]
+
+    def _ridge(self, z, lam):
+        """Coefficients of the rows, and the matrix that gives those of new ones."""
+        weights = ridge_weights(z, lam)
+        coef = np.asarray(z @ weights)
         if self.zero_diagonal:
             residual = 1 - coef.diagonal()
             coef /= np.maximum(residual, np.finfo(coef.dtype).eps)[:, None]
             np.fill_diagonal(coef, 0)
-        return coef
+        return coef, weights
 
     def _express(self, z):
         return np.asarray(z @ self._weights)
+
+
+def gram_spectrum(z):
+    """Eigenvalues of the smaller Gram matrix of rows."""
+    return np.maximum(eigvalsh(_gram(z), check_finite=False), 0)
+
+
+def ridge_penalty(spectrum, degrees_of_freedom):
+    r"""The penalty with a given number of effective degrees of freedom, :math:`\sum_i w_i / (w_i + \lambda)`.
+
+    At least 1e-6 of the largest eigenvalue, and of no more freedom than 95 % of those above that.
+    """
+    largest = spectrum.max()
+    if largest <= 0:
+        return 1.0
+    w = spectrum[spectrum > _NEGLIGIBLE * largest]
+    wanted = min(degrees_of_freedom, 0.95 * len(w))
+    found = brentq(
+        lambda log_lam: (w / (w + np.exp(log_lam))).sum() - wanted, np.log(largest) - 40, np.log(largest) + 40
+    )
+    return max(float(np.exp(found)), _NEGLIGIBLE * largest)
 
 
 def ridge_weights(z, lam):
@@ -70,13 +137,20 @@ def ridge_weights(z, lam):
     double precision.
     """
     z = z.astype(np.float64, copy=False)
-    n_samples, n_features = z.shape
-    if n_features < n_samples:
-        return cho_solve(_penalized(z.T @ z, lam), dense(z.T))
-    return cho_solve(_penalized(z @ z.T, lam), dense(z)).T
+    factor = _penalized(_gram(z), lam)
+    return cho_solve(factor, dense(z.T)) if _is_flat(z) else cho_solve(factor, dense(z)).T
+
+
+def _is_flat(z):
+    return z.shape[1] < z.shape[0]
+
+
+def _gram(z):
+    """The smaller of the two Gram matrices, in double precision."""
+    z = z.astype(np.float64, copy=False)
+    return dense(z.T @ z if _is_flat(z) else z @ z.T)
 
 
 def _penalized(gram, lam):
-    gram = dense(gram)
     gram[np.diag_indices_from(gram)] += lam
     return cho_factor(gram, overwrite_a=True, check_finite=False)
