@@ -3,6 +3,7 @@
 from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.preprocessing import normalize
 
@@ -67,6 +68,23 @@ class BaseShallowSubspaceClustering(TakesRows, Threaded, BaseSelfExpressive):
         return normalize(rows)
 
     # New rows
+
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
+        """Shares of the clusters in new samples: inverse squared residuals, divided by their sum.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Dense; scikit-learn knows probabilities of sparse rows from classifiers only.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_found), float64
+            A column for each cluster in `labels_`; rows sum to 1.
+        """
+        if sparse.issparse(X):
+            raise ValueError("predict_proba takes dense rows, and X is sparse: give X.toarray(), block by block.")
+        return super().predict_proba(X)
 
     def _shares(self):
         """Inverse residuals, as shares."""
