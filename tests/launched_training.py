@@ -17,7 +17,7 @@ from skdeepsc.nn import ConvAutoEncoder
 
 DIGITS = load_digits(n_class=3)
 # Neither the batches nor the samples are even numbers.
-IMAGES = DIGITS.images[:251]
+IMAGES = DIGITS.images[:151]
 RUN = {"random_state": 0, "device": "accelerate"}
 SHORT = {"max_epochs": 2, **RUN}
 
