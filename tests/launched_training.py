@@ -49,8 +49,10 @@ def estimators(cache):
     """What is trained, by name."""
     ncsc = {
         "n_clusters": 3, "batch_size": 84, "subspace_epochs": 1, "classifier_epochs": 1, "max_epochs": 3, **RUN,
-        "autoencoder": AutoEncoder(channels=(10, 20, 30), max_epochs=2),
+        "autoencoder": AutoEncoder(channels=(10, 20, 30), max_epochs=2), "memory": cache,
     }  # fmt: skip
+    # Fewer phases: to start one takes several processes longer than to run it.
+    short = {**ncsc, "subspace_epochs": 0, "classifier_epochs": 0}
     stops = EarlyStopping("train_loss", threshold=10, patience=2)
     return {
         "autoencoder": AutoEncoder(batch_size=33, **SHORT),
@@ -59,9 +61,9 @@ def estimators(cache):
         "stopped": AutoEncoder(callbacks=[stops], **{**SHORT, "max_epochs": 6}),
         "drawn again": AutoEncoder(network=FirstDead(), batch_size=25, **SHORT),
         "ncsc": NCSC(init=KMeans(3), **ncsc),
-        "spectral": NCSC(**ncsc),
-        "no collaboration": NCSC(init=KMeans(3), gamma_collaboration=0, **ncsc),
-        "without a seed": NCSC(init=FirstLabels(3), init_size=100, **{**ncsc, "random_state": None}),
+        "spectral": NCSC(**short),
+        "no collaboration": NCSC(init=KMeans(3), gamma_collaboration=0, **short),
+        "without a seed": NCSC(init=FirstLabels(3), init_size=100, **{**short, "random_state": None}),
         "contrastive": DSCSC(3, max_epochs=2, augment="digits", autoencoder=AutoEncoder(max_epochs=4), **RUN),
         "stage one": Contrastive(**SHORT),
     }

@@ -131,7 +131,7 @@ def test_a_signature_has_the_papers_symbols_first():
 def test_bases_hand_their_documentation_down():
     doc = skdeepsc.PSSC.__doc__
     assert "    n_clusters : int, default=8\n        Number of clusters.\n" in doc
-    assert "sum over samples and features.\n        :math:`\\gamma_1`.\n" in doc
+    assert "ridge is divided by it.\n        :math:`\\gamma_1`.\n" in doc
     assert doc.index("Parameters\n") < doc.index("Attributes\n") < doc.index("See Also\n") < doc.index("Examples\n")
 
     @estimator

@@ -39,7 +39,8 @@ class HasAutoEncoder(TrainsNetwork, BaseSubspaceClustering):
     Parameters
     ----------
     gamma_expression : float
-        Weight of the self-expression :math:`\|Z - CZ\|_F^2`, a sum over samples and features.
+        Weight of the self-expression :math:`\|Z - CZ\|_F^2`, a sum over samples and features. The penalty of the
+        ridge is divided by it.
     autoencoder : AutoEncoder, FrozenEstimator or None
         What is pre-trained: its network and training, such as ``AutoEncoder(channels=(20, 10, 5), max_epochs=50)``. It
         is cloned, and `image_shape`, `callbacks`, `memory` and `random_state` are handed down where it leaves them
@@ -47,10 +48,10 @@ class HasAutoEncoder(TrainsNetwork, BaseSubspaceClustering):
         is frozen, ``FrozenEstimator(fitted)`` of :mod:`sklearn.frozen`, is taken as it is, so that one pre-training
         serves many clusterers; a copy of its network learns on.
     subspace_dim : float or "auto"
-        Expected dimension q of a subspace: the penalty of the ridge gives it ``n_clusters * subspace_dim`` effective
-        degrees of freedom, at most 0.7 n_samples. ``"auto"``: of 1/4, 1/2, 1, 2, 4, 8 and 16 the one whose clusters
-        have the most edge information (:func:`~skdeepsc.segmentation.edge_information`), which needs no labels, on
-        the features before the joint phase.
+        Expected dimension q of a subspace: with weights of 1, the penalty of the ridge gives it ``n_clusters *
+        subspace_dim`` effective degrees of freedom, at most 0.7 n_samples. ``"auto"``: of 1/4, 1/2, 1, 2, 4, 8 and 16
+        the one whose clusters have the most edge information (:func:`~skdeepsc.segmentation.edge_information`), which
+        needs no labels, on the features before the joint phase.
     latent_normalization : {"auto", "none", "unit", "centered"}
         What is done to the features before they express each other: nothing, as in the papers, where the network can
         shrink them to lower the costs; rows scaled to unit length; the mean subtracted, then rows scaled.
@@ -146,6 +147,13 @@ class HasAutoEncoder(TrainsNetwork, BaseSubspaceClustering):
 
     # Self-expression
 
+    def _weight_of_norm(self):
+        """How much more the ridge weighs the norm of C than the self-expression, against weights of 1.
+
+        A weight of 0 leaves a term out of what the network learns, and C as it is with 1.
+        """
+        return 1 / (self.gamma_expression or 1.0)
+
     def _scaling(self):
         """What is done to the features that express each other, as arguments of a layer."""
         normalization = self.latent_normalization
@@ -165,10 +173,13 @@ class HasNorm(Estimator):
     Parameters
     ----------
     gamma_coef : float
-        Weight of the norm of C.
+        Weight of the norm of C. The penalty of the ridge is multiplied by it.
     """
 
     gamma_coef: NonNegative = 1.0
+
+    def _weight_of_norm(self):
+        return super()._weight_of_norm() * (self.gamma_coef or 1.0)
 
     def _expression_costs(self, out):
         coef = {"coef": self.gamma_coef * self._norm_of(out.coef)} if self.gamma_coef else {}
@@ -176,6 +187,35 @@ class HasNorm(Estimator):
 
     def _norm_of(self, coef):
         return coefficient_norm(coef)
+
+
+@estimator
+class SelfSupervised(Estimator):
+    """A method that its own clusters supervise, by terms whose weights are relative to its other costs.
+
+    Parameters
+    ----------
+    weighting : {"relative", "absolute"}
+        ``"relative"``: the weights of supervision are what their terms are worth at the first joint step, as shares of
+        the sum of the other costs; the weights that follow stay as they are. ``"absolute"``: they are the weights
+        themselves, whose effect depends on the scale of the samples.
+
+    Attributes
+    ----------
+    cost_weights_ : dict of str to float
+        The weights of supervision in force, by the names of the terms.
+    """
+
+    weighting: Literal["relative", "absolute"] = "relative"
+
+    # What a weight of 1 is worth, as a share of the other costs.
+    _unit_share = 1.0
+
+    @torch.no_grad()
+    def _weigh(self, out):
+        """Turn relative weights into absolute ones, by what the terms cost."""
+        if self.weighting == "relative":
+            self.cost_weights_ = relative_weights(self._costs, out, self.cost_weights_, self._unit_share)
 
 
 @estimator
@@ -286,10 +326,8 @@ class BaseDeepSubspaceClustering(HasAutoEncoder, BaseSelfExpressive):
         z = self._codes(self.network_, rows)
         self._n_latent = z.shape[1]
         solver, freedom = self._solver(), self._choose_freedom(z)
-        expression = solver._layer(len(z), freedom, self._needs_zero_diagonal(), self._scaling())
-        if solver._start(freedom):
-            expression.start_from_ridge(z, solver._start(freedom))
-        self.network_.expression = expression
+        weight = self._weight_of_norm()
+        self.network_.expression = solver._layer(z, freedom, weight, self._needs_zero_diagonal(), self._scaling())
         for name, head in self._heads(self._n_latent).items():
             setattr(self.network_, name, head)
         self.network_.to(self.device_)

@@ -10,10 +10,11 @@ from ..training.augment import IMAGE_POLICIES
 from ..training.batches import to_device
 from ._base import BaseDeepSubspaceClustering, HasNorm
 from ._first_labels import silhouette
+from ._views import ChoosesViews
 
 
 @estimator
-class DSCSC(StructuralContrast, HasNorm, BaseDeepSubspaceClustering):
+class DSCSC(StructuralContrast, ChoosesViews, HasNorm, BaseDeepSubspaceClustering):
     r"""Deep structural contrastive subspace clustering.
 
     Each sample has a random view :math:`\hat x_i = T(x_i)`. The encoder learns that a sample and its view are the same,
@@ -40,13 +41,6 @@ class DSCSC(StructuralContrast, HasNorm, BaseDeepSubspaceClustering):
         The weights of stage I are this class's, so that it must be a plain one,
         ``AutoEncoder(channels=(16, 32, 64), batch_size=100)`` by default; frozen, it may be a
         :class:`~skdeepsc.Contrastive`.
-
-    Attributes
-    ----------
-    augment_ : str, dict, callable or None
-        The augmentation in use.
-    augment_scores_ : dict of str to float
-        Mean silhouette coefficient of each policy, if several were tried.
 
     See Also
     --------
@@ -91,27 +85,19 @@ class DSCSC(StructuralContrast, HasNorm, BaseDeepSubspaceClustering):
         own = {name: getattr(self, name) for name in StructuralContrast.__dataclass_fields__}
         return Contrastive(**{**given.get_params(deep=False), **own, "augment": augment})
 
-    def _policies(self):
-        """Augmentations to pre-train with."""
-        if not isinstance(self.augment, str) or self.augment != "auto":
-            return [self.augment]
-        return IMAGE_POLICIES if len(self.image_shape_) > 1 else ["rows"]
-
     def _n_pretrainings(self):
-        return 1 if self._frozen() else len(self._policies())
+        return 1 if self._frozen() else len(self._policies(IMAGE_POLICIES, "rows"))
 
     def _pretrain(self, samples, progress):
+        policies = self._policies(IMAGE_POLICIES, "rows")
         if self._frozen():
-            self.augment_ = getattr(self._frozen(), "augment_", self._policies()[0])
+            self.augment_ = getattr(self._frozen(), "augment_", policies[0])
             return super()._pretrain(samples, progress)
-        policies = self._policies()
-        found = [self._pretrain_with(self._stage_one(policy), samples, progress) for policy in policies]
-        scores = [self._score(network, samples) for network, _ in found] if len(found) > 1 else [0.0]
-        best = scores.index(max(scores))
-        self.augment_ = policies[best]
-        if len(found) > 1:
-            self.augment_scores_ = dict(zip(policies, scores, strict=True))
-        return found[best]
+        return self._choose_views(
+            policies,
+            lambda policy: self._pretrain_with(self._stage_one(policy), samples, progress),
+            lambda network, _: self._score(network, samples),
+        )
 
     def _score(self, network, samples):
         """The paper's criterion: the mean silhouette coefficient of what is expressed."""

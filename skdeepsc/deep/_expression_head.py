@@ -1,10 +1,8 @@
 """A head on the codes from which C is computed, supervised by the graph of its own coefficients."""
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import Literal
 
 import numpy as np
 import torch
@@ -13,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from .._dimension import N_COEFS, best_graph
-from .._params import Estimator, Probability, estimator
+from .._params import Probability, estimator
 from .._ridge import limited_freedom, penalties_by_dim
 from ..affinity import affinity_from_top
 from ..nn import (
@@ -29,11 +27,14 @@ from ..training import Phase
 from ..training.augment import IMAGE_POLICIES, as_augmentation
 from ..training.callbacks import Renew
 from ..training.trainer import run_phase
+from ._views import ChoosesViews
 
 # Logits are products of unit rows: of this length they can be confident.
 _LOGIT_SCALE = 10.0
 # Hidden units of a head that learns from random views; without them, it would bend to anything.
 _N_HIDDEN = 512
+# The policies that are tried. Under changing light, clusters have more dimensions than are contrasted.
+_POLICIES = [policy for policy in IMAGE_POLICIES if policy != "light"]
 # Views of each sample, and samples of a batch, where features are contrasted.
 _N_VIEWS, _BATCH = 16, 200
 # Largest expected dimension of a subspace for which clusters are contrasted; of more, they keep their dimensions.
@@ -45,31 +46,25 @@ _STEPS = {"contrast": (300, 50), "rate": (150, 20)}
 
 
 @estimator
-class LearnsHead(Estimator):
+class LearnsHead(ChoosesViews):
     """A clusterer whose C is computed from a head on the pre-trained codes.
 
     Parameters
     ----------
     confidence : float
         Least share of its links with which a sample must be tied to its own cluster for its label to supervise.
-    augment : {"auto", "digits", "faces", "objects", "light", "rows"}, dict, callable or None
-        Random views, as in :class:`~skdeepsc.DSCSC`. ``"auto"``: each policy for images is tried, and the one whose
-        features have the highest mean silhouette coefficient in their own clusters is kept; flat rows have no views.
-        Without views the head is linear.
+    augment
+        For "auto", all but "light" are tried: where the light differs, clusters have more dimensions than are
+        contrasted. Flat rows have no views, and then the head is linear.
 
     Attributes
     ----------
     supervision_ : {"contrast", "rate", "none"}
         How the head learnt: where the clusters of the codes are subspaces of expected dimensions up to 2, by contrast
         along the edges of the graph, else by coding rates, which keep the dimensions; "none" without a joint phase.
-    augment_ : str, dict, callable or None
-        The views in use.
-    augment_scores_ : dict of str to float
-        Mean silhouette coefficient of each policy, if several were tried.
     """
 
     confidence: Probability = 0.8
-    augment: Literal["auto", "digits", "faces", "objects", "light", "rows"] | dict | Callable | None = "auto"
 
     def _contrast_costs(self, out):
         """Costs of a batch for clusters of few dimensions, from :class:`HeadOutputs`."""
@@ -85,30 +80,20 @@ class LearnsHead(Estimator):
         self._choose_freedom(z)
         dim = self.subspace_dim_ or self._choice(z)["subspace_dim"]
         self.supervision_ = "contrast" if dim <= _MOST_CONTRASTED else "rate"
-        policies = self._head_policies()
+        policies = [None] if self.supervision_ == "rate" else self._policies(_POLICIES, None)
         with progress.task("head", len(policies) * self._head_phase(len(z)).epochs) as context:
             reporting = {**self._reporting(progress, context), "group": None}  # All processes learn alike.
-            found = [self._trained_head(z, policy, dim, rows, reporting) for policy in policies]
-        scores = [silhouette_of(head, graph) for head, graph, _ in found] if len(found) > 1 else [0.0]
-        best = scores.index(max(scores))
-        self.augment_ = policies[best]
-        if len(found) > 1:
-            self.augment_scores_ = dict(zip(policies, scores, strict=True))
-        self.network_.features, _, history = found[best]
+            self.network_.features, history, _ = self._choose_views(
+                policies,
+                lambda policy: self._trained_head(z, policy, dim, rows, reporting),
+                lambda head, _, graph: silhouette_of(head, graph),
+            )
         self._graph["chosen"]["top"] = {"bridge": _BRIDGE}
         self.history_ = [*self.history_, *history]
         self.n_iter_ += len(history)
 
-    def _head_policies(self):
-        """Augmentations to learn with."""
-        if self.supervision_ == "rate":
-            return [None]
-        if not isinstance(self.augment, str) or self.augment != "auto":
-            return [self.augment]
-        return IMAGE_POLICIES if len(self.image_shape_) > 1 else [None]
-
     def _trained_head(self, z, policy, dim, rows, reporting):
-        """A head that learnt on codes, its graph, and its history."""
+        """A head that learnt on codes, its history, and its graph."""
         head = ExpressionHead.of_codes(z, n_hidden=_N_HIDDEN if policy is not None else 0).to(z.device)
         augment = as_augmentation(policy, self.image_shape_)
         x = directions_of_views(self.network_, head, rows, augment, _N_VIEWS)
@@ -119,7 +104,7 @@ class LearnsHead(Estimator):
         renewed = Renew(partial(graph.renew, head), _STEPS[self.supervision_][1])
         history = run_phase(replace(self._head_phase(len(z)), callbacks=(renewed,)), network, x, **reporting)
         graph.renew(head)
-        return head, graph, history
+        return head, history, graph
 
     def _head_phase(self, n_samples):
         """The phase in which a head learns: in batches of equal size where features are contrasted."""

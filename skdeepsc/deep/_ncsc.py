@@ -77,9 +77,9 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, TakesBatches, HasAutoE
         objective, ``"none"``, ``"printed"``, ``"all"``, 0.0 and ``"none"``, with the ridge penalty
         ``gamma_coef / gamma_expression`` that makes C the minimiser of Eq. (9).
     gamma_coef
-        2 is the paper's 1, as its other terms have factors 1/2.
+        In the paper 2, as its other terms have factors 1/2.
     gamma_expression
-        The paper's :math:`\lambda_1`.
+        :math:`\lambda_1`, in the paper 10.
     gamma_collaboration : float
         Weight of :math:`\Omega` for each sample, as a share of the other costs at the first joint step, so that "these
         two terms are in the same scale"; the weight that follows, :math:`\lambda_{cl}`, is kept in
@@ -143,8 +143,6 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, TakesBatches, HasAutoE
     """
 
     variant: Literal["stabilized", "paper"] = "stabilized"
-    gamma_coef: NonNegative = 2.0
-    gamma_expression: NonNegative = 10.0
     gamma_collaboration: NonNegative = 1.0
     gamma_balance: NonNegative | Literal["auto"] = "auto"
     positive_threshold: Threshold = 0.1
@@ -153,7 +151,7 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, TakesBatches, HasAutoE
     negatives: Literal["auto", "printed", "symmetric"] = "auto"
     subspace_epochs: Epochs | Literal["auto"] = "auto"
     classifier_epochs: Epochs | Literal["auto"] = "auto"
-    autoencoder_lr: Positive = 1e-5
+    autoencoder_lr: Positive = 1e-4
     batch_size: Annotated[int, Interval(Integral, 2, None, closed="left")] | Literal["all"] = 5000
 
     _drawing = ("pretrain", "train", "init")
@@ -171,7 +169,10 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, TakesBatches, HasAutoE
         self.subspace_dim_ = self._dimension(samples)
         self.network_.classifier = classifier_for(code_shape, self.n_clusters)
         self.network_.expression = RidgeExpression(
-            self._ridge_lambda(), self.subspace_dim_ * self.n_clusters, **self._scaling()
+            self._ridge_lambda(),
+            self.subspace_dim_ * self.n_clusters,
+            weight=self._weight_of_norm(),
+            **self._scaling(),
         )
         self.network_.to(self.device_)
 

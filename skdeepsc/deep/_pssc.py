@@ -17,7 +17,7 @@ from ..losses import (
     squared_error,
 )
 from ..training.callbacks import Resegment, Weigh
-from ._base import BaseDeepSubspaceClustering, relative_weights
+from ._base import BaseDeepSubspaceClustering, SelfSupervised
 from ._expression_head import LearnsHead
 from ._first_labels import learning_phase
 
@@ -26,7 +26,7 @@ _SHARES = {"locality": 0.1, "expression": 0.1, "label": 0.1, "expression, rate":
 
 
 @estimator
-class PSSC(LearnsHead, BaseDeepSubspaceClustering):
+class PSSC(LearnsHead, SelfSupervised, BaseDeepSubspaceClustering):
     r"""Pseudo-supervised deep subspace clustering.
 
     The reconstruction is weighted by the similarities S that self-expression finds, and the network is supervised by
@@ -56,10 +56,8 @@ class PSSC(LearnsHead, BaseDeepSubspaceClustering):
         Weight of the pseudo-graph, :math:`\gamma_2`; see `weighting`.
     gamma_label : float
         Weight of the pseudo-labels, :math:`\gamma_3`; see `weighting`.
-    weighting : {"relative", "absolute"}
-        For ``variant="paper"``. ``"relative"``: `gamma_graph` and `gamma_label` are what their terms are worth at the
-        first joint step, as tenths of the sum of the other costs; the weights that follow are kept in `cost_weights_`.
-        ``"absolute"``: they are the weights themselves, of means over pairs and samples.
+    weighting
+        For ``variant="paper"``, where "relative" is in tenths of the other costs.
     confidence
         With ``variant="paper"`` it is the classifier's probability, the paper's thres.
     max_epochs
@@ -67,8 +65,8 @@ class PSSC(LearnsHead, BaseDeepSubspaceClustering):
 
     Attributes
     ----------
-    cost_weights_ : dict of str to float
-        The weights of ``"graph"`` and ``"label"`` in force, for ``variant="paper"``.
+    cost_weights_
+        For ``variant="paper"``.
 
     See Also
     --------
@@ -101,9 +99,10 @@ class PSSC(LearnsHead, BaseDeepSubspaceClustering):
     gamma_label: NonNegative = 1.0
     gamma_locality: NonNegative = 1.0
     variant: Literal["head", "paper"] = "head"
-    weighting: Literal["relative", "absolute"] = "relative"
     lr: Positive = 1e-3
     max_epochs: Epochs | Literal["auto"] = "auto"
+
+    _unit_share = 0.1
 
     # Eq. (11) of the head: sums over the samples of a batch
 
@@ -178,15 +177,13 @@ class PSSC(LearnsHead, BaseDeepSubspaceClustering):
             return [express]
         if not (self.gamma_graph or self.gamma_label):
             return [express, joint]
-        first, start = Resegment(self._passing_labels), learning_phase(n_rows, 1e-3)
+        first, start = Resegment(self._passing_labels), learning_phase(n_rows, 1e-2)
         start = replace(start, epochs=start.epochs if joint.epochs else 0, callbacks=(first,))
         return [express, start, replace(joint, callbacks=(Weigh(self._weigh),))]
 
     def _weigh(self, out):
-        """Turn relative weights into absolute ones, by what the terms cost with weights of 1."""
         self.network_.segments = None
-        if self.weighting == "relative":
-            self.cost_weights_ = relative_weights(self._costs, out, self.cost_weights_, 0.1)
+        super()._weigh(out)
 
     def _needs_zero_diagonal(self):
         return True

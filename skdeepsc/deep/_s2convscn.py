@@ -4,19 +4,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
-import torch
-
-from .._params import Count, Epochs, NonNegative, estimator
+from .._params import Count, Epochs, NonNegative, Positive, estimator
 from ..losses import classification_cost, segmentation_norm
 from ..nn import center_units, checked_sizes, dense_head
 from ..training import Phase
 from ..training.callbacks import Resegment
+from ._base import SelfSupervised
 from ._classifier import ClassifierOrNeighbors
 from ._dscnet import DSCNet
 
 
 @estimator
-class S2ConvSCN(ClassifierOrNeighbors, DSCNet):
+class S2ConvSCN(ClassifierOrNeighbors, SelfSupervised, DSCNet):
     r"""Self-supervised convolutional subspace clustering network.
 
     DSC-Net whose own spectral clustering supervises it, in two places: C should not connect samples of different
@@ -44,11 +43,8 @@ class S2ConvSCN(ClassifierOrNeighbors, DSCNet):
     class_loss : {"cross_entropy", "bounded_logistic"}
         The loss :math:`\ell`: cross-entropy, or Eq. (6) as it is printed,
         :func:`~skdeepsc.losses.bounded_logistic_loss`, by which the classifier hardly learns.
-    weighting : {"relative", "absolute"}
-        ``"relative"``: `gamma_segmentation` and `gamma_class` are what their terms are worth at the first
-        segmentation, as shares of the sum of the three terms of DSC-Net; the weights that follow stay as they are and
-        are kept in `cost_weights_`. ``"absolute"``: they are the weights themselves, whose effect depends on the scale
-        of the images.
+    weighting
+        "relative" is in shares of the sum of the three terms of DSC-Net.
     classifier_sizes : sequence of int or "auto"
         Widths of the classifier's hidden layers. ``"auto"``: half the number of clustered samples, then `n_clusters`.
     dscnet_epochs : int
@@ -58,8 +54,6 @@ class S2ConvSCN(ClassifierOrNeighbors, DSCNet):
 
     Attributes
     ----------
-    cost_weights_ : dict of str to float
-        The weights of ``"segmentation"`` and ``"class"`` in force.
     history_
         Beside the costs, ``segmentation_seconds`` and ``label_changes`` of each joint epoch.
 
@@ -87,10 +81,10 @@ class S2ConvSCN(ClassifierOrNeighbors, DSCNet):
 
     gamma_segmentation: NonNegative = 0.1
     gamma_class: NonNegative = 0.1
-    gamma_center: NonNegative = 0.1
+    gamma_center: NonNegative = 0.5
     class_loss: Literal["cross_entropy", "bounded_logistic"] = "cross_entropy"
-    weighting: Literal["relative", "absolute"] = "relative"
     classifier_sizes: Sequence[int] | Literal["auto"] = "auto"
+    lr: Positive = 1e-3
     max_epochs: Epochs | Literal["auto"] = "auto"
     dscnet_epochs: Epochs = 0
     classifier_epochs: Epochs = 300
@@ -136,16 +130,6 @@ class S2ConvSCN(ClassifierOrNeighbors, DSCNet):
         epochs = self.classifier_epochs if self.gamma_class and joint.epochs else 0
         classify = Phase("classify", self._class_costs, epochs, 1e-3, parts=("classifier",), callbacks=(first,))
         return [express, dscnet, classify, replace(joint, callbacks=(again,))]
-
-    @torch.no_grad()
-    def _weigh(self, out):
-        """Turn relative weights into absolute ones, by what the terms cost with weights of 1."""
-        if self.weighting == "absolute":
-            return
-        total = sum(cost.item() for cost in super()._costs(out).values())
-        gammas, self.cost_weights_ = self.cost_weights_, dict.fromkeys(self.cost_weights_, 1.0)
-        costs = {name: cost.item() for name, cost in self._costs(out).items()}
-        self.cost_weights_ = {name: gamma * total / (costs.get(name) or 1.0) for name, gamma in gammas.items()}
 
     def _bytes_by_solver(self):
         return {"trained": 40, "ridge": 44}

@@ -33,12 +33,9 @@ class RidgeSolver(Estimator):
         """Whether C follows from degrees of freedom."""
         return self.ridge_lambda is None
 
-    def _layer(self, n_rows, degrees_of_freedom, needs_zero_diagonal, scaling):
-        """The layer for the features of so many rows."""
-        return RidgeExpression(self.ridge_lambda, degrees_of_freedom, **scaling)
-
-    def _start(self, degrees_of_freedom):
-        """Degrees of freedom of the ridge solution from which C starts, if it does."""
+    def _layer(self, z, degrees_of_freedom, weight, needs_zero_diagonal, scaling):
+        """The layer for the features `z`; the ridge weighs the norm of C so much more than the self-expression."""
+        return RidgeExpression(self.ridge_lambda, degrees_of_freedom, weight=weight, **scaling)
 
     def _n_epochs(self, cluster_size):
         """Epochs in which C learns alone."""
@@ -74,13 +71,13 @@ class TrainedSolver(Estimator):
     def _needs_freedom(self):
         return self.coef_init == "ridge"
 
-    def _layer(self, n_rows, degrees_of_freedom, needs_zero_diagonal, scaling):
+    def _layer(self, z, degrees_of_freedom, weight, needs_zero_diagonal, scaling):
         init = 0.0 if self.coef_init == "ridge" else self.coef_init
         zero_diagonal = needs_zero_diagonal if self.zero_diagonal == "auto" else self.zero_diagonal
-        return TrainedExpression(n_rows, init, zero_diagonal=zero_diagonal, **scaling)
-
-    def _start(self, degrees_of_freedom):
-        return degrees_of_freedom if self.coef_init == "ridge" else None
+        layer = TrainedExpression(len(z), init, zero_diagonal=zero_diagonal, **scaling)
+        if self.coef_init == "ridge":
+            layer.start_from_ridge(z, degrees_of_freedom, weight)
+        return layer
 
     def _n_epochs(self, cluster_size):
         if self.epochs != "auto":

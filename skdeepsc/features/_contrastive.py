@@ -14,7 +14,36 @@ _DEAD_SPREAD = 1e-3
 
 
 @estimator
-class StructuralContrast(Estimator):
+class HasViews(Estimator):
+    """What learns from random views of its samples.
+
+    Parameters
+    ----------
+    augment : {"auto", "digits", "faces", "objects", "light", "rows"}, dict, callable or None
+        The random views. A policy by name: ``"digits"`` (affine changes and contrast), ``"faces"`` (smaller ones,
+        mirroring, brightness), ``"objects"`` (mirroring, erasing), ``"light"`` (a gain that grows across the image, its
+        logarithm up to 0.7; gamma), ``"rows"`` (noise, masking; for flat rows). ``"auto"``: a clusterer learns with
+        each of several policies for images and keeps the one whose features have the highest mean silhouette
+        coefficient in their own clusters, DSCSC's criterion, which needs no labels; a transformer, which knows no
+        clusters, takes "digits". A dict has arguments of :class:`~skdeepsc.training.RandomAugmentation`. A callable
+        gets a float32 tensor of samples in units of the input scale, on the device, returns another of the same shape,
+        and should draw by torch's generator. ``None``: a sample is its own view.
+
+    Attributes
+    ----------
+    augment_ : str, dict, callable or None
+        The augmentation in use.
+    """
+
+    augment: Literal["auto", "digits", "faces", "objects", "light", "rows"] | dict | Callable | None = "auto"
+
+    @property
+    def _searches_views(self):
+        return isinstance(self.augment, str) and self.augment == "auto"
+
+
+@estimator
+class StructuralContrast(HasViews):
     r"""The costs that stage I of DSCSC, and stage II as well, put on samples and their views, Eqs (8) and (9).
 
     Parameters
@@ -29,16 +58,8 @@ class StructuralContrast(Estimator):
         k: the nearest samples of the batch, by their codes, are no negatives. 0 contrasts with all, Eq. (7).
     projector_sizes : sequence of two int
         Widths of the projector's hidden layer and of its output.
-    augment : {"auto", "digits", "faces", "objects", "light", "rows"}, dict, callable or None
-        The random views T. A policy by name: ``"digits"`` (affine changes and contrast), ``"faces"`` (smaller ones,
-        mirroring, brightness), ``"objects"`` (mirroring, erasing), ``"light"`` (a gain that grows across the image, its
-        logarithm up to 0.7; gamma), ``"rows"`` (noise, masking; for flat rows).
-        ``"auto"``: :class:`~skdeepsc.DSCSC` pre-trains with each policy for images and keeps the one whose features
-        have the highest mean silhouette coefficient in their own clusters, the paper's criterion, which needs no
-        labels; a transformer, which knows no clusters, takes "digits"; flat rows always get "rows". A dict has
-        arguments of :class:`~skdeepsc.training.RandomAugmentation`. A callable gets a float32 tensor of samples in
-        units of the input scale, on the device, returns another of the same shape, and should draw by torch's
-        generator. ``None``: a sample is its own view.
+    augment
+        For "auto", flat rows get "rows".
     """
 
     gamma_reconstruction: NonNegative = 0.25
@@ -46,7 +67,6 @@ class StructuralContrast(Estimator):
     temperature: Positive = 0.1
     contrast_neighbors: Epochs = 10
     projector_sizes: Sequence[int] = (64, 64)
-    augment: Literal["auto", "digits", "faces", "objects", "light", "rows"] | dict | Callable | None = "auto"
 
     def _views(self, n_latent):
         """The augmentation, as a part of the network."""
@@ -84,11 +104,6 @@ class Contrastive(StructuralContrast, AutoEncoder):
     Any deep clusterer can have it, ``PSSC(10, autoencoder=Contrastive(augment="faces"))``, and it is a view for
     :class:`~skdeepsc.SubspaceClustering`. The features are the codes; the projector only shapes them.
 
-    Attributes
-    ----------
-    augment_ : str, dict, callable or None
-        The augmentation in use.
-
     See Also
     --------
     skdeepsc.DSCSC : The clusterer.
@@ -111,7 +126,7 @@ class Contrastive(StructuralContrast, AutoEncoder):
 
     def _train(self, samples, seed, progress):
         self.augment_ = self.augment
-        if isinstance(self.augment, str) and self.augment == "auto":
+        if self._searches_views:
             self.augment_ = "digits" if len(self.image_shape_) > 1 else "rows"
         super()._train(samples, seed, progress)
 

@@ -85,10 +85,10 @@ class TrainedExpression(SelfExpression):
         self.zero_diagonal = zero_diagonal
 
     @torch.no_grad()
-    def start_from_ridge(self, z, degrees_of_freedom):
-        """Set C to the ridge solution on the codes `z`, under the same normalisation."""
-        ridge = RidgeExpression(None, degrees_of_freedom, center=self.center, unit=self.unit).to(z.device)
-        self.coef.copy_(ridge(precise(z)))
+    def start_from_ridge(self, z, degrees_of_freedom, weight=1.0):
+        """Set C to the ridge solution on the codes `z`, under the same normalisation, see :class:`RidgeExpression`."""
+        ridge = RidgeExpression(None, degrees_of_freedom, weight=weight, center=self.center, unit=self.unit)
+        self.coef.copy_(ridge.to(z.device)(precise(z)))
 
     def forward(self, z, index=None):
         """C, shape (n_samples, n_samples), for the codes `z` of all samples in their order."""
@@ -109,13 +109,16 @@ class RidgeExpression(SelfExpression):
         Ridge penalty. ``None``: from `degrees_of_freedom`.
     degrees_of_freedom : float or None
         Expected number of dimensions of all subspaces together, for ``lam=None``.
+    weight : float, default=1.0
+        Factor of the penalty that has these degrees of freedom.
     center, unit : bool, default=True
         Latent normalisation, see :class:`SelfExpression`.
     """
 
-    def __init__(self, lam=None, degrees_of_freedom=None, *, center=True, unit=True):
+    def __init__(self, lam=None, degrees_of_freedom=None, *, weight=1.0, center=True, unit=True):
         super().__init__(center=center, unit=unit)
         self.degrees_of_freedom = degrees_of_freedom
+        self.weight = weight
         self.register_buffer("lam", None if lam is None else torch.as_tensor(float(lam)))
 
     def forward(self, z, index=None):
@@ -123,7 +126,8 @@ class RidgeExpression(SelfExpression):
         features = self.normalize(z)[0]
         if self.lam is None:
             spectrum = gram_spectrum(features.detach())
-            self.lam = ridge_penalty(spectrum, min(self.degrees_of_freedom, MOST_FREEDOM * len(z)))
+            lam = ridge_penalty(spectrum, min(self.degrees_of_freedom, MOST_FREEDOM * len(z)))
+            self.lam = (self.weight * lam).clamp_min(_NEGLIGIBLE * spectrum.max())
         return ridge_coefficients(features, self.lam.to(features.dtype))
 
     def combine(self, coef, z, expressed):
