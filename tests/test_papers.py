@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from skdeepsc import DSCSC, NCSC, PSSC, DSCNet, S2ConvSCN, paper_settings
+from skdeepsc import DSCSC, NCSC, PSSC, AutoEncoder, DSCNet, S2ConvSCN, paper_settings
+from skdeepsc.deep import TrainedSolver
 from skdeepsc.losses import (
     bounded_logistic_loss,
     center_loss,
@@ -191,6 +192,34 @@ def test_without_augmentation_a_positive_pair_is_the_same_point_twice(images):
     out = fitted.network_(torch.from_numpy(images[0])[:, None])
     assert out.view is out
     assert out.view.h is out.h
+
+
+@pytest.mark.parametrize("solver", ["ridge", "trained"])
+def test_dscsc_without_contrast_and_views_is_dscnet_to_the_last_bit(images, solver):
+    """As the paper says of its model without the contrastive head; both with a diagonal of zeros."""
+    params = {"n_clusters": 3, "autoencoder": AutoEncoder(max_epochs=5), "max_epochs": 6, "random_state": 0}
+    weights = {"lr": 1e-3, "gamma_coef": 2.0, "gamma_expression": 3.0}
+    solver = "ridge" if solver == "ridge" else TrainedSolver(zero_diagonal=True)
+    plain = DSCSC(**params, **weights, solver=solver, gamma_contrast=0, augment=None, gamma_reconstruction=1)
+    dscnet = DSCNet(**params, **weights, solver=solver)
+    np.testing.assert_array_equal(plain.fit(images[0]).coef_, dscnet.fit(images[0]).coef_)
+    np.testing.assert_array_equal(plain.labels_, dscnet.labels_)
+    np.testing.assert_array_equal(plain.predict(images[0]), dscnet.predict(images[0]))
+
+
+def test_windows_of_extended_yale_b_have_settings():
+    for method in ("dscnet", "s2convscn"):
+        for n in (10, 15, 20, 25, 30, 35):
+            settings = paper_settings(method, f"yaleb{n}")
+            assert settings["n_clusters"] == n
+            assert settings["gamma_expression"] == 10 ** (n / 10 - 3)
+
+
+def test_dscsc_of_the_paper_expresses_codes_and_learns_c_jointly(images):
+    settings = {**paper_settings("dscsc", "orl"), "n_clusters": 3, "max_epochs": 2, "augment": "faces"}
+    fitted = DSCSC().set_params(**settings, autoencoder__max_epochs=2, random_state=0).fit(images[0])
+    assert fitted.network_.features is None
+    assert {row["phase"] for row in fitted.history_} == {"pretrain", "finetune"}
 
 
 def test_ablations_of_dscsc_leave_their_parts_out(images):

@@ -82,11 +82,12 @@ def _s2convscn_yaleb(dscnet, n_subjects):
     return _s2convscn(dscnet, gammas, _ON_BYTES, 5, 10 + 40 * n_subjects)
 
 
-def _dscsc(network, n_clusters, n_projected):
+def _dscsc(network, n_clusters, n_projected, max_epochs):
     return {
         "n_clusters": n_clusters,
         "autoencoder": _conv(*network, batch_size=100),
-        "solver": TrainedSolver(),
+        "solver": TrainedSolver(epochs=0),
+        "expressed": "codes",
         "latent_normalization": "none",
         "affinity": "symmetric",
         "gamma_reconstruction": 0.25,
@@ -97,6 +98,7 @@ def _dscsc(network, n_clusters, n_projected):
         "augment": "auto",
         "projector_sizes": (n_projected, n_projected),
         "lr": 1e-3,
+        "max_epochs": max_epochs,
     }
 
 
@@ -115,12 +117,14 @@ def _ncsc(**network):
     }
 
 
+# Subjects of Extended Yale B of which the papers report parts, beside all 38.
+_SUBJECTS = (10, 15, 20, 25, 30, 35)
 _DENSE = AutoEncoder(network="dense", hidden_sizes=(500, 500, 2000, 10), max_epochs=50, batch_size=256)
 _SETTINGS = {
     "dscnet": {
         "orl": _dscnet(40, _conv(*_ORL_NET, max_epochs=600), 0.0, _ON_BYTES * 2.0, 0.2, 700, _algorithm_2(0.2, 3, 1)),
         "yaleb": _dscnet_yaleb(38),
-        "yaleb10": _dscnet_yaleb(10),
+        **{f"yaleb{n}": _dscnet_yaleb(n) for n in _SUBJECTS},
         "coil20": _dscnet(20, _conv(*_COIL20_NET), 1e-8, 1.0, 75.0, 30, _algorithm_2(0.04, 12, 8, diagonal="one")),
         "coil100": _dscnet(100, _conv((50,), (5,)), 1e-4, 1.0, 15.0, 120, _algorithm_2(0.04, 12, 8)),
     },
@@ -134,11 +138,12 @@ _SETTINGS = {
         "mnist": _pssc(10, _DENSE, 30, _algorithm_2(0.12, 4, 5), subsample=5000),
     },
     "dscsc": {
-        "orl": _dscsc(_ORL_NET, 40, 64),
-        "umist": _dscsc(((15, 10, 5), (3, 3, 3)), 20, 64),
-        "yaleb": _dscsc(_YALE_NET, 38, 128),
-        "mnist1000": _dscsc(((20, 10, 5), (5, 3, 3)), 10, 64),
-        "coil20": _dscsc(_COIL20_NET, 20, 256),
+        # Epochs in which the entries of C can grow to three over the size of a cluster, as none are published.
+        "orl": _dscsc(_ORL_NET, 40, 64, 300),
+        "umist": _dscsc(((15, 10, 5), (3, 3, 3)), 20, 64, 125),
+        "yaleb": _dscsc(_YALE_NET, 38, 128, 47),
+        "mnist1000": _dscsc(((20, 10, 5), (5, 3, 3)), 10, 64, 30),
+        "coil20": _dscsc(_COIL20_NET, 20, 256, 42),
     },
     "ncsc": {
         "mnist": _ncsc(channels=(10, 20, 30), kernel_sizes=(5, 3, 3)),
@@ -149,7 +154,7 @@ _SETTINGS = {
 _SETTINGS["s2convscn"] = {
     "orl": _s2convscn("orl", (0.1, 0.01, 8.0, 1.2), _ON_BYTES, segment_every=5, max_epochs=940),
     "yaleb": _s2convscn_yaleb("yaleb", 38),
-    "yaleb10": _s2convscn_yaleb("yaleb10", 10),
+    **{f"yaleb{n}": _s2convscn_yaleb(f"yaleb{n}", n) for n in _SUBJECTS},
     "coil20": _s2convscn("coil20", (1.0, 30.0, 8.0, 6.0), 1.0, segment_every=4, max_epochs=80),
     "coil100": _s2convscn("coil100", (1.0, 30.0, 8.0, 7.0), 1.0, segment_every=16, max_epochs=110),
 }
@@ -167,7 +172,8 @@ def paper_settings(method: Literal["dscnet", "pssc", "s2convscn", "dscsc", "ncsc
     method : {"dscnet", "pssc", "s2convscn", "dscsc", "ncsc"}
         The method.
     data : str
-        Name of the data set: "orl", "yaleb" (38 subjects), "yaleb10", "coil20" or "coil100" for DSC-Net and S2ConvSCN;
+        Name of the data set: "orl", "yaleb" (38 subjects), "yaleb10", "yaleb15" and so on by fives to "yaleb35",
+        "coil20" or "coil100" for DSC-Net and S2ConvSCN;
         "orl", "mnist1000", "umist", "coil20", "coil40", "usps" or "mnist" for PSSC; "orl", "umist", "yaleb",
         "mnist1000" or "coil20" for DSCSC; "mnist", "fashion" or "sop" (Stanford Online Products) for NCSC.
 
@@ -189,9 +195,10 @@ def paper_settings(method: Literal["dscnet", "pssc", "s2convscn", "dscsc", "ncsc
     gamma_3 were never published for any data set, so that the package's defaults stay in force. S2ConvSCN has no
     released code: the printed weights and Eq. (6) as printed, for the images' scale in the DSC-Net code, whose epochs,
     networks and post-processing come before and after; ``norm="l1"`` gives its other variant. DSCSC has none either:
-    the printed weights and networks, a plain affinity, and the search of a policy; its epochs and its k are not known.
-    NCSC has none either: the printed objective, networks, thresholds and step sizes; weights and epochs of its stages
-    are not known. The printed objective ends in one cluster; add ``variant="stabilized"`` to keep it from that.
+    the printed weights and networks, C of the codes in the joint phase, a plain affinity, and the search of a policy;
+    its epochs and its k are not known. NCSC has none either: the printed objective, networks, thresholds and step
+    sizes; weights and epochs of its stages are not known. The printed objective ends in one cluster; add
+    ``variant="stabilized"`` to keep it from that.
 
     Examples
     --------

@@ -49,7 +49,7 @@ class StructuralContrast(HasViews):
     Parameters
     ----------
     gamma_reconstruction : float
-        Weight of the squared errors of samples and views. 1/4 is Eq. (9).
+        Weight of the squared errors of samples and views. 1/4 is Eq. (9). Without views, the second is left out.
     gamma_contrast : float
         Weight of the structural contrastive loss, :math:`\beta`, a sum over the samples. 0: without projector.
     temperature : float
@@ -85,7 +85,8 @@ class StructuralContrast(HasViews):
         costs = {}
         if self.gamma_reconstruction:
             costs["reconstruction"] = self.gamma_reconstruction * squared_error(out.x, getattr(out, decoded))
-            costs["view"] = self.gamma_reconstruction * squared_error(out.view.x, out.view.x_auto)
+            if out.view is not out:
+                costs["view"] = self.gamma_reconstruction * squared_error(out.view.x, out.view.x_auto)
         if self.gamma_contrast:
             neighbors = nearest_samples(out.z, self.contrast_neighbors) if self.contrast_neighbors else None
             contrast = structural_contrastive_loss(out.h, out.view.h, neighbors, self.temperature)
