@@ -6,6 +6,8 @@ FOLDER holds NAME.npz files with the images `X` (uint8) and the classes `y`; "di
 scorer and nothing else. What is measured of a method, see --ways:
 
 default    the estimator as it comes, without any argument
+paper      the settings of the paper for the data set, as they come: printed weights, raw codes, a trained C, its own
+           post-processing and beside it the plain affinity of the same C; DSCNet and S2ConvSCN with either norm of C
 ridge      the same segmented by the plain affinity, by its largest coefficients, and by Algorithm 2 of PSSC, with the
            constants that the papers give for the data set (else the package's)
 trained    so too, with a trained C and the settings of the paper for the data set where it has some, on codes of unit
@@ -20,6 +22,9 @@ neighbours k-means and spectral clustering of the pixels, UMAP + k-means where u
 Of a graph it prints its purity, the share of its weight that lies within the classes, and of an estimator's own graph
 how far the accuracy of its labels spreads when they are found again from LABEL_SEEDS seeds, beside the deviation over
 the seeds of whole fits.
+
+Of a data set that is the first n classes of a larger one, --windows measures all windows of n classes in a row, as
+Table 2 of S2ConvSCN does, and prints the median over them, too.
 
 SubspaceClustering has no settings: it is measured as it comes, and again with each view alone.
 
@@ -61,7 +66,9 @@ from skdeepsc.metrics import clustering_accuracy_score
 from skdeepsc.segmentation import spectral_labels
 
 TABLES = json.loads(Path(__file__).with_name("claims.json").read_text())
-DATA, CLAIMS, BEST_CLAIMS, ABLATIONS = (TABLES[name] for name in ("data", "claims", "best", "ablations"))
+DATA, CLAIMS, MEDIANS, BEST_CLAIMS, ABLATIONS = (
+    TABLES[name] for name in ("data", "claims", "medians", "best", "ablations")
+)
 
 
 def clusterers(package, printed):
@@ -74,7 +81,7 @@ def clusterers(package, printed):
 METHODS = {"subspaceclustering": SubspaceClustering, **clusterers(deep, str.lower)}
 CLASSICS = clusterers(shallow, lambda name: {"SSCOMP": "SSC-OMP"}.get(name, name))
 CLASSICS |= {f"AE+{name}": CLASSICS[name] for name in ("SSC", "EDSC")}
-WAYS = ["default", "ridge", "trained", "ablations", "beside", "informed", "contrast", "classics", "neighbours"]
+WAYS = ["default", "paper", "ridge", "trained", "ablations", "beside", "informed", "contrast", "classics", "neighbours"]
 BESIDE = {"dscnet": {}, "pre-trained": {"max_epochs": 0}}
 VIEWS = ["autoencoder", "scattering", "pixels"]
 NEIGHBOURS = ["kmeans", "spectral", "umap"]
@@ -91,6 +98,14 @@ TRAINED_S2CONVSCN = {
     "class_loss": "cross_entropy",
 }
 
+# What the papers print rows of, of a method's own settings.
+OF_THE_PAPER = {
+    "dscnet": {"dscnet": {}, "dscnet, l1": {"norm": "l1"}},
+    "s2convscn": {"s2convscn": {}, "s2convscn, l1": {"norm": "l1"}},
+    "pssc": {"pssc": {}, "pssc_l": {"gamma_label": 0, "gamma_graph": 0}},
+    "dscsc": {"dscsc": {}},
+}
+
 # Seeds from which the labels of one graph are found again.
 LABEL_SEEDS = 5
 
@@ -102,21 +117,21 @@ def main():
     options = parse(sys.argv[1:])
     X, y = load(options.data, options.data_home)
     print(f"{options.data}: {len(X)} images of {' x '.join(map(str, X.shape[1:]))}, {y.max() + 1} classes")
-    runs = [(way, seed) for way in ways(options, len(X)) for seed in range(options.seeds)]
+    firsts = windows(options) if options.windows else [0]
+    names = ways(options, len(X))
+    runs = [(way, seed, first) for way in names for seed in range(options.seeds) for first in firsts]
     rows = []
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(max_workers=1, mp_context=spawn, max_tasks_per_child=1) as pool:
-        for way, seed in runs:
-            measured = pool.submit(measure, options, way, seed).result()
+        for way, seed, first in runs:
+            measured = pool.submit(measure, options, way, seed, first).result()
             rows += measured
             if options.json:
                 with open(options.json, "a") as lines:
                     lines.writelines(json.dumps(row) + "\n" for row in measured)
-            print(f"  {way}, seed {seed}: {rows[-1]['seconds']:.0f} s", file=sys.stderr)
-    claim = CLAIMS.get(options.method, {}).get(options.data)
-    if options.method == "subspaceclustering" and options.data in BEST_CLAIMS:
-        claim = BEST_CLAIMS[options.data], None
-    show(rows, claim)
+            window = f", classes from {first}" if options.windows else ""
+            print(f"  {way}, seed {seed}{window}: {rows[-1]['seconds']:.0f} s", file=sys.stderr)
+    show(rows, medians=options.windows)
 
 
 def ways(options, n_samples):
@@ -130,6 +145,7 @@ def ways(options, n_samples):
         groups = {
             "ablations": list(ABLATIONS.get(options.method, {})),
             "beside": [f"{name}, {way}" for name in BESIDE for way in ("default", "ridge") if options.method != name],
+            "paper": [f"paper: {name}" for name in OF_THE_PAPER[options.method] if of_the_paper(options)],
             **{way: [way] for way in ("default", "ridge", "trained")},
         }
     possible = {
@@ -150,12 +166,22 @@ def parse(arguments):
     parser.add_argument("--data-home", type=Path, default=Path("data"), help="folder of the .npz files")
     parser.add_argument("--json", type=Path, help="append one object a line: seed, way to C, affinity, scores")
     parser.add_argument("--ways", nargs="+", default=WAYS, choices=WAYS, help="what is measured, see above; all")
+    parser.add_argument("--windows", action="store_true", help="each window of as many classes in a row, see above")
     parser.add_argument("--device", default="auto")
     return parser.parse_args(arguments)
 
 
-def load(name, data_home):
-    """Images (n, height, width), uint8 (digits: float), and classes."""
+def windows(options):
+    """The first class of each window of as many classes as the data set has."""
+    part = DATA[options.data]
+    if "n_classes" not in part:
+        raise SystemExit(f"--windows needs a part of a data set such as yaleb10; {options.data} is not one.")
+    with np.load(options.data_home / f"{part['file']}.npz") as arrays:
+        return range(int(arrays["y"].max()) + 2 - part["n_classes"])
+
+
+def load(name, data_home, first=0):
+    """Images (n, height, width), uint8 (digits: float), and classes, of a part of a set those from `first` on."""
     if name == "digits":
         digits = load_digits()
         return digits.images, digits.target
@@ -164,20 +190,20 @@ def load(name, data_home):
         X, y = arrays["X"], arrays["y"]
     rows = np.arange(len(y))
     if "n_classes" in part:
-        rows = rows[y < part["n_classes"]]
+        rows = rows[(first <= y) & (y < first + part["n_classes"])]
     if "n_each" in part:
         rows = first_of_each_class(y[: part["n_rows"]], part["n_each"])
-    return X[rows], y[rows]
+    return X[rows], y[rows] - first
 
 
 def first_of_each_class(y, n_rows):
     return np.sort(np.concatenate([np.flatnonzero(y == k)[:n_rows] for k in np.unique(y)]))
 
 
-def measure(options, way, seed):
+def measure(options, way, seed, first):
     """One fit and its rows of the table."""
     warnings.simplefilter("ignore")
-    X, y = load(options.data, options.data_home)
+    X, y = load(options.data, options.data_home, first)
     n_clusters, entry = int(y.max()) + 1, partial(row, options, seed, y)
     if way in NEIGHBOURS:
         pixels = X.reshape(len(X), -1).astype(np.float32)
@@ -244,7 +270,7 @@ def collaborative(options, way, seed, X, n_clusters, entry):
     start = time.perf_counter()
     params = {"n_clusters": n_clusters, "device": options.device, "random_state": seed}
     params |= {
-        "trained": of_the_paper("ncsc", options.data) or {"variant": "paper"},
+        "trained": of_the_paper(options) or {"variant": "paper"},
         "first labels": {"classifier_epochs": 0, "max_epochs": 0},
         **ABLATIONS["ncsc"],
     }.get(way, {})
@@ -265,13 +291,16 @@ def collaborative(options, way, seed, X, n_clusters, entry):
 
 def plan(options, way):
     """Name in the table, method, parameters, and affinities (None: the estimator's own) of what is measured."""
-    settings, constants = of_the_paper(options.method, options.data), constants_of(options.method, options.data)
+    settings, constants = of_the_paper(options), constants_of(options.method, options.data)
     affinities = [
         ("symmetric", None),
         ("thresholded", {"keep": constants["keep"]} if constants else None),
         ("enhanced", constants),
     ]
     own = [(None, None)]
+    if way.startswith("paper: "):
+        name = way.removeprefix("paper: ")
+        return name, options.method, settings | OF_THE_PAPER[options.method][name], own + affinities[:1]
     enhanced = {"affinity": "enhanced", "affinity_params": constants}
     if way == "trained":
         added = TRAINED_S2CONVSCN if options.method == "s2convscn" else TRAINED
@@ -289,11 +318,15 @@ def plan(options, way):
 
 def constants_of(method, data):
     """Constants of Algorithm 2 for a data set, of the method's paper, else of another's; None if none has any."""
-    found = (of_the_paper(source, data).get("affinity_params") for source in (method, "dscnet", "pssc"))
+    found = (settings_for(source, data).get("affinity_params") for source in (method, "dscnet", "pssc"))
     return next((constants for constants in found if constants), None)
 
 
-def of_the_paper(method, data):
+def of_the_paper(options):
+    return settings_for(options.method, options.data)
+
+
+def settings_for(method, data):
     """The paper's settings for a data set, {} if it has none."""
     try:
         return paper_settings(method, DATA[data].get("settings", data))
@@ -350,24 +383,38 @@ def purity(graph, y):
     return float(graph.data[y[graph.row] == y[graph.col]].sum() / graph.data.sum())
 
 
-def show(rows, claim):
-    """Print mean and standard deviation over the seeds."""
+def show(rows, medians=False):
+    """Print mean and standard deviation over the seeds, and windows, and of the accuracy the median, if asked for."""
     titles = {"ACC": 15, "NMI": 15, "ARI": 15, "last step": 11, "purity": 8, "claim": 14, "seconds": 9, "MB": 7}
+    titles |= {"median": 8, "claimed": 9} if medians else {}
     print(f"\n{'method':24}{'view':13}{'C':9}{'affinity':13}" + "".join(f"{name:>{n}}" for name, n in titles.items()))
     groups = {}
     for entry in rows:
         key = tuple(entry[name] or "" for name in ("method", "view", "solver", "affinity"))
         groups.setdefault(key, []).append(entry)
     for (method, view, solver, affinity), group in groups.items():
-        scores = (f"{mean(group, key):.3f} ± {deviation(group, key):.3f}" for key in ("acc", "nmi", "ari"))
-        own = claim if view or solver else CLAIMS.get(method, {}).get(group[0]["data"])
-        printed = "/".join("-" if value is None else f"{value:.3f}" for value in own or ())
-        print(
-            f"{method:24}{view:13}{solver:9}{affinity:13}"
-            + "".join(f"{score:>15}" for score in scores)
-            + f"{last_step(group):>11}{'-' if group[0]['purity'] is None else format(mean(group, 'purity'), '.3f'):>8}"
-            + f"{printed or '-':>14}{mean(group, 'seconds'):9.1f}{mean(group, 'peak_mb'):7.0f}"
+        data = group[0]["data"]
+        line = "".join(
+            f"{f'{mean(group, key):.3f} ± {deviation(group, key):.3f}':>15}" for key in ("acc", "nmi", "ari")
         )
+        line += f"{last_step(group):>11}{number(None if group[0]['purity'] is None else mean(group, 'purity')):>8}"
+        line += f"{'/'.join(number(value) for value in claim(method, data)):>14}"
+        line += f"{mean(group, 'seconds'):9.1f}{mean(group, 'peak_mb'):7.0f}"
+        if medians:
+            line += f"{number(statistics.median(entry['acc'] for entry in group)):>8}"
+            line += f"{number(MEDIANS.get(method, {}).get(data)):>9}"
+        print(f"{method:24}{view:13}{solver:9}{affinity:13}{line}")
+
+
+def claim(method, data):
+    """ACC and NMI that a paper prints; of SubspaceClustering the best that any of them has."""
+    if method == "subspaceclustering":
+        return [BEST_CLAIMS.get(data)]
+    return CLAIMS.get(method, {}).get(data, [None])
+
+
+def number(value):
+    return "-" if value is None else f"{value:.3f}"
 
 
 def last_step(group):
