@@ -7,7 +7,7 @@ __version__ = "0.1.0"
 
 # Public names and where they live; loaded on first use, so that importing skdeepsc costs next to nothing.
 _HOMES = {
-    "deep": ("DSCSC", "NCSC", "PSSC", "DSCNet", "S2ConvSCN", "paper_settings"),
+    "deep": ("DSCSC", "EDESC", "KSCN", "NCSC", "PSSC", "DSCNet", "S2ConvSCN", "paper_settings"),
     "features": ("AutoEncoder", "Contrastive", "Scattering"),
     "shallow": ("EDSC", "KSSC", "LRR", "LRSC", "S3C", "SSC", "SSCOMP", "EnSC"),
     "_subspace_clustering": ("SubspaceClustering",),
@@ -43,6 +43,8 @@ if TYPE_CHECKING:  # For editors and type checkers, the same once more; a test c
     from . import training as training
     from ._subspace_clustering import SubspaceClustering as SubspaceClustering
     from .deep import DSCSC as DSCSC
+    from .deep import EDESC as EDESC
+    from .deep import KSCN as KSCN
     from .deep import NCSC as NCSC
     from .deep import PSSC as PSSC
     from .deep import DSCNet as DSCNet

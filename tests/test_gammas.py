@@ -29,9 +29,11 @@ def images():
 
 
 def coefficients(method, X):
-    """C; of a method of batches that of all samples at once."""
+    """C; of a method of batches that of all samples at once, or what it has in its place."""
     if hasattr(method, "coef_"):
         return method.coef_
+    if hasattr(method, "bases_"):
+        return method.bases_
     z = torch.from_numpy(method.transform(X)).double()
     return method.network_.expression(z).numpy()
 

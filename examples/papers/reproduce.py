@@ -18,6 +18,7 @@ beside     DSCNet and pre-trained features without any joint training, by their 
 classics   the methods without a network, on the pixels and on the codes of an auto-encoder (AE+), as they come; those
            whose coefficients are not sparse also by Algorithm 2
 neighbours k-means and spectral clustering of the pixels, UMAP + k-means where umap-learn is installed
+clustpy    DEC, IDEC, DCN, DKM and VaDE of ClustPy as they come, on pixels in [0, 1], where it is installed
 
 Of a graph it prints its purity, the share of its weight that lies within the classes, and of an estimator's own graph
 how far the accuracy of its labels spreads when they are found again from LABEL_SEEDS seeds, beside the deviation over
@@ -40,6 +41,7 @@ ablations stand in claims.json.
 """
 
 import argparse
+import importlib
 import importlib.util
 import json
 import multiprocessing
@@ -82,9 +84,13 @@ METHODS = {"subspaceclustering": SubspaceClustering, **clusterers(deep, str.lowe
 CLASSICS = clusterers(shallow, lambda name: {"SSCOMP": "SSC-OMP"}.get(name, name))
 CLASSICS |= {f"AE+{name}": CLASSICS[name] for name in ("SSC", "EDSC")}
 WAYS = ["default", "paper", "ridge", "trained", "ablations", "beside", "informed", "contrast", "classics", "neighbours"]
+WAYS += ["clustpy"]
 BESIDE = {"dscnet": {}, "pre-trained": {"max_epochs": 0}}
 VIEWS = ["autoencoder", "scattering", "pixels"]
 NEIGHBOURS = ["kmeans", "spectral", "umap"]
+CLUSTPY = ["DEC", "IDEC", "DCN", "DKM", "VaDE"]
+# Methods whose clusters have bases: there is neither a graph nor a solver to choose.
+BASES = ["kscn", "edesc"]
 
 # Beside the settings of the papers, for all data sets: codes of unit length. Else the network can lower the cost of
 # self-expression at will by shrinking the codes, and the decoder undoes it.
@@ -141,6 +147,8 @@ def ways(options, n_samples):
     elif options.method == "ncsc":
         groups = {way: [way] for way in ("default", "trained", "informed", "contrast")}
         groups |= {"ablations": list(ABLATIONS["ncsc"]), "beside": ["first labels"]}
+    elif options.method in BASES:
+        groups = {"default": ["default"], "ablations": list(ABLATIONS[options.method])}
     else:
         groups = {
             "ablations": list(ABLATIONS.get(options.method, {})),
@@ -155,6 +163,9 @@ def ways(options, n_samples):
     }
     groups["classics"] = list(CLASSICS)
     groups["neighbours"] = [name for name in NEIGHBOURS if possible[name]]
+    groups["clustpy"] = CLUSTPY if importlib.util.find_spec("clustpy") else []
+    if options.ways == ["clustpy"] and not groups["clustpy"]:
+        raise SystemExit("--ways clustpy needs ClustPy: pip install clustpy.")
     return [name for way in options.ways for name in groups.get(way, [])]
 
 
@@ -209,6 +220,10 @@ def measure(options, way, seed, first):
         pixels = X.reshape(len(X), -1).astype(np.float32)
         labels, seconds = timed(neighbour(way, n_clusters, seed).fit_predict, pixels)
         return [entry(labels, seconds, method=way)]
+    if way in CLUSTPY:
+        clusterer = getattr(importlib.import_module("clustpy.deep"), way)(n_clusters, random_state=seed)
+        labels, seconds = timed(clusterer.fit_predict, X.reshape(len(X), -1).astype(np.float32) / 255)
+        return [entry(labels, seconds, method=f"ClustPy, {way}")]
     if way in CLASSICS:
         return classic(options, way, seed, X, y, entry)
     if options.method == "subspaceclustering":
@@ -218,6 +233,11 @@ def measure(options, way, seed, first):
         return [entry(labels, seconds, view="all" if way == "default" else way)]
     if options.method == "ncsc":
         return collaborative(options, way, seed, X, n_clusters, entry)
+    if options.method in BASES:
+        params = {} if way == "default" else ABLATIONS[options.method][way]
+        estimator = METHODS[options.method](n_clusters, **params, device=options.device, random_state=seed)
+        labels, seconds = timed(estimator.fit_predict, X)
+        return [entry(labels, seconds, method=options.method if way == "default" else way)]
 
     label, method, params, affinities = plan(options, way)
     params = {"subsample": subsample(X), **params, "n_clusters": n_clusters}

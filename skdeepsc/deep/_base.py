@@ -34,40 +34,21 @@ _SOLVERS = {"ridge": RidgeSolver, "trained": TrainedSolver}
 
 @estimator
 class HasAutoEncoder(TrainsNetwork, BaseSubspaceClustering):
-    r"""A clusterer that has an auto-encoder, whose codes express each other.
+    """A clusterer that has an auto-encoder.
 
     Parameters
     ----------
-    gamma_expression : float
-        Weight of the self-expression :math:`\|Z - CZ\|_F^2`, a sum over samples and features. The penalty of the
-        ridge is divided by it.
     autoencoder : AutoEncoder, FrozenEstimator or None
         What is pre-trained: its network and training, such as ``AutoEncoder(channels=(20, 10, 5), max_epochs=50)``. It
         is cloned, and `image_shape`, `callbacks`, `memory` and `random_state` are handed down where it leaves them
         open, `device` and `verbose` always. ``None``: an :class:`~skdeepsc.AutoEncoder` as it comes. A fitted one that
         is frozen, ``FrozenEstimator(fitted)`` of :mod:`sklearn.frozen`, is taken as it is, so that one pre-training
         serves many clusterers; a copy of its network learns on.
-    subspace_dim : float or "auto"
-        Expected dimension q of a subspace: with weights of 1, the penalty of the ridge gives it ``n_clusters *
-        subspace_dim`` effective degrees of freedom, at most 0.7 n_samples. ``"auto"``: of 1/4, 1/2, 1, 2, 4, 8 and 16
-        the one whose clusters have the most edge information (:func:`~skdeepsc.segmentation.edge_information`), which
-        needs no labels, on the features before the joint phase.
-    latent_normalization : {"auto", "none", "unit", "centered"}
-        What is done to the features before they express each other: nothing, as in the papers, where the network can
-        shrink them to lower the costs; rows scaled to unit length; the mean subtracted, then rows scaled.
     max_epochs
         They are those of the joint phase, in which all parts of the network learn.
-
-    Attributes
-    ----------
-    subspace_dim_ : float or None
-        The dimension in use; ``None`` where none is needed, with a trained C or a given penalty.
     """
 
-    gamma_expression: NonNegative = 1.0
     autoencoder: AutoEncoder | FrozenEstimator | None = None
-    subspace_dim: Positive | Literal["auto"] = "auto"
-    latent_normalization: Literal["auto", "none", "unit", "centered"] = "auto"
 
     def set_params(self, **params) -> Self:
         """Set parameters; those of the auto-encoder, ``autoencoder__channels``, also where it is ``None``.
@@ -145,7 +126,34 @@ class HasAutoEncoder(TrainsNetwork, BaseSubspaceClustering):
         self.history_ = [*self.history_, *history]
         self.n_iter_ += len(history)
 
-    # Self-expression
+
+@estimator
+class Expresses(HasAutoEncoder):
+    r"""A clusterer whose codes express each other.
+
+    Parameters
+    ----------
+    gamma_expression : float
+        Weight of the self-expression :math:`\|Z - CZ\|_F^2`, a sum over samples and features. The penalty of the
+        ridge is divided by it.
+    subspace_dim : float or "auto"
+        Expected dimension q of a subspace: with weights of 1, the penalty of the ridge gives it ``n_clusters *
+        subspace_dim`` effective degrees of freedom, at most 0.7 n_samples. ``"auto"``: of 1/4, 1/2, 1, 2, 4, 8 and 16
+        the one whose clusters have the most edge information (:func:`~skdeepsc.segmentation.edge_information`), which
+        needs no labels, on the features before the joint phase.
+    latent_normalization : {"auto", "none", "unit", "centered"}
+        What is done to the features before they express each other: nothing, as in the papers, where the network can
+        shrink them to lower the costs; rows scaled to unit length; the mean subtracted, then rows scaled.
+
+    Attributes
+    ----------
+    subspace_dim_ : float or None
+        The dimension in use; ``None`` where none is needed, with a trained C or a given penalty.
+    """
+
+    gamma_expression: NonNegative = 1.0
+    subspace_dim: Positive | Literal["auto"] = "auto"
+    latent_normalization: Literal["auto", "none", "unit", "centered"] = "auto"
 
     def _weight_of_norm(self):
         """How much more the ridge weighs the norm of C than the self-expression, against weights of 1.
@@ -219,7 +227,7 @@ class SelfSupervised(Estimator):
 
 
 @estimator
-class BaseDeepSubspaceClustering(HasAutoEncoder, BaseSelfExpressive):
+class BaseDeepSubspaceClustering(Expresses, BaseSelfExpressive):
     r"""Pre-train, learn C and the network together, turn C into an affinity, segment it.
 
     A method says what its paper says: `_heads` (the figure), `_costs` (the equation), `_phases` (the algorithm).

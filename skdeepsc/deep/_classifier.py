@@ -17,15 +17,7 @@ _CLASSIFIED_ROWS = 1024
 
 @estimator
 class HasClassifier(Estimator):
-    """A clusterer whose network has a classifier of the clusters `_classes`, in their order.
-
-    Parameters
-    ----------
-    classifier_epochs : int or "auto"
-        Epochs in which the classifier alone learns.
-    """
-
-    classifier_epochs: Epochs | Literal["auto"] = 0
+    """A clusterer whose network has a classifier of the clusters `_classes`, in their order."""
 
     def _shares(self):
         return lambda block: collect(
@@ -73,8 +65,11 @@ class ClassifierOrNeighbors(HasClassifier):
     predict_by : {"classifier", "neighbors"}
         What labels new rows: the classifier, which need not agree with `labels_` on rows that were fitted, or the
         nearest clustered samples in the latent space. Without a trained classifier it is always the latter.
+    classifier_epochs : int or "auto"
+        Epochs in which the classifier alone learns.
     """
 
+    classifier_epochs: Epochs | Literal["auto"] = 0
     predict_by: Literal["classifier", "neighbors"] = "classifier"
 
     def _segment(self, samples):

@@ -1,5 +1,6 @@
 """Clusters of codes as they are: first labels, for a classifier to start from, and how well codes cluster."""
 
+import math
 import warnings
 from typing import Annotated, Any
 
@@ -11,28 +12,28 @@ from sklearn.utils import get_tags
 from torch.nn import functional as F
 
 from .._compat import HasMethods, StrOptions
-from .._dimension import N_COEFS, SUBSPACE_DIMS, best_graph
-from .._params import Count, Estimator, estimator
+from .._dimension import N_COEFS, SUBSPACE_DIMS
+from .._params import Count, estimator
 from .._random import draw_rows
 from .._ridge import penalties_by_dim
 from ..affinity import affinity_from_top
+from ..features._base import TakesBatches
 from ..nn import RidgeExpression, RidgePath, precise
 from ..segmentation import DegenerateAffinityWarning, spectral_labels
 from ..training import Phase, epochs_of
-from ..training.batches import rows_for
 
 # Steps in which the classifier learns the first labels, the fewest and the most epochs, and samples of a step.
 _STEPS, _EPOCHS, _BATCH = 300, (10, 100), 250
 
 
 @estimator
-class StartsFromLabels(Estimator):
-    """A clusterer whose classifier first learns labels of some samples.
+class StartsFromLabels(TakesBatches):
+    """A clusterer of batches that starts from labels of some samples.
 
     Parameters
     ----------
     init : {"auto", "none", "spectral"} or clusterer
-        Labels of `init_size` samples that the classifier learns first. ``"spectral"``: spectral clustering of the five
+        First labels, of `init_size` samples. ``"spectral"``: spectral clustering of the five
         largest positive coefficients of each row. A clusterer is cloned and its `fit_predict` gets the rows, or the
         images if its tags say that it takes three-dimensional arrays: :class:`~skdeepsc.SubspaceClustering` finds
         better labels.
@@ -44,33 +45,29 @@ class StartsFromLabels(Estimator):
     init: Annotated[Any, StrOptions({"auto", "none", "spectral"}), HasMethods("fit_predict")] = "auto"
     init_size: Count = 5000
 
-    def _initialize(self, samples, progress):
-        """Let the classifier learn first labels of some samples."""
+    def _first_labels(self, samples, dim):
+        """Labels of the first samples, by `init`."""
         init, seed, group = self._resolved("init"), self._seeds["init"], self._group()
-        if progress.stopped or (isinstance(init, str) and init == "none"):
-            return
-        samples = self._first(samples)
         if isinstance(init, str):
-            z = torch.from_numpy(self._encode(samples)).to(self.device_)
-            labels = labels_by_codes(z, self.n_clusters, self.subspace_dim_, seed)
+            labels = labels_by_codes(self._first_codes(samples), self.n_clusters, dim, seed)
         else:
-            labels = labels_by_clusterer(init, samples, self.n_clusters, seed)
-        labels = labels if group is None else group.agree(labels)
-        self.network_.segments = torch.from_numpy(labels).to(self.device_)
-        self._run(learning_phase(len(samples), self.lr), rows_for(samples, self.device_), progress)
-        self.network_.segments = None
+            labels = labels_by_clusterer(init, self._first(samples), self.n_clusters, seed)
+        return labels if group is None else group.agree(labels)
 
-    def _dimension(self, samples):
-        """The expected dimension of a subspace, by the codes of those that may get the first labels."""
-        if self.subspace_dim != "auto":
-            return self.subspace_dim
-        z = torch.from_numpy(self._encode(self._first(samples))).to(self.device_)
-        dim, _ = best_graph(graphs_by_dim(z, self.n_clusters), self.n_clusters, self._seeds["init"])
-        return dim if self._group() is None else self._group().agree(dim)
+    def _first_codes(self, samples):
+        return torch.from_numpy(self._encode(self._first(samples))).to(self.device_)
 
     def _first(self, samples):
         """Those that may get the first labels."""
         return samples[draw_rows(len(samples), min(self.init_size, len(samples)), self._seeds["init"])]
+
+    def _batch_rows(self, n_samples):
+        """Samples in a batch, such that the last one is hardly smaller than the others."""
+        return n_samples if self.batch_size == "all" else math.ceil(n_samples / math.ceil(n_samples / self.batch_size))
+
+    def _draw_rows(self, n_samples):
+        sizes = f"n_samples = {n_samples}, batch_size={self.batch_size}, init_size={self.init_size}"
+        self._check_n_clusters(min(n_samples, self._batch_rows(n_samples), self.init_size), sizes)
 
 
 def learning_phase(n_samples, lr):

@@ -7,15 +7,16 @@ from dataclasses import replace
 from numbers import Integral, Real
 from typing import Annotated, Any, Literal, Self
 
+import torch
 from numpy.typing import ArrayLike
 
 from .._base import Progress
 from .._compat import Interval
+from .._dimension import best_graph
 from .._memory import require_batch_memory
 from .._params import Count, Epochs, NonNegative, Positive, Probability, estimator, fits
 from .._random import seeded
 from ..features import AutoEncoder
-from ..features._base import TakesBatches
 from ..losses import (
     balance_cost,
     classifier_affinity,
@@ -30,9 +31,9 @@ from ..nn import RidgeExpression, classifier_for
 from ..training import Phase, epochs_of
 from ..training.batches import rows_for
 from ..training.callbacks import CountClusters, Weigh
-from ._base import HasAutoEncoder, HasNorm
+from ._base import Expresses, HasNorm
 from ._classifier import LabelsByClassifier
-from ._first_labels import StartsFromLabels
+from ._first_labels import StartsFromLabels, graphs_by_dim, learning_phase
 
 # What "auto" stands for: our additions to the objective, and the objective as printed.
 _SWITCHES = ("init", "negatives", "n_positives", "gamma_balance", "latent_normalization")
@@ -51,7 +52,7 @@ Threshold = Probability | Sequence[float]
 
 
 @estimator
-class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, TakesBatches, HasAutoEncoder):
+class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, Expresses):
     r"""Neural collaborative subspace clustering.
 
     Trained in batches, labels by a classifier: neither memory nor time for a sample grows with the number of samples.
@@ -99,8 +100,8 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, TakesBatches, HasAutoE
         :math:`A_c`, and teachers are not differentiated.
     subspace_epochs : int or "auto"
         Epochs of the first stage, by Eq. (9). ``"auto"``, here and below: as many as give 10, 20 and 100 steps.
-    classifier_epochs
-        The second stage, by Eq. (5).
+    classifier_epochs : int or "auto"
+        Epochs of the second stage, in which the classifier alone learns, by Eq. (5).
     lr
         For all but the auto-encoder, in all stages.
     autoencoder_lr : float
@@ -181,6 +182,24 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, TakesBatches, HasAutoE
         is_printed = self.variant == "paper" and self.gamma_coef and self.gamma_expression
         return self.gamma_coef / self.gamma_expression if is_printed else None
 
+    def _dimension(self, samples):
+        """The expected dimension of a subspace, by the codes of those that may get the first labels."""
+        if self.subspace_dim != "auto":
+            return self.subspace_dim
+        graphs, group = graphs_by_dim(self._first_codes(samples), self.n_clusters), self._group()
+        dim, _ = best_graph(graphs, self.n_clusters, self._seeds["init"])
+        return dim if group is None else group.agree(dim)
+
+    def _initialize(self, samples, progress):
+        """Let the classifier learn first labels of some samples."""
+        init = self._resolved("init")
+        if progress.stopped or (isinstance(init, str) and init == "none"):
+            return
+        labels, rows = self._first_labels(samples, self.subspace_dim_), self._first(samples)
+        self.network_.segments = torch.from_numpy(labels).to(self.device_)
+        self._run(learning_phase(len(rows), self.lr), rows_for(rows, self.device_), progress)
+        self.network_.segments = None
+
     # Eqs (5), (8), (9)
 
     def _subspace_costs(self, out):  # Eq. (9), twice
@@ -251,10 +270,6 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, TakesBatches, HasAutoE
             phase("joint", self._costs, self.max_epochs, callbacks=watched),
         ]
 
-    def _batch_rows(self, n_samples):
-        """Samples in a batch, such that the last one is hardly smaller than the others."""
-        return n_samples if self.batch_size == "all" else math.ceil(n_samples / math.ceil(n_samples / self.batch_size))
-
     def _n_tasks(self):
         return 6
 
@@ -297,7 +312,5 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, TakesBatches, HasAutoE
         return self
 
     def _draw_rows(self, n_samples):
-        batch_size = self._batch_rows(n_samples)
-        sizes = f"n_samples = {n_samples}, batch_size={self.batch_size}, init_size={self.init_size}"
-        self._check_n_clusters(min(n_samples, batch_size, self.init_size), sizes)
-        require_batch_memory(n_samples, batch_size, _PAIR_BYTES, self.device_)
+        super()._draw_rows(n_samples)
+        require_batch_memory(n_samples, self._batch_rows(n_samples), _PAIR_BYTES, self.device_)

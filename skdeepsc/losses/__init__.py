@@ -1,5 +1,6 @@
 """The equations: plain functions, tensors in, a scalar out."""
 
+from .bases import basis_cost, sharpened_assignments, sharpening_cost
 from .coding_rate import coding_rate, rate_within
 from .collaborative import (
     balance_cost,
@@ -25,6 +26,7 @@ from .reconstruction import laplacian_cost, normalized_graph, squared_error
 
 __all__ = [
     "balance_cost",
+    "basis_cost",
     "bounded_logistic_loss",
     "center_loss",
     "classification_cost",
@@ -44,6 +46,8 @@ __all__ = [
     "pseudo_graph_loss",
     "rate_within",
     "segmentation_norm",
+    "sharpened_assignments",
+    "sharpening_cost",
     "similarity_graph",
     "squared_error",
     "structural_contrastive_loss",

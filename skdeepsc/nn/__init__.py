@@ -1,6 +1,7 @@
 """The figure: auto-encoders, self-expression, and the network that holds them."""
 
 from .autoencoders import ConvAutoEncoder, DenseAutoEncoder, xavier
+from .bases import NearestSubspace, SubspaceAffinity, SubspaceBases, principal_bases, scatter_by_label
 from .expression import (
     RidgeExpression,
     RidgePath,
@@ -28,11 +29,14 @@ __all__ = [
     "DenseAutoEncoder",
     "ExpressionHead",
     "JoinedFeatures",
+    "NearestSubspace",
     "Outputs",
     "ResidualAutoEncoder",
     "RidgeExpression",
     "RidgePath",
     "ScatteringNetwork",
+    "SubspaceAffinity",
+    "SubspaceBases",
     "SubspaceNetwork",
     "TrainedExpression",
     "center_units",
@@ -42,7 +46,9 @@ __all__ = [
     "dense_head",
     "gram_spectrum",
     "precise",
+    "principal_bases",
     "ridge_coefficients",
     "ridge_penalty",
+    "scatter_by_label",
     "xavier",
 ]
