@@ -679,3 +679,30 @@ def test_importing_is_light():
         "assert 'matplotlib' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("method", DEEP)
+def test_samples_are_reconstructed_in_their_own_units(images, method):
+    X = 100 * images[0]
+    fitted = make_known(method, **{**ONE_POLICY, "autoencoder__max_epochs": 100}).fit(X)
+    rebuilt = fitted.reconstruct(X)[:, 0]
+    assert rebuilt.shape == X.shape
+    assert ((rebuilt - X) ** 2).sum() < 0.4 * (X**2).sum()
+    np.testing.assert_allclose(fitted.reconstruct(X[:3])[:, 0], rebuilt[:3], atol=1e-3)
+
+
+@pytest.mark.parametrize("normalization", ["none", "unit", "centered"])
+def test_reconstruction_from_the_others_is_decoded_from_c_z(images, normalization):
+    X, _ = images
+    fitted = make(DSCNet, **QUICK, latent_normalization=normalization, subsample=50).fit(X)
+    rows = X[fitted.sample_indices_]
+    z = fitted.transform(rows).astype(float)
+    mean = z.mean(axis=0) if normalization == "centered" else 0
+    norms = 1 if normalization == "none" else np.linalg.norm(z - mean, axis=1, keepdims=True)
+    z_hat = fitted.coef_ @ ((z - mean) / norms) * norms + mean
+    wanted = AutoEncoder.inverse_transform(fitted, z_hat.astype(np.float32))
+    found = fitted.reconstruct(X, expressed=True)
+    np.testing.assert_allclose(found, wanted, atol=1e-4)
+    assert np.abs(found - fitted.reconstruct(rows)).max() > 0.05
+    with pytest.raises(ValueError, match="expressed=True needs the 60 samples of fit"):
+        fitted.reconstruct(X[:5], expressed=True)

@@ -6,7 +6,9 @@ from functools import partial
 from itertools import product
 from typing import Literal, Self
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.neighbors import KNeighborsClassifier
@@ -22,7 +24,7 @@ from ..affinity import Affinity
 from ..features import AutoEncoder
 from ..features._base import TrainsNetwork
 from ..losses import coefficient_norm, squared_error
-from ..nn import RidgeExpression, RidgePath, precise
+from ..nn import RidgeExpression, RidgePath, SelfExpression, precise
 from ..training import Phase
 from ..training.batches import to_device
 from ..training.trainer import run_phase
@@ -398,6 +400,35 @@ class BaseDeepSubspaceClustering(Expresses, BaseSelfExpressive):
 
     def _bytes_per_pair(self):
         return self._bytes_by_solver()[self._solver()._name]
+
+    def reconstruct(self, X: ArrayLike, *, expressed: bool = False) -> np.ndarray:
+        """Samples as the network rebuilds them, decoded from their codes Z, or from CZ.
+
+        Parameters
+        ----------
+        X : array-like or tensor of shape (n_samples, n_features) or (n_samples, ...)
+            Samples like those in `fit`.
+        expressed : bool, default=False
+            Decode CZ, what the others make of each code. `X` must then be the samples of `fit`; with `subsample`, those
+            of `sample_indices_` are returned.
+
+        Returns
+        -------
+        X_hat : ndarray of shape (n_samples, ...), float32
+            In the units of `X`, in the shape in which the network sees it.
+        """
+        if not expressed:
+            return super().reconstruct(X)
+        check_is_fitted(self)
+        samples = self._read(X, reset=False)
+        if len(samples) != len(self.labels_):
+            raise ValueError(
+                f"expressed=True needs the {len(self.labels_)} samples of fit, which express each other; X has "
+                f"{len(samples)}."
+            )
+        layer = SelfExpression(center=self._latent_mean is not None, unit=self._unit_latent)
+        z = self._latent(samples[self.sample_indices_])
+        return self._decode(layer.combine(torch.from_numpy(self.coef_), z, z))
 
     # New rows
 

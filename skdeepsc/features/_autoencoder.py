@@ -121,9 +121,7 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
         codes = check_array(Z, dtype=np.float32)
         if codes.shape[1] != self._n_latent:
             raise ValueError(f"Z has {codes.shape[1]} features, but codes have {self._n_latent}.")
-        with torch.inference_mode():
-            X = self.network_.eval().decoder(to_device(codes, self.device_)) * self.network_.input_scale
-            return X.cpu().numpy()
+        return self._decode(to_device(codes, "cpu"))
 
     # The figure, the objective, and when a network has learnt hardly anything: what other features say anew
 

@@ -151,6 +151,22 @@ class TrainsNetwork(CallbackSupportMixin, OnDevice, TransformsImages, TakesCallb
         check_is_fitted(self)
         return self._encode(self._read(X, reset=False))
 
+    def reconstruct(self, X: ArrayLike) -> np.ndarray:
+        """Samples as the auto-encoder rebuilds them, decoded from their codes.
+
+        Parameters
+        ----------
+        X : array-like or tensor of shape (n_samples, n_features) or (n_samples, ...)
+            Samples like those in `fit`.
+
+        Returns
+        -------
+        X_hat : ndarray of shape (n_samples, ...), float32
+            In the units of `X`, in the shape in which the network sees it.
+        """
+        check_is_fitted(self)
+        return self._decode(self._latent(self._read(X, reset=False)))
+
     @property
     def _n_features_out(self):
         return self._n_latent
@@ -189,8 +205,25 @@ class TrainsNetwork(CallbackSupportMixin, OnDevice, TransformsImages, TakesCallb
 
     def _code_blocks(self, samples):
         """Codes of checked samples as tensors on the device, one block after the other."""
+        for out in self._outputs(samples):
+            with torch.inference_mode():
+                codes = out.features
+            yield codes
+
+    def _outputs(self, samples):
         network = self.network_.eval()
         for block in row_blocks(len(samples), max(1, _BLOCK_VALUES // math.prod(samples.shape[1:]))):
             with torch.inference_mode():
-                codes = network(to_device(samples[block], self.device_)).features
-            yield codes
+                out = network(to_device(samples[block], self.device_))
+            yield out
+
+    def _latent(self, samples):
+        """What the decoder takes, the encoder's codes of samples, as a tensor on the CPU."""
+        with torch.inference_mode():
+            return torch.cat([out.z.cpu() for out in self._outputs(samples)])
+
+    def _decode(self, z):
+        """Samples in their own units, from codes, block by block."""
+        decoder, scale = self.network_.eval().decoder, self.network_.input_scale
+        with torch.inference_mode():
+            return torch.cat([(decoder(block.to(self.device_)) * scale).cpu() for block in z.split(1024)]).numpy()

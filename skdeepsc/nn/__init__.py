@@ -5,6 +5,7 @@ from .bases import NearestSubspace, SubspaceAffinity, SubspaceBases, principal_b
 from .expression import (
     RidgeExpression,
     RidgePath,
+    SelfExpression,
     TrainedExpression,
     gram_spectrum,
     precise,
@@ -35,6 +36,7 @@ __all__ = [
     "RidgeExpression",
     "RidgePath",
     "ScatteringNetwork",
+    "SelfExpression",
     "SubspaceAffinity",
     "SubspaceBases",
     "SubspaceNetwork",
