@@ -47,12 +47,25 @@ def test_blocks_are_found(assign_labels, leak, container):
     assert same_partition(labels, wanted)
 
 
-@pytest.mark.parametrize("limit", [3000, 10], ids=["dense", "iterative"])
-def test_embedding_solves_the_eigenproblem(monkeypatch, limit):
-    monkeypatch.setattr(segmentation, "_DENSE_LIMIT", limit)
+SOLVERS = {
+    "dense": {"_DENSE_LIMIT": 3000, "_SPARSE_LIMIT": 3000},
+    "iterative": {"_DENSE_LIMIT": 10, "_SPARSE_LIMIT": 10, "_FACTOR_EDGES": 0},
+    "factored": {"_DENSE_LIMIT": 10, "_SPARSE_LIMIT": 10, "_FACTOR_EDGES": 1000},
+}
+
+
+@pytest.fixture(params=SOLVERS)
+def solver(request, monkeypatch):
+    """Limits under which a small graph is decomposed by each solver, and the arrays that it takes."""
+    for name, limit in SOLVERS[request.param].items():
+        monkeypatch.setattr(segmentation, name, limit)
+    return sparse.csr_array if request.param == "factored" else np.asarray
+
+
+def test_embedding_solves_the_eigenproblem(solver):
     affinity, _ = blocks(40, 60, 50, leak=0.1)
     affinity += np.diag(np.random.RandomState(0).uniform(0, 5, size=150))
-    values, vectors = spectral_embedding(affinity, 6, random_state=0)
+    values, vectors = spectral_embedding(solver(affinity), 6, random_state=0)
     scale = affinity.sum(1) ** -0.5
     normalized = scale[:, None] * affinity * scale
     np.testing.assert_allclose(values, eigh(normalized, eigvals_only=True)[::-1][:6], atol=1e-9)
@@ -60,16 +73,52 @@ def test_embedding_solves_the_eigenproblem(monkeypatch, limit):
     np.testing.assert_allclose(vectors.T @ vectors, np.eye(6), atol=1e-8)
 
 
-@pytest.mark.parametrize("limit", [3000, 10], ids=["dense", "iterative"])
-def test_no_eigenvector_of_a_graph_with_many_components_is_lost(monkeypatch, limit):
+def test_no_eigenvector_of_a_graph_with_many_components_is_lost(solver):
     """An iterative solver on the whole graph finds only some of the 30 eigenvectors of the eigenvalue 1."""
-    monkeypatch.setattr(segmentation, "_DENSE_LIMIT", limit)
     affinity, wanted = blocks(*[20] * 30)
     values, _ = spectral_embedding(sparse.csr_array(affinity), 30, random_state=0)
     np.testing.assert_allclose(values, 1)
     for assign_labels in ("discretize", "kmeans", "cluster_qr"):
         labels = spectral_labels(affinity, 30, assign_labels=assign_labels, random_state=0)
         assert same_partition(labels, wanted)
+
+
+@pytest.mark.parametrize(("weak", "limit"), [(1e-4, 5000), (1e-4, 100), (1e-13, 5000)])
+def test_no_eigenvector_of_many_weakly_linked_groups_is_lost(monkeypatch, weak, limit):
+    """Their eigenvalues crowd below 1, where iterations with the graph itself crawl and lose some."""
+    monkeypatch.setattr(segmentation, "_FACTOR_LIMIT", limit)
+    graph, group = weakly_linked(60, 20, weak)
+    values, vectors = spectral_embedding(graph, 60, random_state=0)
+    scale = sparse.diags_array(np.asarray(graph.sum(axis=1)).ravel() ** -0.5)
+    normalized = (scale @ graph @ scale).toarray()
+    np.testing.assert_allclose(values, eigh(normalized, eigvals_only=True)[::-1][:60], atol=1e-9)
+    assert same_partition(spectral_labels(graph, 60, random_state=0), group)
+
+
+def test_an_eigenvector_that_lanczos_loses_is_noticed(monkeypatch):
+    graph, _ = weakly_linked(60, 20, 1e-4)
+    found = segmentation.eigsh
+
+    def loses(*args, **kwargs):
+        values, vectors = found(*args, **kwargs)
+        kept = np.delete(np.argsort(-values), 7)
+        return values[kept], vectors[:, kept]
+
+    values, _ = spectral_embedding(graph, 30, random_state=0)
+    monkeypatch.setattr(segmentation, "eigsh", loses)
+    np.testing.assert_allclose(spectral_embedding(graph, 30, random_state=0)[0], values, atol=1e-10)
+
+
+def weakly_linked(n_groups, size, weak):
+    """Groups of samples, each a random sparse graph, in a chain of weak edges; the graph and the group of each."""
+    generator, group = np.random.RandomState(0), np.repeat(np.arange(n_groups), size)
+    row = np.repeat(np.arange(len(group)), 5)
+    column = group[row] * size + generator.randint(size, size=len(row))
+    ends = np.arange(n_groups - 1) * size
+    weights = np.r_[generator.uniform(0.2, 1, len(row)), np.full(len(ends), weak)]
+    edges = (np.r_[row, ends], np.r_[column, ends + size])
+    graph = sparse.coo_array((weights, edges), shape=(len(group), len(group))).tocsr()
+    return graph + graph.T, group
 
 
 @pytest.mark.parametrize(("leak", "assign_labels"), [(True, "best"), (False, "kmeans")], ids=["connected", "separate"])
