@@ -35,8 +35,8 @@ __all__ = [
 # Up to this many samples of a sparse and of a dense affinity a dense eigensolver is faster than, or as fast as, an
 # iterative one, and loses nothing; so it is where more than one in five of the eigenvectors are wanted.
 _SPARSE_LIMIT, _DENSE_LIMIT = 800, 3000
-# Up to this many samples, with as many edges each, the Laplacian of a graph is factorised at once: the factors of graphs
-# of neighbours have 10 times its entries and take a tenth of a second, those of a random graph of 5,000 samples take
+# Up to this many samples, with as many edges each, the Laplacian of a graph is factorised at once: factors of graphs of
+# neighbours have 10 times its entries and take a tenth of a second, those of a random graph of 5,000 samples take
 # three. Of larger graphs it is, where so many restarts of Lanczos iterations do not find what is wanted, and among what
 # they find are as many eigenvalues close to 1 as a graph has that falls apart: its factors are sparse. The shift keeps
 # the Laplacian positive definite.

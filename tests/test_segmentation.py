@@ -88,7 +88,7 @@ def test_no_eigenvector_of_many_weakly_linked_groups_is_lost(monkeypatch, weak, 
     """Their eigenvalues crowd below 1, where iterations with the graph itself crawl and lose some."""
     monkeypatch.setattr(segmentation, "_FACTOR_LIMIT", limit)
     graph, group = weakly_linked(60, 20, weak)
-    values, vectors = spectral_embedding(graph, 60, random_state=0)
+    values, _ = spectral_embedding(graph, 60, random_state=0)
     scale = sparse.diags_array(np.asarray(graph.sum(axis=1)).ravel() ** -0.5)
     normalized = (scale @ graph @ scale).toarray()
     np.testing.assert_allclose(values, eigh(normalized, eigvals_only=True)[::-1][:60], atol=1e-9)

@@ -93,19 +93,16 @@ def clusters(X, y, method, seed):
 
 def rank(X, y, method, seed):
     n_classes, ranks = y.max() + 1, [{"subspace_rank": rank} for rank in RANKS_A_CLUSTER]
-    figure, (ax,) = subplots(1)
+    figure, (ax,) = subplots(1, width=5)
     for kind, marker in ((DSCNet, "o-"), (PSSC, "s--")):
         found = fitting(X, y, kind, seed)()
-        labels = [
-            found.recluster(X, affinity="enhanced", affinity_params={"subspace_rank": d}) for d in RANKS_A_CLUSTER
-        ]
+        labels = [found.recluster(X, affinity="enhanced", affinity_params=params) for params in ranks]
         q = [d * n_classes + 1 for d in RANKS_A_CLUSTER]
-        ax.plot(
-            q, [clustering_accuracy_score(y, each) for each in labels], marker, label=f"{kind.__name__}, Algorithm 2"
-        )
-        ax.axhline(accuracy(y, found), color=ax.lines[-1].get_color(), ls=":", label=f"{kind.__name__}, top")
+        name, scores = kind.__name__, [clustering_accuracy_score(y, each) for each in labels]
+        (line,) = ax.plot(q, scores, marker, label=f"{name}, Algorithm 2")
+        ax.axhline(accuracy(y, found), color=line.get_color(), ls=":", label=f"{name}, top")
     ax.set(xlabel="q, singular values that are kept", ylabel="ACC")
-    ax.legend()
+    ax.legend(fontsize="small", framealpha=0.6)
     return figure
 
 
@@ -157,8 +154,8 @@ def training(X, y, method, seed):
     figure, axes = subplots(2)
     axes[0].plot([share for share, _ in watch.seen], "o-", ms=3, label="present clusters")
     axes[0].plot([share for _, share in watch.seen], "s--", ms=3, label="classes")
-    axes[0].set(xlabel="joint epoch", ylabel="||C||_Q / ||C||_1", title="weight of C between clusters", ylim=(0, None))
-    axes[0].legend()
+    axes[0].set(xlabel="joint epoch", ylabel="||C||_Q / ||C||_1", title="weight of C between clusters", ylim=(0, 1))
+    axes[0].legend(loc="lower left")
     history = [entry for entry in found.history_ if entry["phase"] == "finetune"]
     for name in ("reconstruction", "coef", "expression", "segmentation", "class"):
         values = np.array([entry[name] for entry in history])
@@ -217,8 +214,8 @@ def peak_signal_to_noise(X, rebuilt):
     return float(np.mean(10 * np.log10(float(X.max()) ** 2 / errors)))
 
 
-def subplots(n, **params):
-    figure, axes = plt.subplots(1, n, figsize=(3.4 * n + 0.6, 3.2), layout="constrained", squeeze=False, **params)
+def subplots(n, width=3.4, **params):
+    figure, axes = plt.subplots(1, n, figsize=(width * n + 0.6, 3.2), layout="constrained", squeeze=False, **params)
     return figure, axes[0]
 
 
