@@ -14,6 +14,7 @@ from skdeepsc.affinity import enhanced_affinity
 from skdeepsc.segmentation import (
     DegenerateAffinityWarning,
     candidate_labels,
+    choose_n_clusters,
     edge_information,
     match_labels,
     normalized_cut,
@@ -329,3 +330,31 @@ def test_no_warning_on_a_good_affinity():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         spectral_labels(blocks(30, 30, 40, leak=0.05)[0], 3, random_state=0)
+
+
+# The number of clusters
+
+
+def test_saving_is_the_likelihood_less_the_price():
+    affinity, labels = blocks(12, 8, 20, leak=0.02)
+    np.fill_diagonal(affinity, 0)
+    ends = [affinity[labels == k].sum() / affinity.sum() for k in range(3)]
+    p = sum(affinity[np.ix_(labels == k, labels == k)].sum() for k in range(3)) / affinity.sum()
+    s, h, n = sum(np.square(ends)), np.array([12, 8, 20]) / 40, 40
+    likelihood = 1.5 * n * (p * np.log(p / s) + (1 - p) * np.log((1 - p) / (1 - s)))
+    wanted = likelihood + n * (h * np.log(h)).sum() - np.log(1.5 * n) - 1.5 * np.log(n)
+    _, savings = choose_n_clusters(sparse.csr_array(affinity), [3], random_state=0)
+    assert savings[3] == pytest.approx(wanted / n)
+
+
+@pytest.mark.parametrize("n_groups", [2, 4, 9])
+def test_number_of_clusters_is_found(n_groups):
+    assert choose_n_clusters(weakly_linked(n_groups, 30, 1e-3)[0], random_state=0)[0] == n_groups
+
+
+def test_numbers_to_try_are_checked():
+    graph, _ = weakly_linked(3, 20, 1e-3)
+    assert list(choose_n_clusters(graph, range(2, 5), random_state=0)[1]) == [2, 3, 4]
+    for numbers in ([1, 2], [], [2.5], [100]):
+        with pytest.raises(ValueError, match="n_clusters must hold whole numbers from 2 to n_samples = 60"):
+            choose_n_clusters(graph, numbers)

@@ -9,7 +9,7 @@ import torch
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
-from sklearn.metrics import adjusted_rand_score
+from sklearn.metrics import adjusted_rand_score, roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.random_projection import GaussianRandomProjection
@@ -20,7 +20,7 @@ from skdeepsc import AutoEncoder, Scattering, SubspaceClustering
 from skdeepsc.datasets import make_union_of_subspaces
 from skdeepsc.inspection import CandidatesDisplay
 from skdeepsc.metrics import clustering_accuracy_score
-from skdeepsc.segmentation import DegenerateAffinityWarning, edge_information, normalized_cut
+from skdeepsc.segmentation import DegenerateAffinityWarning, edge_information, match_labels, normalized_cut
 
 FIXED = ["scattering", "pixels"]
 
@@ -143,6 +143,38 @@ def test_subsample_labels_the_rest_by_predict(digits):
     rest = np.setdiff1d(np.arange(len(images)), clustering.sample_indices_)
     np.testing.assert_array_equal(clustering.labels_[rest], clustering.predict(images[rest]))
     assert clustering_accuracy_score(target, clustering.labels_) > 0.9
+
+
+def test_confidence_tells_right_labels_from_wrong_ones():
+    data = load_digits()
+    X, y = data.images[:900], data.target[:900]
+    for subsample in (None, 500):
+        clustering = SubspaceClustering(10, views=["scattering"], subsample=subsample, random_state=0).fit(X)
+        confidence = clustering.confidence_
+        assert confidence.shape == (900,)
+        assert 0 <= confidence.min() < 0.5 < confidence.max() <= 1 + 1e-6
+        right = match_labels(clustering.labels_, y) == y
+        assert roc_auc_score(right, confidence) > 0.75
+        surest = np.argsort(-confidence)[:600]
+        assert right[surest].mean() > right.mean() + 0.02
+
+
+def test_the_number_of_clusters_is_chosen(digits):
+    clustering = SubspaceClustering("auto", views=FIXED, random_state=0).fit(digits[0])
+    assert clustering.n_clusters_ == 5
+    scores = clustering.n_clusters_scores_
+    assert max(scores, key=scores.get) == 5
+    known = SubspaceClustering(5, views=FIXED, random_state=0).fit(digits[0])
+    np.testing.assert_array_equal(clustering.labels_, known.labels_)
+    assert known.n_clusters_scores_ is None
+
+
+def test_noise_is_said_to_be_noise():
+    X = np.random.RandomState(0).normal(size=(300, 40))
+    with pytest.warns(DegenerateAffinityWarning, match="finds no clusters"):
+        clustering = SubspaceClustering("auto", random_state=0).fit(X)
+    assert clustering.n_clusters_ == 1
+    assert set(clustering.labels_) == {0}
 
 
 def test_a_view_can_be_any_transformer(digits):
