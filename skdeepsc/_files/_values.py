@@ -250,7 +250,7 @@ class Reader:
         estimator = cls(**{key: self.read(part) for key, part in params.items()})
         state = {key: self.read(part) for key, part in fitted.items()}
         if isinstance(estimator, Estimator):
-            estimator.__setstate__({**vars(estimator), **state})
+            estimator.__setstate__({**estimator.__getstate__(), **state})
         else:
             vars(estimator).update(state)
         return estimator
