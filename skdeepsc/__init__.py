@@ -12,6 +12,7 @@ _HOMES = {
     "shallow": ("EDSC", "KSSC", "LRR", "LRSC", "S3C", "SSC", "SSCOMP", "EnSC"),
     "_subspace_clustering": ("SubspaceClustering",),
     "_files": ("load", "save"),
+    "_files._onnx": ("export_onnx",),
 }
 _MODULES = (
     "affinity",
@@ -44,6 +45,7 @@ if TYPE_CHECKING:  # For editors and type checkers, the same once more; a test c
     from . import training as training
     from ._files import load as load
     from ._files import save as save
+    from ._files._onnx import export_onnx as export_onnx
     from ._subspace_clustering import SubspaceClustering as SubspaceClustering
     from .deep import DSCSC as DSCSC
     from .deep import EDESC as EDESC
