@@ -193,6 +193,17 @@ def test_only_estimators_of_the_package_are_taken(place):
         skdeepsc.save(SSC(3), place.parent / "nowhere" / "x")
 
 
+def test_a_file_is_as_readable_as_others(place):
+    skdeepsc.save(SSC(3), place)
+    (place.parent / "other").touch()
+    assert place.stat().st_mode == (place.parent / "other").stat().st_mode
+    place.chmod(0o640)
+    (place.parent / "link").symlink_to(place)
+    skdeepsc.save(SSC(4), place.parent / "link")
+    assert oct(place.stat().st_mode)[-3:] == "640"
+    assert skdeepsc.load(place).n_clusters == 4
+
+
 def test_callbacks_and_caches_stay_behind(images, place):
     X, _ = images
     fitted = quick(DSCNet, callbacks=[EarlyStopping("train_loss")], memory=str(place.parent / "cache")).fit(X)
@@ -284,6 +295,8 @@ def planted(saved, change):
         (lambda name, params, fitted, arrays: [1], "something beside an estimator"),
         (lambda name, params, fitted, arrays: params.update(gamma=1), "no parameter gamma"),
         (lambda name, params, fitted, arrays: params.update(memory="/tmp"), "no parameter memory"),
+        (lambda name, params, fitted, arrays: fitted.update(memory="/tmp"), "no attribute memory"),
+        (lambda name, params, fitted, arrays: fitted.update(_skl_callbacks=[1]), "no attribute _skl_callbacks"),
         (lambda name, params, fitted, arrays: fitted.update(predict=1), "no attribute predict"),
         (lambda name, params, fitted, arrays: fitted.update(__class__=1), "no attribute __class__"),
         (lambda name, params, fitted, arrays: fitted.update(a={"builder": ["Module", {}]}), "network of the kind 'Mod"),

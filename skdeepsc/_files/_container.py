@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import secrets
+import stat
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,7 +34,10 @@ def replacing(path):
         raise FileNotFoundError(f"There is no folder {path.parent} to save {path.name} in.")
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
+        draft.touch(exist_ok=False)
+        mode = (path if path.exists() else draft).stat().st_mode
         yield draft
+        os.chmod(draft, stat.S_IMODE(mode))  # Writers with drafts of their own make them for their user alone.
         with open(draft, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(draft, path)
@@ -73,7 +77,7 @@ def read(path):
         with safe_open(path, framework="numpy") as file:
             metadata = _checked(file.metadata() or {}, path)
             arrays = {name: np.require(file.get_tensor(name), requirements="W") for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
+    except (SafetensorError, TypeError, AttributeError) as error:  # The latter for types that NumPy does not know.
         raise ValueError(f"{path} is cut off or damaged ({error}): get another copy, or save it again.") from error
     expected = metadata.pop("sha256")
     if _checksum(metadata, arrays) != expected:

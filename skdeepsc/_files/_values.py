@@ -347,8 +347,9 @@ def _class_of(name):
 
 
 def _may_be_set(cls, attribute):
-    """Whether an attribute holds what was learnt, and does not hide what a class can do."""
-    return not attribute.startswith("__") and not hasattr(inspect.getattr_static(cls, attribute, None), "__get__")
+    """Whether an attribute holds what was learnt, and neither is a parameter nor hides what a class can do."""
+    is_other = attribute in cls._get_param_names() or attribute.startswith(("__", _WATCHES))
+    return not is_other and not hasattr(inspect.getattr_static(cls, attribute, None), "__get__")
 
 
 def _skops(what):
