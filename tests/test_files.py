@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import EarlyStopping
 
 import skdeepsc
-from skdeepsc import EDSC, KSCN, NCSC, PSSC, SSC, AutoEncoder, DSCNet, S2ConvSCN, Scattering, SubspaceClustering
+from skdeepsc import EDESC, EDSC, KSCN, NCSC, PSSC, SSC, AutoEncoder, DSCNet, S2ConvSCN, Scattering, SubspaceClustering
 from skdeepsc._files import _container
 from skdeepsc._files._values import Writer
 from skdeepsc.datasets import make_union_of_subspaces
@@ -128,6 +128,7 @@ def test_parts_of_all_kinds_come_back(images, place):
         DSCNet(3, autoencoder=frozen, solver=TrainedSolver(epochs=1), random_state=np.random.RandomState(0)).fit(X),
         PSSC(3, autoencoder=frozen, variant="paper", max_epochs=1, device=torch.device("cpu"), random_state=0).fit(X),
         SSC(3, outlier_alpha=2.0, affine=True, random_state=0).fit(sparse.csr_matrix(X.reshape(60, -1))),
+        EDESC(3, latent_normalization="none", smoothing=5.0, autoencoder=frozen, max_epochs=1, random_state=0).fit(X),
         KSCN(3, latent_normalization="centered", init=EDSC(3), autoencoder=frozen, max_epochs=1).fit(X),
     ):
         again = round_trip(fitted, place)
