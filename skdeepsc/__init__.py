@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+from ._version import __version__ as __version__
 
 # Public names and where they live; loaded on first use, so that importing skdeepsc costs next to nothing.
 _HOMES = {
@@ -11,6 +11,8 @@ _HOMES = {
     "features": ("AutoEncoder", "Contrastive", "Scattering"),
     "shallow": ("EDSC", "KSSC", "LRR", "LRSC", "S3C", "SSC", "SSCOMP", "EnSC"),
     "_subspace_clustering": ("SubspaceClustering",),
+    "_files": ("load", "save"),
+    "_files._onnx": ("export_onnx",),
 }
 _MODULES = (
     "affinity",
@@ -41,6 +43,9 @@ if TYPE_CHECKING:  # For editors and type checkers, the same once more; a test c
     from . import segmentation as segmentation
     from . import shallow as shallow
     from . import training as training
+    from ._files import load as load
+    from ._files import save as save
+    from ._files._onnx import export_onnx as export_onnx
     from ._subspace_clustering import SubspaceClustering as SubspaceClustering
     from .deep import DSCSC as DSCSC
     from .deep import EDESC as EDESC

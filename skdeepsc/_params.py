@@ -30,6 +30,8 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, cast, dataclass_transform, get_args, get_origin
 
 from ._compat import BaseEstimator, Interval, Options, StrOptions, fit_context
+from ._version import __version__
+from ._warn import OtherVersionWarning, warn_user
 
 # Words for the ranges of parameters.
 Positive = Annotated[float, Interval(Real, 0, None, closed="neither")]
@@ -44,10 +46,22 @@ Method = TypeVar("Method", bound=Callable)
 _SECTION = re.compile(r"^(\w[\w ]*)\n-{3,}\n", re.MULTILINE)
 _ENTRY = re.compile(r"^(\w+)(.*)$", re.MULTILINE)
 _TOLD = ("Parameters", "Attributes")
+# Where the state of an estimator says which version of the package it is from.
+_VERSION_KEY = "_skdeepsc_version"
 
 
 class Estimator(BaseEstimator):
     """Base of all that has parameters, each class of which is decorated by :func:`estimator`."""
+
+    def __getstate__(self):
+        return {**super().__getstate__(), _VERSION_KEY: __version__}
+
+    def __setstate__(self, state):
+        state = dict(state)
+        version = state.pop(_VERSION_KEY, "of an unknown version")
+        if version != __version__:
+            warn_user(OtherVersionWarning(type(self).__name__, __version__, version))
+        super().__setstate__(state)
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(field,))

@@ -7,13 +7,16 @@ import importlib
 import pickle
 import re
 
+import joblib
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import skdeepsc
 from skdeepsc import PSSC, SSCOMP, Contrastive
+from skdeepsc.deep import TrainedSolver
 from tests.estimators import DEEP, ESTIMATORS, make_known
 
 # Two features span their plane, and no other data tell three clusters of lines apart with two coefficients a sample.
@@ -75,5 +78,21 @@ def test_public_names_exist_and_are_all():
         skdeepsc.KMeans  # noqa: B018
 
 
-def test_unfitted_estimators_pickle():
-    assert pickle.loads(pickle.dumps(PSSC(3))).n_clusters == 3
+def test_pickles_say_which_version_wrote_them(tmp_path, monkeypatch):
+    for estimator in ESTIMATORS:
+        assert "_skdeepsc_version" not in vars(pickle.loads(pickle.dumps(estimator())))
+    pssc = PSSC(3, solver=TrainedSolver())
+    monkeypatch.setattr(skdeepsc._params, "__version__", "0.0.1")
+    joblib.dump(pssc, tmp_path / "pssc")
+    old = pickle.dumps(pssc)
+    assert b"0.0.1" in old
+    monkeypatch.undo()
+    for load in (lambda: pickle.loads(old), lambda: joblib.load(tmp_path / "pssc")):
+        with pytest.warns(InconsistentVersionWarning, match=r"written by skdeepsc 0\.0\.1, and this is") as told:
+            assert load().n_clusters == 3
+        assert {str(one.message).split()[3] for one in told} == {"PSSC", "TrainedSolver"}
+        assert {one.filename for one in told} == {__file__}
+    state = {name: value for name, value in pssc.__getstate__().items() if name != "_skdeepsc_version"}
+    with pytest.warns(InconsistentVersionWarning, match="skdeepsc of an unknown version"):
+        PSSC().__setstate__(state)
+    assert str(pickle.loads(pickle.dumps(told[0].message))) == str(told[0].message)

@@ -18,13 +18,14 @@ ROOT = Path(skdeepsc.__file__).parent
 PAGES = sorted((ROOT.parent / "docs").glob("*.md"))
 # Rooms by floor, the lowest first; a room knows those below it and, without a circle, those beside it.
 FLOORS = [
-    ["_compat", "_kmeans", "_memory", "_ridge", "_warn"],
+    ["_compat", "_kmeans", "_memory", "_ridge", "_version", "_warn"],
     ["_params"],
     ["_input", "_random"],
     ["affinity", "segmentation", "losses", "nn", "datasets", "model_selection"],
     ["metrics", "_base", "_dimension", "training"],
     ["features"],
     ["inspection", "deep", "shallow", "_subspace_clustering"],
+    ["_files"],
 ]
 
 

@@ -50,7 +50,7 @@ class ScatteringNetwork(nn.Module):
 
     def __init__(self, image_size, n_scales=3, n_angles=6, order=2):
         super().__init__()
-        self.n_scales, self.order = n_scales, order
+        self.image_size, self.n_scales, self.n_angles, self.order = tuple(image_size), n_scales, n_angles, order
         angles = range(n_angles)
         self.paths = [((j, angle),) for j in range(n_scales) for angle in angles]
         if order == 2:

@@ -1,0 +1,128 @@
+"""The file: arrays as safetensors, beside them a JSON text, versions and a checksum; written whole or not at all."""
+
+import hashlib
+import json
+import os
+import secrets
+import stat
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from .._version import __version__
+
+_FORMAT, _FORMAT_VERSION = "skdeepsc", 1
+# Where a safetensors file has the brace of its header; its length stands before it.
+_HEADER_AT = 8
+# How files begin that are opened by mistake, or by somebody's intent.
+_STRANGERS = {
+    b"\x80": "a pickle",
+    b"\x1f\x8b": "a compressed file, perhaps a pickle of joblib",
+    b"\x78": "a compressed file, perhaps a pickle of joblib",
+    b"BZh": "a compressed file, perhaps a pickle of joblib",
+    b"\xfd7zXZ": "a compressed file, perhaps a pickle of joblib",
+    b"PK": "an archive, perhaps of skops, torch or NumPy",
+}
+
+
+@contextmanager
+def replacing(path):
+    """A path beside `path` to write to; what lies there in the end takes its place, or, after an error, nothing."""
+    path = Path(os.path.realpath(path))
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {path.parent} to save {path.name} in.")
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        draft.touch(exist_ok=False)
+        mode = (path if path.exists() else draft).stat().st_mode
+        yield draft
+        os.chmod(draft, stat.S_IMODE(mode))  # Writers with drafts of their own make them for their user alone.
+        with open(draft, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def write(path, text, arrays):
+    """Write a text and named arrays, which are contiguous and in C order."""
+    from safetensors.numpy import save_file
+
+    metadata = {
+        "format": _FORMAT,
+        "format_version": str(_FORMAT_VERSION),
+        "skdeepsc_version": __version__,
+        "content": text,
+    }
+    with replacing(path) as draft:
+        save_file(arrays, draft, metadata={**metadata, "sha256": _checksum(metadata, arrays)})
+
+
+def read(path):
+    """Text, arrays, and the version of the package that wrote them; all else is refused.
+
+    Returns
+    -------
+    text : str
+    arrays : dict of str to ndarray
+        They can be written to.
+    version : str
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = os.fspath(path)
+    _check_start(path)
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = _checked(file.metadata() or {}, path)
+            arrays = {name: np.require(file.get_tensor(name), requirements="W") for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, TypeError, AttributeError) as error:  # The latter for types that NumPy does not know.
+        raise ValueError(f"{path} is cut off or damaged ({error}): get another copy, or save it again.") from error
+    expected = metadata.pop("sha256")
+    if _checksum(metadata, arrays) != expected:
+        raise ValueError(
+            f"{path} is damaged: its checksum does not belong to what it holds. It was written by skdeepsc "
+            f"{metadata['skdeepsc_version']}; get another copy, or save it again."
+        )
+    return metadata["content"], arrays, metadata["skdeepsc_version"]
+
+
+def _check_start(path):
+    """Refuse what is no safetensors file, or not all of its header."""
+    with open(path, "rb") as file:
+        start = file.read(_HEADER_AT + 1)
+        size = os.fstat(file.fileno()).st_size
+    if len(start) <= _HEADER_AT or start[_HEADER_AT:] != b"{":
+        found = next((name for first, name in _STRANGERS.items() if start.startswith(first)), "something else")
+        raise ValueError(
+            f"{path} is not a file of skdeepsc.save, but {found}. It was not opened: a pickle can run any code. If you "
+            "trust who wrote it, open it with what wrote it."
+        )
+    if _HEADER_AT + int.from_bytes(start[:_HEADER_AT], "little") > size:
+        raise ValueError(f"{path} is cut off within its header: get another copy, or save it again.")
+
+
+def _checked(metadata, path):
+    """The metadata of a file of this package and of a format that is known."""
+    if metadata.get("format") != _FORMAT:
+        raise ValueError(f"{path} holds safetensors, but not an estimator that skdeepsc.save wrote.")
+    version, writer = metadata.get("format_version", ""), metadata.get("skdeepsc_version", "of an unknown version")
+    if version.isdecimal() and int(version) > _FORMAT_VERSION:
+        raise ValueError(
+            f"{path} was written by skdeepsc {writer} in format {version}; this is skdeepsc {__version__}, which reads "
+            f"formats up to {_FORMAT_VERSION}. Install skdeepsc {writer} or a newer one to open it."
+        )
+    known = {"format", "format_version", "skdeepsc_version", "content", "sha256"}
+    if version != str(_FORMAT_VERSION) or set(metadata) != known:
+        raise ValueError(f"{path}, by skdeepsc {writer}, lacks a part of format {_FORMAT_VERSION}, or has one more.")
+    return metadata
+
+
+def _checksum(metadata, arrays):
+    """SHA-256 of all that a file holds."""
+    digest = hashlib.sha256(json.dumps(sorted(metadata.items())).encode())
+    for name, array in sorted(arrays.items()):
+        digest.update(json.dumps([name, array.dtype.name, array.shape]).encode())
+        digest.update(array.reshape(-1).view(np.uint8))
+    return digest.hexdigest()
