@@ -1,5 +1,6 @@
-"""Data sets: synthetic unions of subspaces."""
+"""Data sets: pictures from files, and synthetic unions of subspaces."""
 
+from ._images import load_images
 from ._synthetic import make_union_of_subspaces
 
-__all__ = ["make_union_of_subspaces"]
+__all__ = ["load_images", "make_union_of_subspaces"]
