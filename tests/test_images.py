@@ -7,8 +7,8 @@ import warnings
 import numpy as np
 import pytest
 
-from skdeepsc import SubspaceClustering
-from skdeepsc.datasets import load_images
+from skdeepsc import NCSC, SSC, AutoEncoder, Scattering, SubspaceClustering
+from skdeepsc.datasets import load_images, pixels_of
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -185,3 +185,54 @@ def test_a_bar_is_shown_and_filters_and_images_stay_as_they_were(folder, capsys)
 def test_estimators_take_them(folder):
     images = load_images(folder).images
     assert SubspaceClustering(1, views=["pixels"], random_state=0).fit(images).image_shape_ == (1, 20, 30)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_channels_that_come_last_are_refused_with_the_cure(dtype):
+    X = np.random.RandomState(0).randint(256, size=(6, 8, 10, 3)).astype(dtype)
+    for estimator in (SubspaceClustering(2), AutoEncoder(), NCSC(2)):
+        with pytest.raises(ValueError, match=r"channels last.*np\.moveaxis\(X, -1, 1\).*image_shape=\(8, 10, 3\)"):
+            estimator.fit(X)
+    with pytest.raises(ValueError, match="channels last"):
+        Scattering().fit(X[..., :1])
+    assert Scattering().fit(np.moveaxis(X, -1, 1)).image_shape_ == (3, 8, 10)
+    assert Scattering(image_shape=(8, 10, 3)).fit(X).transform(X).shape[0] == 6  # Who says so is believed.
+    said = SubspaceClustering(1, views=["scattering"], image_shape=[8, 10, 3], random_state=0).fit(X)
+    assert said.predict(X).shape == (6,)
+    assert Scattering().fit(X[:, :3]).image_shape_ == (3, 10, 3)  # Not plainly last.
+    assert SSC(2).fit(X / 255).n_features_in_ == 240  # Rows are rows in any order.
+
+
+@pytest.mark.parametrize("estimator", [SubspaceClustering(2), SSC(2)])
+def test_paths_and_pictures_given_to_fit_are_refused(folder, estimator):
+    paths = sorted(folder.glob("*/*.png"))
+    given = {
+        "a path": [str(folder), folder],
+        "a list of paths": [paths, tuple(map(str, paths)), load_images(folder).filenames],
+        "a PIL image": [Image.new("L", (9, 9))],
+        "a list of PIL images": [[Image.new("L", (9, 9))] * 3],
+    }
+    for kind, values in given.items():
+        for X in values:
+            with pytest.raises(TypeError, match=rf"X is {kind}, not an array: .*datasets\.load_images\(X\)\.images\.$"):
+                estimator.fit(X)
+
+
+def test_labels_of_pixels_become_a_map():
+    cube = np.random.RandomState(0).uniform(size=(4, 5, 7))
+    rows, to_map = pixels_of(cube)
+    assert np.shares_memory(rows, cube)
+    np.testing.assert_array_equal(to_map(rows), cube)
+    mask = cube[..., 0] > 0.5
+    rows, to_map = pixels_of(cube, mask)
+    np.testing.assert_array_equal(rows, [cube[i, j] for i in range(4) for j in range(5) if mask[i, j]])
+    labels = to_map(np.arange(len(rows)))
+    np.testing.assert_array_equal(labels[mask], np.arange(len(rows)))
+    assert set(labels[~mask]) == {-1}
+    assert np.isnan(to_map(rows, fill=np.nan)[~mask]).all()
+    with pytest.raises(ValueError, match=f"There are {len(rows)} pixels in the map"):
+        to_map(np.zeros(3))
+    with pytest.raises(ValueError, match=r"must be boolean and of shape \(4, 5\)"):
+        pixels_of(cube, mask.T)
+    with pytest.raises(ValueError, match=r"must have shape \(height, width, bands\)"):
+        pixels_of(cube[0])
