@@ -24,7 +24,8 @@ FLOORS = [
     ["affinity", "segmentation", "losses", "nn", "datasets", "model_selection"],
     ["metrics", "_base", "_dimension", "training"],
     ["features"],
-    ["inspection", "deep", "shallow", "_subspace_clustering"],
+    ["inspection", "deep", "shallow", "report", "_subspace_clustering"],
+    ["__main__"],
 ]
 
 

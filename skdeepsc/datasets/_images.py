@@ -56,8 +56,8 @@ def load_images(
     ----------
     folder_or_paths : str, Path, or list of str, Path or PIL.Image.Image
         A folder, all of whose pictures are read, those of its sub-folders as well, in natural order ("2.png" before
-        "10.png"); or the pictures in your own order. In a folder, hidden files are passed over, and those whose
-        extension is no picture's.
+        "10.png"); or the pictures in your own order. In a folder, hidden files are passed over, those whose
+        extension is no picture's, and what :mod:`skdeepsc.report` has written.
     size : int, (int, int) or None, default=None
         ``(height, width)`` of the images, one number for squares. ``None``: the size of the pictures, if all have the
         same and no side is longer than 64; else their median shape, with 64 as its longer side at most.
@@ -142,7 +142,7 @@ def load_images(
 
 
 def image_files(folder):
-    """Pictures in a folder and its sub-folders by extension, in natural order.
+    """Pictures in a folder and its sub-folders by extension, in natural order; those of a report are passed over.
 
     Parameters
     ----------
@@ -155,6 +155,10 @@ def image_files(folder):
     folder, extensions = Path(folder), _extensions()
     found = []
     for parent, folders, files in os.walk(folder):
+        is_report = "clusters.csv" in files and ("report.html" in files or "sheets" in folders)
+        if is_report:  # Of an earlier clustering of this folder, perhaps.
+            folders.clear()
+            continue
         folders[:] = [name for name in folders if not name.startswith(".")]
         found += [Path(parent, name) for name in files if not name.startswith(".")]
     pictures = [path for path in found if path.suffix.lower() in extensions]
