@@ -61,15 +61,15 @@ class Page(HTMLParser):
 
 
 def test_a_folder_becomes_a_table_sheets_and_a_page(folder, capsys):
-    assert main([str(folder), "-k", "3", "--method", "ssc", "--copy"]) == 0
+    assert main([str(folder), "-k", "3", "--method", "ssc", "--copy", "--size", "9x12", "--fit", "pad"]) == 0
     said = capsys.readouterr()
-    assert "Read 45 pictures as grey images of 8 x 8." in said.out
+    assert "Read 45 pictures as grey images of 9 x 12." in said.out
     assert "Written to pics-clusters: clusters.csv, sheets/, report.html, clusters/." in said.out
     assert "Note: 1 of 46 files cannot be read" in said.err
 
     out = folder.parent / "pics-clusters"
     with pytest.warns(UserWarning, match="1 of 46"):
-        pictures = load_images(folder)
+        pictures = load_images(folder, (9, 12), fit="pad")
     fitted = SSC(3, random_state=0).fit(pictures.images)
     proba = fitted.predict_proba(pictures.images)
     table = lines(out / "clusters.csv")

@@ -124,13 +124,13 @@ def choice_of(clusterer):
         n_views, n_dims = len(set(found["view"].tolist())), len(set(found["subspace_dim"].tolist()))
         return (
             f"Of {n_views} view{'s' * (n_views > 1)} and {n_dims} dimension{'s' * (n_dims > 1)}, {name} chose the view "
-            f"“{clusterer.view_}” with q = {clusterer.subspace_dim_:g} expected dimensions of a subspace, because "
+            f"“{clusterer.view_}” with subspaces of expected dimension {clusterer.subspace_dim_:g}, because "
             f"there the clusters say most about which samples express each other (edge information "
             f"{found['edge_information'][0]:.2f}, where 1 is all); no labels were used."
         )
     dim = getattr(clusterer, "subspace_dim_", None)
     if getattr(clusterer, "subspace_dim", None) == "auto" and isinstance(dim, int | float):
-        return f"{name} chose q = {dim:g} expected dimensions of a subspace by edge information; no labels were used."
+        return f"{name} chose subspaces of expected dimension {dim:g} by edge information; no labels were used."
     return f"{name} with its default settings; nothing was to be chosen, and no labels were used."
 
 

@@ -45,7 +45,7 @@ pre {{ background: #f4f4f4; padding: .8em 1em; overflow-x: auto; }}
 <h2>Clusters</h2>
 <p>The numbers below pictures are what speaks for the cluster, and for the next best: the mean of the predicted
 probability and of the share that a cluster has in what the sample is linked to. Doubtful are those where the next best
-has at least half as much.</p>
+has at least a third of that.</p>
 <table>
 <tr><th>cluster</th><th>samples</th><th>share</th><th>doubtful</th><th></th></tr>
 {sizes}
@@ -83,8 +83,8 @@ def write_page(findings, path, title="Clusters"):
 
 
 def _sizes(findings):
-    """A line of the table for each cluster; doubtful is where another one has at least half the support."""
-    doubtful = findings.second_support >= findings.support / 2
+    """A line of the table for each cluster; doubtful is where another one has at least a third of the support."""
+    doubtful = findings.second_support >= findings.support / 3
     largest = max(len(members) for members in findings.members)
     for cluster, members in enumerate(findings.members):
         share, width = len(members) / len(findings.names), 100 * len(members) / largest
