@@ -24,6 +24,7 @@ _MODULES = (
     "metrics",
     "model_selection",
     "nn",
+    "report",
     "segmentation",
     "shallow",
     "training",
@@ -40,6 +41,7 @@ if TYPE_CHECKING:  # For editors and type checkers, the same once more; a test c
     from . import metrics as metrics
     from . import model_selection as model_selection
     from . import nn as nn
+    from . import report as report
     from . import segmentation as segmentation
     from . import shallow as shallow
     from . import training as training

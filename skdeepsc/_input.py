@@ -1,6 +1,7 @@
 """The one door for data: rows, images, tensors and frames become checked arrays of shape (n_samples, ...)."""
 
 import math
+import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -121,16 +122,21 @@ def as_samples(estimator, X, *, image_shape=None, reset):
     ------
     ValueError
         scikit-learn's own errors for NaN, infinities, strings, complex numbers, empty data and a wrong number of
-        features; shapes that do not fit.
+        features; shapes that do not fit; channels that come last, unless `image_shape` says that they do not.
     TypeError
-        If `X` is sparse.
+        If `X` is sparse; if it is a path, or a list of paths or of PIL images.
     """
-    X = _from_torch(X)
+    X = _from_torch(_no_files(X))
     own_shape = tuple(getattr(X, "shape", None) or _nested_shape(X))[1:]
     if len(own_shape) > 1:
         if len(own_shape) > 3:
             raise ValueError(
                 f"Images must have shape (n, height, width) or (n, channels, height, width); got {np.shape(X)}."
+            )
+        if reset and _channels_are_last(own_shape) and own_shape != tuple(image_shape or ()):
+            raise ValueError(
+                f"Images of shape {own_shape} have their channels last, and should have them first: "
+                f"X = np.moveaxis(X, -1, 1). If these are {own_shape[0]} channels indeed, say image_shape={own_shape}."
             )
         X = np.asarray(X).reshape(len(X), math.prod(own_shape))
     X = validate_data(
@@ -172,8 +178,10 @@ def as_flat_rows(estimator, X, *, reset):
     ValueError
         scikit-learn's own errors for NaN, infinities, strings, complex numbers, empty data and a wrong number of
         features.
+    TypeError
+        If `X` is a path, or a list of paths or of PIL images.
     """
-    X = _from_torch(X)
+    X = _from_torch(_no_files(X))
     shape = tuple(getattr(X, "shape", None) or _nested_shape(X))
     if len(shape) > 2:
         X = np.asarray(X).reshape(shape[0], math.prod(shape[1:]))
@@ -186,6 +194,23 @@ def as_flat_rows(estimator, X, *, reset):
         order="C",
         ensure_min_samples=2 if reset else 1,
     )
+
+
+def _no_files(X):
+    """`X`, unless it is what :func:`~skdeepsc.datasets.load_images` is for."""
+    is_list = isinstance(X, list | tuple) or (isinstance(X, np.ndarray) and X.ndim == 1)
+    first = X[0] if is_list and len(X) else X
+    is_path = isinstance(first, str | os.PathLike)
+    if is_path or any(cls.__module__ == "PIL.Image" for cls in type(first).__mro__):
+        kind = "path" if is_path else "PIL image"
+        found = f"a list of {kind}s" if is_list else f"a {kind}"
+        raise TypeError(f"X is {found}, not an array: X = skdeepsc.datasets.load_images(X).images.")
+    return X
+
+
+def _channels_are_last(shape):
+    """Whether the three sides of images are plainly (height, width, channels)."""
+    return len(shape) == 3 and shape[2] in (1, 3, 4) and min(shape[:2]) > 4
 
 
 def _from_torch(X):

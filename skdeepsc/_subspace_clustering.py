@@ -234,12 +234,11 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         return dict(named)
 
     def _named_view(self, name, seed):
+        shared = {"image_shape": self.image_shape_ if len(self.image_shape_) == 3 else None, "device": self.device}
         if name == "autoencoder":
-            return name, AutoEncoder(
-                callbacks=self.callbacks, memory=self.memory, device=self.device, random_state=seed
-            )
+            return name, AutoEncoder(callbacks=self.callbacks, memory=self.memory, random_state=seed, **shared)
         if name == "scattering":
-            return name, Scattering(device=self.device)
+            return name, Scattering(**shared)
         if name == "pixels":
             return name, FunctionTransformer()
         raise ValueError(f"views by name are {', '.join(map(repr, _NAMED_VIEWS))}; got {name!r}.")

@@ -24,8 +24,9 @@ FLOORS = [
     ["affinity", "segmentation", "losses", "nn", "datasets", "model_selection"],
     ["metrics", "_base", "_dimension", "training"],
     ["features"],
-    ["inspection", "deep", "shallow", "_subspace_clustering"],
+    ["inspection", "deep", "shallow", "report", "_subspace_clustering"],
     ["_files"],
+    ["__main__"],
 ]
 
 

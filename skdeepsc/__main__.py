@@ -1,0 +1,319 @@
+"""The command: ``python -m skdeepsc FOLDER`` clusters the pictures in a folder, or the rows of a table."""
+
+import argparse
+import csv
+import shutil
+import sys
+import warnings
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import skdeepsc
+
+_TABLES = (".npy", ".npz", ".csv")
+_ARRAYS = ("X", "images", "data", "features")
+_METHODS = {
+    name.lower(): name
+    for home in ("_subspace_clustering", "deep", "shallow")
+    for name in skdeepsc._HOMES[home]
+    if name[0].isupper()
+}
+_EXAMPLES = """\
+examples:
+  skdeepsc photos -k 12                 writes photos-clusters/report.html and more
+  skdeepsc photos -k 12 --copy          and copies the pictures, a folder for each cluster
+  skdeepsc features.npy -k 5 --method SSC --out found
+"""
+_REFUSED, _INTERRUPTED = 2, 130
+
+
+def main(argv=None):
+    """Cluster what the command line names and write what was found.
+
+    Parameters
+    ----------
+    argv : list of str or None, default=None
+        Arguments; ``None``: those of the command line.
+
+    Returns
+    -------
+    status : int
+        0; 2 if something was refused, in a sentence on stderr; 130 after Ctrl-C, which leaves what is done.
+    """
+    arguments = _parser().parse_args(argv)
+    work = _Work(arguments)
+    try:
+        work.run()
+    except KeyboardInterrupt:
+        print(f"\nInterrupted. {work.what_is_done()}", file=sys.stderr)
+        return _INTERRUPTED
+    except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:
+        print(f"skdeepsc: {error}", file=sys.stderr)
+        if work.done:
+            print(work.what_is_done(), file=sys.stderr)
+        return _REFUSED
+    print(work.what_is_done())
+    return 0
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="skdeepsc",
+        description="Cluster the pictures in a folder, or the rows of a table, and write what was found: clusters.csv, "
+        "a contact sheet for each cluster, and report.html.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "source", metavar="FOLDER_OR_TABLE", type=Path, help="a folder of pictures, or .npy, .npz, .csv"
+    )
+    parser.add_argument("-k", "--n-clusters", metavar="N", type=int, default=8, help="number of clusters (8)")
+    parser.add_argument(
+        "--method", default="SubspaceClustering", type=_method, help=f"one of {', '.join(_METHODS.values())}"
+    )
+    parser.add_argument("--out", metavar="DIR", type=Path, help="a new or empty folder (NAME-clusters, here)")
+    parser.add_argument("--seed", metavar="N", type=int, default=0, help="random state (0)")
+    parser.add_argument("--device", help="cpu, cuda, mps (what there is)")
+    parser.add_argument("--size", metavar="H[xW]", type=_size, help="of the images, or (h, w) of the rows of a table")
+    parser.add_argument("--color", choices=("auto", "grey", "rgb"), default="auto", help="as of load_images (auto)")
+    parser.add_argument("--fit", choices=("crop", "pad", "stretch"), default="crop", help="as of load_images (crop)")
+    sorting = parser.add_mutually_exclusive_group()
+    for how, text in (("copy", "copy"), ("link", "link"), ("move", "move, at the very end,")):
+        sorting.add_argument(
+            f"--{how}",
+            dest="sorting",
+            action="store_const",
+            const=how,
+            help=f"{text} each picture to a folder of its cluster",
+        )
+    return parser
+
+
+def _method(name):
+    if name.lower() not in _METHODS:
+        raise argparse.ArgumentTypeError(f"there is no method {name!r}; there are {', '.join(_METHODS.values())}")
+    return _METHODS[name.lower()]
+
+
+def _size(text):
+    sides = text.lower().split("x")
+    if len(sides) > 2 or not all(side.isdecimal() and int(side) > 0 for side in sides):
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; write 64, or 48x64 for height and width")
+    return (int(sides[0]), int(sides[-1]))
+
+
+class _Work:
+    """What the command does, step by step, and what of it is done."""
+
+    def __init__(self, arguments):
+        self.arguments = arguments
+        self.out = arguments.out or _free_folder(arguments.source)
+        self.done, self.notes = [], []
+
+    def run(self):
+        """All steps."""
+        self._check()
+        with self._noted():
+            samples = self._pictures() if self.arguments.source.is_dir() else self._table()
+            clusterer = self._clustered(samples)
+            findings = self._found(clusterer, samples)
+        self._write(findings)
+        if self.arguments.sorting:
+            self._sort(findings)
+
+    def what_is_done(self):
+        """Where to find what, a sentence."""
+        if not self.done:
+            return "Nothing was written."
+        return f"Written to {self.out}: {', '.join(self.done)}."
+
+    # The steps
+
+    def _check(self):
+        source = self.arguments.source
+        if not source.exists():
+            raise FileNotFoundError(f"There is no folder or file {str(source)!r}.")
+        if source.is_file() and source.suffix.lower() not in _TABLES:
+            raise ValueError(f"{str(source)!r} is neither a folder nor a table ({', '.join(_TABLES)}).")
+        if source.is_file() and self.arguments.sorting:
+            raise ValueError(f"--{self.arguments.sorting} is for folders of pictures; {str(source)!r} is a table.")
+        if self.out.exists() and (not self.out.is_dir() or any(self.out.iterdir())):
+            raise FileExistsError(f"{str(self.out)!r} is not an empty folder: choose another --out.")
+
+    def _pictures(self):
+        from skdeepsc.datasets import load_images
+
+        wanted = self.arguments
+        bunch = load_images(
+            wanted.source, wanted.size, color=wanted.color, fit=wanted.fit, n_jobs=-1, progress=_shows_bars(sys.stderr)
+        )
+        images, names = bunch.images, bunch.filenames.tolist()
+        height, width = images.shape[-2:]
+        kind = "grey" if images.ndim == 3 else "colour"
+        print(f"Read {len(images):,} pictures as {kind} images of {height} x {width}.")
+        color = "grey" if images.ndim == 3 else "rgb"
+        arguments = [repr(str(wanted.source)), repr((height, width)), f"color={color!r}"]
+        arguments += [f"fit={wanted.fit!r}"] * (wanted.fit != "crop")
+        code = [
+            "from skdeepsc.datasets import load_images",
+            "",
+            f"X = load_images({', '.join(arguments)}).images",
+        ]
+        return _Samples(images, names, names, code, {})
+
+    def _table(self):
+        X, names, code = _read_table(self.arguments.source)
+        print(f"Read {len(X):,} samples of shape {X.shape[1:]}.")
+        return _Samples(X, names, None, code, {"image_shape": self.arguments.size} if self.arguments.size else {})
+
+    def _clustered(self, samples):
+        wanted = self.arguments
+        method = getattr(skdeepsc, wanted.method)
+        params = {"random_state": wanted.seed, **samples.params}
+        params |= {"device": wanted.device} if wanted.device else {}
+        unknown = sorted(set(params) - set(method().get_params(deep=False)))
+        if unknown:
+            raise ValueError(f"{wanted.method} has no {' and no '.join(unknown)}: leave the option out.")
+        clusterer = method(wanted.n_clusters, **params)
+        if _shows_bars(sys.stdout):
+            from sklearn.callback import ProgressBar
+
+            clusterer.set_callbacks(ProgressBar())
+        given = "".join(f", {name}={value!r}" for name, value in params.items())
+        samples.code[:0] = [f"from skdeepsc import {wanted.method}"]
+        samples.code += [
+            f"clusterer = {wanted.method}({wanted.n_clusters}{given}).fit(X)",
+            "clusterer.labels_, clusterer.predict_proba(X)",
+        ]
+        print(f"Clustering by {wanted.method} into {wanted.n_clusters} ...", flush=True)
+        return clusterer.fit(samples.X)
+
+    def _found(self, clusterer, samples):
+        from skdeepsc.report import find
+
+        return find(clusterer, samples.X, samples.names, samples.pictures, code="\n".join(samples.code))
+
+    def _write(self, findings):
+        from skdeepsc.report import write_page, write_sheets, write_table
+
+        findings.notes = self.notes
+        print(findings.choice)
+        self.out.mkdir(parents=True, exist_ok=True)
+        write_table(findings, self.out / "clusters.csv")
+        self.done.append("clusters.csv")
+        if findings.pictures is not None:
+            write_sheets(findings, self.out / "sheets")
+            self.done.append("sheets/")
+        write_page(findings, self.out / "report.html", f"{self.arguments.source.resolve().name}, by cluster")
+        self.done.append("report.html")
+
+    def _sort(self, findings):
+        """Bring each picture to a folder of its cluster, under its path below the source."""
+        how, source = self.arguments.sorting, self.arguments.source
+        into = {"copy": shutil.copy2, "link": _link, "move": shutil.move}[how]
+        self.done.append("clusters/")
+        for name, cluster in zip(findings.names, findings.cluster.tolist(), strict=True):
+            target = self.out / "clusters" / str(cluster) / Path(name).relative_to(source)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            into(name, target)
+
+    @contextmanager
+    def _noted(self):
+        """A context whose warnings are told in a line each, and kept for the page."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")
+            warnings.showwarning = self._note
+            yield
+
+    def _note(self, message, category, *_, **__):
+        if issubclass(category, UserWarning):
+            self.notes.append(str(message))
+            print(f"Note: {message}", file=sys.stderr)
+
+
+class _Samples:
+    """What is clustered."""
+
+    def __init__(self, X, names, pictures, code, params):
+        self.X, self.names, self.pictures, self.code, self.params = X, names, pictures, code, params
+
+
+def _free_folder(source):
+    """A folder here, named after the source, that is not there yet."""
+    name = f"{source.resolve().stem if source.is_file() else source.resolve().name}-clusters"
+    tried = [Path(name), *(Path(f"{name}-{number}") for number in range(2, 1000))]
+    return next((folder for folder in tried if not folder.exists()), tried[-1])
+
+
+def _link(name, target):
+    target.symlink_to(Path(name).resolve())
+
+
+def _shows_bars(stream):
+    """Whether somebody looks, and rich is there to draw."""
+    from importlib.util import find_spec
+
+    return stream.isatty() and find_spec("rich") is not None
+
+
+# Tables
+
+
+def _read_table(path) -> tuple[Any, list[str] | None, list[str]]:
+    """Samples, their names if there are any, and how to read them in Python."""
+    import numpy as np
+
+    if path.suffix.lower() == ".csv":
+        return _read_csv(path)
+    code = ["import numpy as np", "", f"X = np.load({str(path)!r})"]
+    found = np.load(path, mmap_mode="r" if path.suffix.lower() == ".npy" else None)
+    if path.suffix.lower() == ".npz":
+        known = [name for name in _ARRAYS if name in found.files]
+        names = known or [name for name in found.files if found[name].ndim > 1]
+        if not names:
+            raise ValueError(f"{str(path)!r} has no array of samples; it has {', '.join(found.files)}.")
+        code[-1] += f"[{names[0]!r}]"
+        found = found[names[0]]
+    if found.ndim < 2:
+        raise ValueError(f"{str(path)!r} has an array of shape {found.shape}; samples are rows, or images.")
+    return found, None, code
+
+
+def _read_csv(path):
+    """Columns of numbers; a first column of words has names, a first line of words those of the columns."""
+    import numpy as np
+
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        lines = [line for line in csv.reader(file) if line]
+    if not lines:
+        raise ValueError(f"{str(path)!r} is empty.")
+    has_head = not any(map(_is_number, lines[0]))
+    rows = lines[1:] if has_head else lines
+    if not rows or any(len(row) != len(rows[0]) for row in rows):
+        raise ValueError(f"The lines of {str(path)!r} do not have the same number of columns.")
+    is_named = not _is_number(rows[0][0])
+    first = int(is_named)
+    try:
+        X = np.array([row[first:] for row in rows], dtype=float)
+    except ValueError as error:
+        raise ValueError(f"{str(path)!r} must hold numbers, but for names in its first column: {error}.") from error
+    columns = f", usecols=range({first}, {len(rows[0])})"
+    code = [
+        "import numpy as np",
+        "",
+        f"X = np.loadtxt({str(path)!r}, delimiter=',', skiprows={int(has_head)}{columns})",
+    ]
+    return X, [row[0] for row in rows] if is_named else None, code
+
+
+def _is_number(text):
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,537 @@
+"""Pictures from files: a folder, or a list of paths, becomes one array of images of a common size."""
+
+import os
+import re
+import tempfile
+import warnings
+import weakref
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from joblib import Parallel, delayed
+from sklearn.utils import Bunch
+
+from .._input import row_blocks
+from .._warn import warn_user
+
+_COLORS = ("auto", "grey", "rgb")
+_FITS = ("crop", "pad", "stretch")
+# Modes of Pillow without colour, and those with more than 8 bits.
+_GREY_MODES = {"1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"}
+_DEEP_MODES = {"I", "F", "I;16", "I;16L", "I;16B", "I;16N"}
+# What Pillow names but cannot show without a further library.
+_NO_PIXELS = {"BUFR", "GRIB", "HDF5", "MPEG"}
+_ORIENTATION = 0x0112
+# The longer side, at most, of a size that was not given.
+_LONGER_SIDE = 64
+# Pictures that are looked at, where not all need be; channels that differ by this much or less have no colour.
+_LOOKED_AT, _COLORLESS = 100, 8
+# Whites of pictures of 8 to 16 bits.
+_WHITES = 2.0 ** np.array([8, 10, 12, 14, 16]) - 1
+_FILES_PER_TASK = 32
+_NAMED = 5
+
+
+def load_images(
+    folder_or_paths,
+    size=None,
+    *,
+    color="auto",
+    fit="crop",
+    background="white",
+    white=None,
+    out=None,
+    max_bytes=2**30,
+    n_jobs=None,
+    progress=False,
+):
+    """Read pictures of any format that Pillow knows as an array that every estimator takes.
+
+    Pictures are turned as their EXIF orientation says; transparent ones lie on `background`; of moving ones the first
+    frame is taken. Files that cannot be read are left out, and one warning names them.
+
+    Parameters
+    ----------
+    folder_or_paths : str, Path, or list of str, Path or PIL.Image.Image
+        A folder, all of whose pictures are read, those of its sub-folders as well, in natural order ("2.png" before
+        "10.png"); or the pictures in your own order. In a folder, hidden files are passed over, those whose
+        extension is no picture's, and what :mod:`skdeepsc.report` has written.
+    size : int, (int, int) or None, default=None
+        ``(height, width)`` of the images, one number for squares. ``None``: the size of the pictures, if all have the
+        same and no side is longer than 64; else their median shape, with 64 as its longer side at most.
+    color : {"auto", "grey", "rgb"}, default="auto"
+        ``"auto"``: "grey" if no picture has colour; of files that could have, 100 at most are looked at.
+    fit : {"crop", "pad", "stretch"}, default="crop"
+        How a picture of another shape gets there: cut at its longer sides, put between bars of `background`, or pulled.
+    background : str or tuple, default="white"
+        A colour as Pillow takes it, such as "black" or "#808080".
+    white : float or None, default=None
+        The value that becomes 255 in pictures of more than 8 bits. ``None``: one for all pictures, the smallest of 255,
+        1023, 4095, 16383 and 65535 that none of 100 exceeds; where values are fractions, 1 or the largest.
+    out : str, Path or None, default=None
+        A file "….npy" to which images are written, and from which they are memory-mapped.
+    max_bytes : int, default=2**30
+        Larger results are memory-mapped from a temporary file, which goes with the array, if there is no `out`.
+    n_jobs : int or None, default=None
+        Threads, as in :class:`joblib.Parallel`.
+    progress : bool, default=False
+        Whether to show a bar; needs rich.
+
+    Returns
+    -------
+    bunch : :class:`~sklearn.utils.Bunch`
+        ``images`` : ndarray or read-only memmap of shape (n, height, width) or (n, 3, height, width), uint8
+            Grey images, or images with colour.
+        ``filenames`` : ndarray of shape (n,), str
+            Where each was read.
+        ``target`` : ndarray of shape (n,), int64, or None
+            The sub-folder of each, for scoring only; ``None`` if all are in one folder, or are given as a list.
+        ``target_names`` : list of str
+            Sub-folders, relative to the folder.
+        ``broken`` : dict of str
+            Files that were left out, and why.
+
+    Raises
+    ------
+    FileNotFoundError, NotADirectoryError
+        If there is no such folder.
+    ValueError
+        If there are no pictures in it; if no path leads to one.
+    ImportError
+        If Pillow is missing: ``pip install 'skdeepsc[images]'``.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> from skdeepsc.datasets import load_images
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> for name in ("10.png", "2.png"):
+    ...     Image.new("L", (40, 30)).save(f"{folder.name}/{name}")
+    >>> pictures = load_images(folder.name)
+    >>> pictures.images.shape, [name[-5:] for name in pictures.filenames.tolist()]
+    ((2, 30, 40), ['2.png', '0.png'])
+    >>> load_images(folder.name, 16).images.shape
+    (2, 16, 16)
+    >>> folder.cleanup()
+    """
+    _require_pillow("load_images")
+    _check_choices(size, color, fit, out)
+    folder, sources = _sources(folder_or_paths)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="PIL")  # Of odd metadata; what cannot be read is told below.
+        heads = _each(_head, sources, n_jobs, "Looking at pictures", progress)
+        readable = [number for number, head in enumerate(heads) if isinstance(head, _Head)]
+        reader = _reader(
+            [sources[n] for n in readable], [heads[n] for n in readable], size, color, fit, background, white
+        )
+        images, failed = _read_all(reader, [sources[n] for n in readable], out, max_bytes, n_jobs, progress)
+    errors = {number: head for number, head in enumerate(heads) if not isinstance(head, _Head)}
+    errors |= {readable[row]: error for row, error in failed.items()}
+    names = [_name(source, number) for number, source in enumerate(sources)]
+    broken = {names[number]: _reason(errors[number]) for number in sorted(errors)}
+    if len(broken) == len(sources):
+        raise ValueError(f"None of {len(sources)} files is a picture that can be read: {_listed(broken)}.")
+    if broken:
+        warn_user(f"{len(broken)} of {len(sources)} files cannot be read and are left out: {_listed(broken)}.")
+    kept = [name for number, name in enumerate(names) if number not in errors]
+    target, target_names = _folders(folder, kept)
+    return Bunch(images=images, filenames=np.array(kept), target=target, target_names=target_names, broken=broken)
+
+
+def image_files(folder):
+    """Pictures in a folder and its sub-folders by extension, in natural order; those of a report are passed over.
+
+    Parameters
+    ----------
+    folder : str or Path
+
+    Returns
+    -------
+    files : list of Path
+    """
+    folder, extensions = Path(folder), _extensions()
+    found = []
+    for parent, folders, files in os.walk(folder):
+        is_report = "clusters.csv" in files and ("report.html" in files or "sheets" in folders)
+        if is_report:  # Of an earlier clustering of this folder, perhaps.
+            folders.clear()
+            continue
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(parent, name) for name in files if not name.startswith(".")]
+    pictures = [path for path in found if path.suffix.lower() in extensions]
+    if not pictures:
+        raise ValueError(
+            f"There are no pictures in the folder {str(folder)!r}: of its {len(found)} files, none has an extension "
+            "that Pillow reads, such as .png, .jpg or .tif."
+        )
+    return sorted(pictures, key=lambda path: (_natural(path.relative_to(folder).parts), str(path)))
+
+
+def thumbnail(source, side):
+    """A picture of a file, or an image's array, as a small Pillow image of at most `side` pixels a side.
+
+    Parameters
+    ----------
+    source : str, Path or ndarray of shape (height, width) or (channels, height, width), uint8
+    side : int
+
+    Returns
+    -------
+    image : PIL.Image.Image
+        Mode "RGB".
+    """
+    from PIL import Image
+
+    if isinstance(source, np.ndarray):
+        source = source if source.ndim == 2 else source[0] if len(source) < 3 else np.moveaxis(source[:3], 0, -1)
+        image = Image.fromarray(np.ascontiguousarray(source)).convert("RGB")
+        scale = max(1, side // max(image.size))  # Small ones are shown with their pixels.
+        image = image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
+    else:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="PIL")
+            image = _upright(source, (side, side), "RGB", "white", _white([source], None))
+    image.thumbnail((side, side))
+    return image
+
+
+# What is asked for
+
+
+def _require_pillow(who):
+    try:
+        import PIL.Image  # noqa: F401
+    except ImportError as error:
+        raise ImportError(f"{who} needs Pillow: pip install 'skdeepsc[images]'.") from error
+
+
+def _check_choices(size, color, fit, out):
+    for name, value, choices in (("color", color, _COLORS), ("fit", fit, _FITS)):
+        if value not in choices:
+            raise ValueError(f"{name}={value!r} must be one of {', '.join(map(repr, choices))}.")
+    sides = () if size is None else np.atleast_1d(size)
+    if size is not None and (len(sides) > 2 or not all(side == int(side) and side > 0 for side in sides)):
+        raise ValueError(f"size={size!r} must be a number of pixels or (height, width).")
+    if out is not None and Path(out).suffix != ".npy":
+        raise ValueError(f"out={str(out)!r} must be the name of a .npy file.")
+
+
+def _sources(folder_or_paths):
+    """The folder, if it is one, and what is to be read."""
+    if isinstance(folder_or_paths, str | os.PathLike):
+        folder = Path(folder_or_paths)
+        if not folder.exists():
+            raise FileNotFoundError(f"There is no folder {str(folder)!r}.")
+        if not folder.is_dir():
+            raise NotADirectoryError(f"{str(folder)!r} is a file: give a folder of pictures, or a list of paths.")
+        return folder, image_files(folder)
+    sources = list(folder_or_paths)
+    if not sources:
+        raise ValueError("The list of paths is empty: there are no pictures to load.")
+    for number, source in enumerate(sources):
+        if not isinstance(source, str | os.PathLike) and not _is_open(source):
+            raise TypeError(
+                f"load_images takes a folder, or a list of paths or of PIL images; item {number} of the list is of "
+                f"type {type(source).__name__}."
+            )
+    return None, sources
+
+
+def _extensions():
+    from PIL import Image
+
+    formats = Image.registered_extensions()
+    return {suffix for suffix, name in formats.items() if name in Image.OPEN and name not in _NO_PIXELS}
+
+
+def _natural(parts):
+    """What sorts paths as a reader does, numbers by their value."""
+    return [[int(run) if run.isdecimal() else run.casefold() for run in re.split(r"(\d+)", part)] for part in parts]
+
+
+def _folders(folder, names):
+    """Labels by sub-folders, and these."""
+    if folder is None:
+        return None, []
+    parents = [Path(name).relative_to(folder).parent.as_posix() for name in names]
+    found = sorted(set(parents), key=lambda parent: _natural(parent.split("/")))
+    if len(found) < 2:
+        return None, found
+    numbers = {parent: number for number, parent in enumerate(found)}
+    return np.array([numbers[parent] for parent in parents], dtype=np.int64), found
+
+
+# What is found
+
+
+@dataclass
+class _Head:
+    """What a file says of its picture before it is decoded."""
+
+    height: int
+    width: int
+    mode: str
+
+
+def _head(source, number):
+    with _opened(source) as image:
+        width, height = image.size
+        # Pillow would decode a PNG to the end for this.
+        turned = image.format != "PNG" and image.getexif().get(_ORIENTATION, 1) >= 5
+        return _Head(*((width, height) if turned else (height, width)), image.mode)
+
+
+@dataclass
+class _Reader:
+    """How a picture becomes an image."""
+
+    size: tuple
+    color: str
+    fit: str
+    background: object
+    white: float
+
+    @property
+    def shape(self):
+        return self.size if self.color == "grey" else (3, *self.size)
+
+    def read(self, source):
+        """The image of a picture, an array of this shape."""
+        from PIL import Image, ImageOps
+
+        wanted, mode = self.size[::-1], "L" if self.color == "grey" else "RGB"
+        image = _upright(source, wanted, mode, self.background, self.white)
+        if self.fit == "stretch":
+            image = image.resize(wanted, Image.Resampling.BICUBIC, reducing_gap=3.0)
+        elif self.fit == "crop":
+            image = ImageOps.fit(image, wanted, Image.Resampling.BICUBIC)
+        else:
+            image = ImageOps.pad(image, wanted, Image.Resampling.BICUBIC, color=_color(self.background, mode))
+        return np.asarray(image) if mode == "L" else np.moveaxis(np.asarray(image), -1, 0)
+
+
+def _reader(sources, heads, size, color, fit, background, white):
+    """How pictures are read, where that follows from all of them."""
+    if color == "auto":
+        color = (
+            "rgb"
+            if _any_color([s for s, head in zip(sources, heads, strict=True) if _may_have_color(head)])
+            else "grey"
+        )
+    deep = [source for source, head in zip(sources, heads, strict=True) if head.mode in _DEEP_MODES]
+    size = _common_size(heads) if size is None else tuple(int(side) for side in np.broadcast_to(size, 2))
+    return _Reader(size, color, fit, background, _white(deep, white))
+
+
+def _common_size(heads):
+    """The size of all pictures, or one like most of them that is not too large."""
+    if not heads:
+        return 1, 1
+    sizes = np.array([(head.height, head.width) for head in heads], dtype=float)
+    typical = np.median(sizes, axis=0)
+    if np.ptp(sizes, axis=0).any() or typical.max() > _LONGER_SIDE:
+        ratio = np.exp(np.median(np.log(sizes[:, 0] / sizes[:, 1])))  # Upright and lying pictures mix to squares.
+        longer = min(_LONGER_SIDE, typical.max())
+        typical = np.array([longer * min(1, ratio), longer / max(1, ratio)])
+    return tuple(int(side) for side in np.maximum(1, np.rint(typical)))
+
+
+def _may_have_color(head):
+    return head.mode not in _GREY_MODES
+
+
+def _some(sources):
+    """A hundred of them at most, evenly spaced."""
+    return [sources[number] for number in np.unique(np.linspace(0, len(sources) - 1, _LOOKED_AT).astype(int))]
+
+
+def _any_color(sources):
+    """Whether there is colour in any of some pictures."""
+    for source in _some(sources) if sources else ():
+        with suppress(Exception):  # Those that cannot be read are told by who reads all.
+            pixels = np.asarray(_upright(source, (_LONGER_SIDE, _LONGER_SIDE), "RGB", "white", 255), dtype=np.int16)
+            if np.ptp(pixels, axis=-1).max() > _COLORLESS:
+                return True
+    return False
+
+
+def _white(sources, white):
+    """The value of white in pictures of more than 8 bits."""
+    if white is not None:
+        return float(white)
+    largest, whole = 0.0, True
+    for source in _some(sources) if sources else ():
+        with suppress(Exception), _opened(source) as image:
+            if image.mode in _DEEP_MODES:
+                largest, whole = max(largest, float(np.nanmax(np.asarray(image)))), whole and image.mode != "F"
+    whites = _WHITES if whole else np.array([1.0])
+    return float(next((limit for limit in whites if largest <= limit), largest))
+
+
+# From a file to an image
+
+
+def _opened(source):
+    """A context with a Pillow image, decoded when it is first used."""
+    from PIL import Image
+
+    return nullcontext(source) if _is_open(source) else Image.open(source)
+
+
+def _is_open(source):
+    """Whether something is a Pillow image, without the import of Pillow."""
+    return any(cls.__module__ == "PIL.Image" and cls.__name__ == "Image" for cls in type(source).__mro__)
+
+
+def _upright(source, wanted, mode, background, white):
+    """A decoded picture of 8 bits, turned as its metadata says and without transparency."""
+    from PIL import Image, ImageOps
+
+    with _opened(source) as opened:
+        if opened.format == "JPEG" and not _is_open(source):
+            # Decoded at a fraction of its size, where that suffices.
+            opened.draft(None, (2 * max(wanted), 2 * max(wanted)))
+        image = ImageOps.exif_transpose(opened)
+    if image.mode in _DEEP_MODES:
+        values = np.nan_to_num(np.asarray(image, dtype=np.float32)) * np.float32(255 / white)
+        image = Image.fromarray(np.rint(values.clip(0, 255)).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, _color(background, "RGBA")), image)
+    return image.convert(mode)
+
+
+def _color(color, mode):
+    from PIL import ImageColor
+
+    if isinstance(color, str):
+        return ImageColor.getcolor(color, mode)
+    color = tuple(np.broadcast_to(color, 3).tolist())
+    return ImageColor.getcolor("#{:02x}{:02x}{:02x}".format(*color), mode)
+
+
+# All of them
+
+
+def _read_all(reader, sources, out, max_bytes, n_jobs, progress):
+    """The images of those that can be read, and the errors of the others by their number."""
+    shape = (len(sources), *reader.shape)
+    on_disk = out is not None or np.prod(shape, dtype=float) > max_bytes
+    path = _draft_path(out) if on_disk else None
+    try:
+        images = np.lib.format.open_memmap(path, "w+", np.uint8, shape) if path else np.empty(shape, np.uint8)
+
+        def read(source, number):
+            images[number] = reader.read(source)
+
+        answers = _each(read, sources, n_jobs, "Reading pictures", progress)
+        failed = {number: error for number, error in enumerate(answers) if error is not None}
+        if failed and len(failed) < len(sources):
+            images = _without(images, failed, path)
+        return (_kept_on_disk(images, path, out) if path and len(failed) < len(sources) else images), failed
+    finally:
+        if path:
+            path.unlink(missing_ok=True)
+
+
+def _each(function, sources, n_jobs, description, progress):
+    """What a function returns for each source and its number, or the error that it raised."""
+
+    def answers(block):
+        return [_answer(function, sources[number], number) for number in range(block.start, block.stop)]
+
+    blocks = list(row_blocks(len(sources), _FILES_PER_TASK))
+    run = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")
+    done = run(delayed(answers)(block) for block in blocks)
+    return [answer for group in _tracked(done, len(blocks), description, progress) for answer in group]
+
+
+def _answer(function, source, number):
+    try:
+        return function(source, number)
+    except Exception as error:  # Whatever a decoder raises, the file is no picture.
+        return error
+
+
+def _tracked(groups, total, description, progress):
+    """The same, with a bar if there is to be one."""
+    if not progress:
+        return groups
+    try:
+        from rich.console import Console
+        from rich.progress import track
+    except ImportError as error:
+        raise ImportError("A progress bar needs rich: pip install 'skdeepsc[progress]'.") from error
+    return track(groups, description, total, console=Console(stderr=True))
+
+
+def _draft_path(out):
+    """An empty file beside the one that is wanted, which is not there until it is complete."""
+    if out is not None:
+        Path(out).parent.mkdir(parents=True, exist_ok=True)
+    handle, path = tempfile.mkstemp(suffix=".npy", prefix="images-", dir=None if out is None else Path(out).parent)
+    os.close(handle)
+    return Path(path)
+
+
+def _without(images, failed, path):
+    """The images without the rows that could not be read."""
+    kept = np.setdiff1d(np.arange(len(images)), list(failed))
+    if path is None:
+        return images[kept]
+    for block in row_blocks(len(kept)):  # Rows move up, so that none is overwritten before it has moved.
+        images[block] = images[kept[block]]
+    return images[: len(kept)]
+
+
+def _kept_on_disk(images, path, out):
+    """The images as a memory map of their file, which is given its name, or goes with the array."""
+    if out is None:
+        final = _draft_path(None)
+        weakref.finalize(mapped := _saved(images, path, final), _forget, final)
+        return mapped
+    return _saved(images, path, Path(out))
+
+
+def _saved(images, path, final):
+    """A read-only memory map of a file with these images, the first rows of those in the file of a path."""
+    images.flush()
+    if len(images) == len(np.load(path, mmap_mode="r")):
+        os.replace(path, final)
+    else:
+        np.save(final, images)
+    return np.load(final, mmap_mode="r")
+
+
+def _forget(path):
+    with suppress(OSError):
+        path.unlink()
+
+
+# What is told of those that cannot be read
+
+
+def _name(source, number):
+    """Where a picture was read."""
+    if _is_open(source):
+        return str(getattr(source, "filename", "") or f"image {number}")
+    return os.fspath(source)
+
+
+def _reason(error):
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    if isinstance(error, IsADirectoryError):
+        return "a folder"
+    name = type(error).__name__
+    return "not a picture" if name == "UnidentifiedImageError" else " ".join(str(error).split()) or name
+
+
+def _listed(broken):
+    """A few names with their reasons."""
+    named = [f"{name} ({reason})" for name, reason in list(broken.items())[:_NAMED]]
+    more = len(broken) - len(named)
+    return ", ".join(named) + (f" and {more} more" if more else "")

@@ -1,0 +1,84 @@
+"""Scenes of many bands: their pixels become rows, and labels of the rows a map again."""
+
+import numpy as np
+
+
+def pixels_of(cube, mask=None):
+    """Pixels of a scene as rows, and what puts labels back into a map.
+
+    An array of shape (height, width, bands) cannot be told from images of shape (n, height, width), so estimators never
+    take a scene as it is.
+
+    Parameters
+    ----------
+    cube : array-like of shape (height, width, bands)
+        A scene, such as a hyperspectral one.
+    mask : array-like of shape (height, width), bool, or None, default=None
+        Pixels that are taken; ``None``: all.
+
+    Returns
+    -------
+    rows : ndarray of shape (n_pixels, bands)
+        Row by row of the scene; a view of `cube` where there is no mask.
+    to_map : PixelMap
+        ``to_map(labels)`` is the map of labels, of shape (height, width).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeepsc.datasets import pixels_of
+    >>> cube = np.arange(24.0).reshape(2, 3, 4)
+    >>> rows, to_map = pixels_of(cube, mask=[[True, True, False], [True, False, False]])
+    >>> rows.shape
+    (3, 4)
+    >>> to_map([7, 8, 9])
+    array([[ 7,  8, -1],
+           [ 9, -1, -1]])
+    """
+    cube = np.asarray(cube)
+    if cube.ndim != 3:
+        raise ValueError(f"cube must have shape (height, width, bands); got {cube.shape}.")
+    if mask is None:
+        return cube.reshape(-1, cube.shape[2]), PixelMap(np.ones(cube.shape[:2], dtype=bool))
+    mask = np.asarray(mask)
+    if mask.shape != cube.shape[:2] or mask.dtype != bool:
+        raise ValueError(
+            f"mask must be boolean and of shape {cube.shape[:2]}, as the pixels of cube; got {mask.dtype} of shape "
+            f"{mask.shape}."
+        )
+    return cube[mask], PixelMap(mask.copy())
+
+
+class PixelMap:
+    """Puts what was found for the pixels of a scene back where they are.
+
+    Parameters
+    ----------
+    mask : ndarray of shape (height, width), bool
+        Pixels that there are values for.
+    """
+
+    def __init__(self, mask):
+        self.mask = mask
+
+    def __call__(self, values, fill=-1):
+        """The map of some values.
+
+        Parameters
+        ----------
+        values : array-like of shape (n_pixels,) or (n_pixels, ...)
+            Labels, or several numbers for each pixel, such as probabilities.
+        fill : default=-1
+            What stands where there is no pixel.
+
+        Returns
+        -------
+        map : ndarray of shape (height, width) or (height, width, ...)
+        """
+        values = np.asarray(values)
+        n_pixels = np.count_nonzero(self.mask)
+        if values.shape[:1] != (n_pixels,):
+            raise ValueError(f"There are {n_pixels} pixels in the map, but values have shape {values.shape}.")
+        filled = np.full((*self.mask.shape, *values.shape[1:]), fill, dtype=values.dtype)
+        filled[self.mask] = values
+        return filled

@@ -1,0 +1,166 @@
+"""Who belongs where, how surely, and what was chosen."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .._input import unit_rows
+
+
+@dataclass
+class Findings:
+    """A clustering as one tells it; made by :func:`find`.
+
+    Attributes
+    ----------
+    names : list of str
+        What the samples are called, such as their files.
+    cluster, second : ndarray of shape (n_samples,), int64
+        Cluster of each sample, and the next best; -1 where there is but one cluster.
+    probability, second_probability : ndarray of shape (n_samples,), float64
+        Of these two, by ``predict_proba``. A sample that was clustered may speak for itself there.
+    support, second_support : ndarray of shape (n_samples,), float64
+        The mean of the probability and of the share that the cluster has in the affinities of the sample, to others,
+        where it is in the graph that was clustered; else the probability.
+    members : list of ndarray
+        Samples of each cluster, the typical ones first, the doubtful ones last.
+    pictures : sequence or None
+        A path or an image's array for each sample, from which it is drawn.
+    choice : str
+        What was chosen and why, a sentence.
+    code : str
+        How to do the same in Python.
+    notes : list of str
+        Warnings.
+    """
+
+    names: list[str]
+    cluster: np.ndarray
+    probability: np.ndarray
+    second: np.ndarray
+    second_probability: np.ndarray
+    support: np.ndarray
+    second_support: np.ndarray
+    members: list[np.ndarray]
+    pictures: Sequence[Any] | None
+    choice: str
+    code: str = ""
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def margin(self):
+        """By how much the cluster has more support than the next best."""
+        return self.support - self.second_support
+
+    def doubtful(self, n_samples):
+        """The samples that could most easily belong elsewhere, the most doubtful first; fewer if fewer could."""
+        order = np.argsort(self.margin, kind="stable")
+        return order[self.second_support[order] > 0][:n_samples]
+
+
+def find(clusterer, X, names=None, pictures=None, *, code="", notes=()):
+    """What a fitted clusterer has found in its training data.
+
+    Parameters
+    ----------
+    clusterer : fitted clusterer of this package
+    X : array-like
+        What it was fitted on.
+    names : sequence of str or None, default=None
+        What samples are called; ``None``: by their numbers.
+    pictures : sequence of path or ndarray, or None, default=None
+        Of which sheets are made; ``None``: images of `X` if it holds any.
+    code : str, default=""
+        How to do the same in Python, for the page.
+    notes : sequence of str, default=()
+        For the page.
+
+    Returns
+    -------
+    findings : Findings
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skdeepsc import SubspaceClustering
+    >>> from skdeepsc.report import find
+    >>> images = load_digits(n_class=3).images
+    >>> found = find(SubspaceClustering(3, views=["pixels"], random_state=0).fit(images), images)
+    >>> [len(members) for members in found.members] == [sum(found.cluster == k) for k in range(3)]
+    True
+    """
+    labels, proba = clusterer.labels_, clusterer.predict_proba(X)
+    support, rows = (proba + _links(clusterer, proba)) / 2, np.arange(len(labels))
+    others = support.copy()
+    others[rows, labels] = -1.0
+    second = others.argmax(axis=1)
+    is_alone = proba.shape[1] == 1
+    of_second = [np.zeros(len(rows)) if is_alone else shares[rows, second] for shares in (proba, support)]
+    margin = support[rows, labels] - of_second[1]
+    order = np.lexsort((-_typicality(clusterer, X, labels), -margin.round(6)))
+    return Findings(
+        names=[str(name) for name in (rows if names is None else names)],
+        cluster=labels,
+        probability=proba[rows, labels],
+        second=np.full(len(rows), -1) if is_alone else second,
+        second_probability=of_second[0],
+        support=support[rows, labels],
+        second_support=of_second[1],
+        members=[order[labels[order] == cluster] for cluster in range(proba.shape[1])],
+        pictures=_pictures(clusterer, X) if pictures is None else pictures,
+        choice=choice_of(clusterer),
+        code=code,
+        notes=list(notes),
+    )
+
+
+def choice_of(clusterer):
+    """What a fitted clusterer has chosen and why, a sentence."""
+    name = type(clusterer).__name__
+    if hasattr(clusterer, "candidates_"):
+        found = clusterer.candidates_
+        n_views, n_dims = len(set(found["view"].tolist())), len(set(found["subspace_dim"].tolist()))
+        return (
+            f"Of {n_views} view{'s' * (n_views > 1)} and {n_dims} dimension{'s' * (n_dims > 1)}, {name} chose the view "
+            f"“{clusterer.view_}” with subspaces of expected dimension {clusterer.subspace_dim_:g}, because "
+            f"there the clusters say most about which samples express each other (edge information "
+            f"{found['edge_information'][0]:.2f}, where 1 is all); no labels were used."
+        )
+    dim = getattr(clusterer, "subspace_dim_", None)
+    if getattr(clusterer, "subspace_dim", None) == "auto" and isinstance(dim, int | float):
+        return f"{name} chose subspaces of expected dimension {dim:g} by edge information; no labels were used."
+    return f"{name} with its default settings; nothing was to be chosen, and no labels were used."
+
+
+def _links(clusterer, proba):
+    """Shares of the clusters in the affinities of the samples, or probabilities of those without any."""
+    shares = proba.copy()
+    if hasattr(clusterer, "affinity_matrix_"):
+        rows = clusterer.sample_indices_
+        sums = clusterer.affinity_matrix_ @ np.eye(proba.shape[1])[clusterer.labels_[rows]]
+        total = sums.sum(axis=1, keepdims=True)
+        shares[rows] = np.divide(sums, total, out=proba[rows], where=total > 0)
+    return shares
+
+
+def _typicality(clusterer, X, labels):
+    """How much each sample is like the mean of its cluster, where probabilities are the same."""
+    samples = clusterer.transform(X) if hasattr(clusterer, "transform") else np.asarray(X)
+    rows = np.asarray(samples, dtype=np.float32).reshape(len(labels), -1)
+    rows = unit_rows(rows, rows.mean(axis=0))
+    means = np.array([rows[labels == cluster].mean(axis=0) for cluster in range(labels.max() + 1)])
+    return np.einsum("ij,ij->i", rows, means[labels])
+
+
+def _pictures(clusterer, X):
+    """Images of the samples as bytes, if they are images."""
+    shape = getattr(clusterer, "image_shape_", np.shape(X)[1:])
+    if len(shape) < 2:
+        return None
+    images = np.asarray(X).reshape(len(X), *shape)
+    if images.dtype == np.uint8:
+        return images
+    low, high = images.min(), images.max()
+    return ((images - low) * (255 / ((high - low) or 1))).astype(np.uint8)

@@ -1,0 +1,61 @@
+"""Contact sheets: one picture a cluster, with the typical samples first and the doubtful ones last."""
+
+from pathlib import Path
+
+from ._thumbnails import SIDE, Thumbnails, first_and_last, short
+
+_COLUMNS, _GAP, _HEAD, _TEXT = 10, 10, 40, 34
+_SHOWN = 100
+
+
+def write_sheets(findings, folder):
+    """Write a contact sheet for each cluster, ``cluster-0.png`` and so on.
+
+    Parameters
+    ----------
+    findings : Findings
+        With pictures.
+    folder : str or Path
+        Is made if it is not there.
+
+    Returns
+    -------
+    paths : list of Path
+    """
+    folder, thumbnails, paths = Path(folder), Thumbnails(findings.pictures), []
+    folder.mkdir(parents=True, exist_ok=True)
+    for cluster, members in enumerate(findings.members):
+        paths.append(folder / f"cluster-{cluster}.png")
+        _sheet(findings, cluster, members, thumbnails).save(paths[-1])
+    return paths
+
+
+def _sheet(findings, cluster, members, thumbnails):
+    """The contact sheet of one cluster."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    shown = first_and_last(members, _SHOWN)
+    width, height = SIDE + _GAP, SIDE + _TEXT + _GAP
+    n_columns = min(_COLUMNS, max(5, len(shown)))
+    n_rows = -(-len(shown) // n_columns)
+    sheet = Image.new("RGB", (n_columns * width + _GAP, n_rows * height + _HEAD + _GAP), "white")
+    draw, large, small = ImageDraw.Draw(sheet), ImageFont.load_default(17), ImageFont.load_default(11)
+    draw.text((_GAP, _GAP), _title(cluster, len(members), len(shown)), "black", large)
+    for place, number in enumerate(shown.tolist()):
+        left, top = _GAP + place % n_columns * width, _HEAD + place // n_columns * height
+        image = thumbnails.of(number)
+        sheet.paste(image, (left + (SIDE - image.width) // 2, top + (SIDE - image.height) // 2))
+        draw.text((left, top + SIDE + 2), short(findings.names[number]), "black", small)
+        draw.text((left, top + SIDE + 16), said(findings, number), "dimgrey", small)
+    return sheet
+
+
+def _title(cluster, n_members, n_shown):
+    title = f"Cluster {cluster}: {n_members:,} sample{'s' * (n_members != 1)}, typical first, doubtful last"
+    return title if n_shown == n_members else f"{title} ({n_shown} shown, those between left out)"
+
+
+def said(findings, number):
+    """What speaks for the clusters of a sample, in a few letters."""
+    own, other = findings.support[number], findings.second_support[number]
+    return f"{own:.2f}" + (f", or {findings.second[number]}: {other:.2f}" if round(other, 2) > 0 else "")

@@ -1,0 +1,31 @@
+"""The table: a line for each sample."""
+
+import csv
+from pathlib import Path
+
+_COLUMNS = {
+    "file": "names",
+    "cluster": "cluster",
+    "probability": "probability",
+    "second_cluster": "second",
+    "second_probability": "second_probability",
+    "support": "support",
+    "second_support": "second_support",
+}
+
+
+def write_table(findings, path):
+    """Write a line for each sample: its name, cluster and next best cluster, and what speaks for either.
+
+    Parameters
+    ----------
+    findings : Findings
+    path : str or Path
+        A .csv file.
+    """
+    columns = [getattr(findings, attribute) for attribute in _COLUMNS.values()]
+    columns = [column if isinstance(column, list) else column.round(4).tolist() for column in columns]
+    with open(Path(path), "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(_COLUMNS)
+        writer.writerows(zip(*columns, strict=True))

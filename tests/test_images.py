@@ -1,0 +1,238 @@
+"""Pictures from files become arrays that the estimators take."""
+
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+
+from skdeepsc import NCSC, SSC, AutoEncoder, Scattering, SubspaceClustering
+from skdeepsc.datasets import load_images, pixels_of
+
+Image = pytest.importorskip("PIL.Image")
+
+
+def shades(height, width, dtype=np.uint8, largest=255):
+    """A picture that is dark at its upper left and bright at its lower right."""
+    return np.linspace(0, largest, height * width).reshape(height, width).astype(dtype)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Grey pictures of two sub-folders, in an order that letters would not give."""
+    for name in ("cats/10.png", "cats/2.png", "dogs/1.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(shades(20, 30)).save(tmp_path / name)
+    (tmp_path / "cats/notes.txt").write_text("no picture by name")
+    (tmp_path / ".hidden.png").write_text("no picture at all")
+    return tmp_path
+
+
+def test_a_folder_becomes_images_names_and_labels(folder):
+    pictures = load_images(folder)
+    assert [name.removeprefix(f"{folder}/") for name in pictures.filenames] == [
+        "cats/2.png",
+        "cats/10.png",
+        "dogs/1.png",
+    ]
+    np.testing.assert_array_equal(pictures.images, [shades(20, 30)] * 3)
+    assert pictures.target.tolist() == [0, 0, 1]
+    assert pictures.target_names == ["cats", "dogs"]
+    listed = load_images([folder / "dogs/1.png", Image.open(folder / "cats/2.png")], n_jobs=2)
+    assert listed.target is None
+    np.testing.assert_array_equal(listed.images, pictures.images[:2])
+
+
+def test_colour_is_found(tmp_path):
+    grey = Image.fromarray(shades(8, 8)).convert("RGB")
+    grey.save(tmp_path / "a.png")
+    assert load_images(tmp_path).images.shape == (1, 8, 8)  # Stored with colours, but has none.
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "b.png")
+    images = load_images(tmp_path).images
+    np.testing.assert_array_equal(images[0], [shades(8, 8)] * 3)
+    np.testing.assert_array_equal(images[1, :, 0, 0], [255, 0, 0])
+    assert load_images(tmp_path, color="grey").images[1].max() == 76
+    Image.new("P", (8, 8), 3).save(tmp_path / "b.gif")
+    Image.new("CMYK", (8, 8), (255, 0, 0, 0)).save(tmp_path / "c.jpg")
+    images = load_images(tmp_path).images
+    assert images.shape == (4, 3, 8, 8)
+    assert images[3, 0].max() < 20
+    assert images[3, 2].min() > 200
+
+
+def test_pictures_are_turned_composited_and_scaled(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # The camera was held upright: show it turned to the right.
+    Image.fromarray(np.where(np.arange(40) < 20, 0, 255).astype(np.uint8)[None].repeat(20, 0)).save(
+        tmp_path / "turned.jpg", exif=exif, quality=95
+    )
+    turned = load_images(tmp_path).images
+    assert turned.shape == (1, 40, 20)
+    assert turned[0, :15].max() < 50 < 200 < turned[0, -15:].min()
+
+    clear = tmp_path / "clear.png"
+    Image.new("RGBA", (4, 4), (0, 0, 0, 0)).save(clear)
+    assert load_images([clear]).images.min() == 255
+    assert load_images([clear], background="black").images.max() == 0
+    Image.new("LA", (4, 4), (0, 127)).save(clear)
+    assert load_images([clear], background=200).images.ravel()[0] in (99, 100, 101)
+
+    # One white for all: the sixteen bits of these hold twelve.
+    for name, largest in (("a", 4000), ("b", 1000)):
+        Image.fromarray(np.full((4, 4), largest, np.uint16)).save(tmp_path / f"{name}.tif")
+    deep = [tmp_path / "a.tif", tmp_path / "b.tif"]
+    np.testing.assert_array_equal(load_images(deep).images[:, 0, 0], [249, 62])
+    np.testing.assert_array_equal(load_images(deep, white=2000).images[:, 0, 0], [255, 128])
+    Image.fromarray(np.full((4, 4), 0.5, np.float32)).save(tmp_path / "fraction.tif")
+    assert load_images([tmp_path / "fraction.tif"]).images.max() == 128
+
+
+def test_sizes_are_made_the_same(tmp_path):
+    halves = np.repeat(np.uint8([0, 255]), 40)[None].repeat(20, 0)  # Twenty high, eighty wide, bright at the right.
+    Image.fromarray(halves).save(tmp_path / "wide.png")
+    shape = {
+        fit: load_images(tmp_path, (20, 20), fit=fit, background=90).images[0] for fit in ("crop", "pad", "stretch")
+    }
+    assert all(image.shape == (20, 20) for image in shape.values())
+    np.testing.assert_array_equal(shape["crop"], halves[:, 30:50])
+    assert set(shape["pad"][0]) == {90}
+    assert set(shape["pad"][10, [0, -1]]) == {0, 255}
+    assert set(shape["stretch"][:, 0]) == {0}
+    assert load_images(tmp_path).images.shape == (1, 16, 64)  # Not larger than the estimators can bear.
+    Image.fromarray(halves.T.copy()).save(tmp_path / "high.png")
+    assert load_images(tmp_path).images.shape == (2, 50, 50)  # As many upright as lying.
+    for size in (0, (1, 2, 3), 2.5):
+        with pytest.raises(ValueError, match="size="):
+            load_images(tmp_path, size)
+    with pytest.raises(ValueError, match="fit='cut' must be one of 'crop', 'pad', 'stretch'"):
+        load_images(tmp_path, fit="cut")
+
+
+def test_broken_files_are_named_once_and_left_out(folder):
+    whole = (folder / "cats/2.png").read_bytes()
+    (folder / "cats/1.png").write_bytes(
+        whole[: len(whole) // 2]
+    )  # Its head is whole: the break is found when it is decoded.
+    (folder / "cats/3.png").write_text("no picture")
+    with pytest.warns(UserWarning, match="2 of 5") as told:
+        pictures = load_images(folder)
+    (warning,) = told
+    assert warning.filename == __file__
+    assert "2 of 5 files cannot be read and are left out" in str(warning.message)
+    assert "3.png (not a picture)" in str(warning.message)
+    assert [name[-6:] for name in pictures.broken] == ["/1.png", "/3.png"]
+    assert len(pictures.images) == len(pictures.filenames) == len(pictures.target) == 3
+    np.testing.assert_array_equal(pictures.images, [shades(20, 30)] * 3)
+    with pytest.warns(UserWarning, match="2 of 5"):
+        mapped = load_images(folder, out=folder / "made/images.npy")
+    np.testing.assert_array_equal(np.load(folder / "made/images.npy"), pictures.images)
+    assert isinstance(mapped.images, np.memmap)
+    assert [path.name for path in (folder / "made").iterdir()] == ["images.npy"]  # No drafts are left.
+
+
+def test_large_results_are_mapped_from_disk(folder):
+    out = folder / "images.npy"
+    images = load_images(folder, out=out).images
+    assert isinstance(images, np.memmap)
+    assert not images.flags.writeable
+    np.testing.assert_array_equal(np.load(out), load_images(folder).images)
+    temporary = load_images(folder, max_bytes=1000).images
+    path = temporary.filename
+    np.testing.assert_array_equal(temporary, images)
+    assert path.exists()
+    del temporary
+    assert not path.exists()
+    with pytest.raises(ValueError, match=r"must be the name of a \.npy file"):
+        load_images(folder, out=folder / "images.npz")
+
+
+def test_what_is_no_folder_of_pictures_is_told(folder):
+    with pytest.raises(FileNotFoundError, match="There is no folder"):
+        load_images(folder / "birds")
+    with pytest.raises(NotADirectoryError, match="is a file: give a folder"):
+        load_images(folder / "cats/2.png")
+    (folder / "empty").mkdir()
+    with pytest.raises(ValueError, match=r"There are no pictures in the folder .*: of its 0 files"):
+        load_images(folder / "empty")
+    with pytest.raises(ValueError, match="list of paths is empty"):
+        load_images([])
+    with pytest.raises(TypeError, match="item 0 of the list is of type int"):
+        load_images([3])
+    with pytest.raises(
+        ValueError, match=r"None of 2 files is a picture .*notes.txt \(not a picture\).*\(no such file\)"
+    ):
+        load_images([folder / "cats/notes.txt", folder / "birds.png"])
+    code = (
+        "import sys; sys.modules['PIL'] = None\n"
+        "from skdeepsc.datasets import load_images\n"
+        "try: load_images('.')\n"
+        "except ImportError as error: assert 'skdeepsc[images]' in str(error)\n"
+        "else: raise SystemExit(1)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_bar_is_shown_and_filters_and_images_stay_as_they_were(folder, capsys):
+    pytest.importorskip("rich")
+    given, before = Image.open(folder / "cats/2.png"), list(warnings.filters)
+    load_images([given], 5, progress=True)
+    assert "Reading pictures" in capsys.readouterr().err
+    assert warnings.filters == before
+    assert given.size == (30, 20)
+
+
+def test_estimators_take_them(folder):
+    images = load_images(folder).images
+    assert SubspaceClustering(1, views=["pixels"], random_state=0).fit(images).image_shape_ == (1, 20, 30)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_channels_that_come_last_are_refused_with_the_cure(dtype):
+    X = np.random.RandomState(0).randint(256, size=(6, 8, 10, 3)).astype(dtype)
+    for estimator in (SubspaceClustering(2), AutoEncoder(), NCSC(2)):
+        with pytest.raises(ValueError, match=r"channels last.*np\.moveaxis\(X, -1, 1\).*image_shape=\(8, 10, 3\)"):
+            estimator.fit(X)
+    with pytest.raises(ValueError, match="channels last"):
+        Scattering().fit(X[..., :1])
+    assert Scattering().fit(np.moveaxis(X, -1, 1)).image_shape_ == (3, 8, 10)
+    assert Scattering(image_shape=(8, 10, 3)).fit(X).transform(X).shape[0] == 6  # Who says so is believed.
+    said = SubspaceClustering(1, views=["scattering"], image_shape=[8, 10, 3], random_state=0).fit(X)
+    assert said.predict(X).shape == (6,)
+    assert Scattering().fit(X[:, :3]).image_shape_ == (3, 10, 3)  # Not plainly last.
+    assert SSC(2).fit(X / 255).n_features_in_ == 240  # Rows are rows in any order.
+
+
+@pytest.mark.parametrize("estimator", [SubspaceClustering(2), SSC(2)])
+def test_paths_and_pictures_given_to_fit_are_refused(folder, estimator):
+    paths = sorted(folder.glob("*/*.png"))
+    given = {
+        "a path": [str(folder), folder],
+        "a list of paths": [paths, tuple(map(str, paths)), load_images(folder).filenames],
+        "a PIL image": [Image.new("L", (9, 9))],
+        "a list of PIL images": [[Image.new("L", (9, 9))] * 3],
+    }
+    for kind, values in given.items():
+        for X in values:
+            with pytest.raises(TypeError, match=rf"X is {kind}, not an array: .*datasets\.load_images\(X\)\.images\.$"):
+                estimator.fit(X)
+
+
+def test_labels_of_pixels_become_a_map():
+    cube = np.random.RandomState(0).uniform(size=(4, 5, 7))
+    rows, to_map = pixels_of(cube)
+    assert np.shares_memory(rows, cube)
+    np.testing.assert_array_equal(to_map(rows), cube)
+    mask = cube[..., 0] > 0.5
+    rows, to_map = pixels_of(cube, mask)
+    np.testing.assert_array_equal(rows, [cube[i, j] for i in range(4) for j in range(5) if mask[i, j]])
+    labels = to_map(np.arange(len(rows)))
+    np.testing.assert_array_equal(labels[mask], np.arange(len(rows)))
+    assert set(labels[~mask]) == {-1}
+    assert np.isnan(to_map(rows, fill=np.nan)[~mask]).all()
+    with pytest.raises(ValueError, match=f"There are {len(rows)} pixels in the map"):
+        to_map(np.zeros(3))
+    with pytest.raises(ValueError, match=r"must be boolean and of shape \(4, 5\)"):
+        pixels_of(cube, mask.T)
+    with pytest.raises(ValueError, match=r"must have shape \(height, width, bands\)"):
+        pixels_of(cube[0])

@@ -1,0 +1,221 @@
+"""The command, and what it writes for people."""
+
+import csv
+import html
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from skdeepsc import SSC, SSCOMP, SubspaceClustering, report
+from skdeepsc.__main__ import main
+from skdeepsc.datasets import load_images
+from skdeepsc.datasets._images import image_files
+from skdeepsc.report import find, write_page, write_table
+
+Image = pytest.importorskip("PIL.Image")
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """Forty-five pictures of three digits, and their rows."""
+    digits = load_digits(n_class=3)
+    return (digits.images[:45] * 15.9).astype(np.uint8)
+
+
+@pytest.fixture
+def folder(tmp_path, digits, monkeypatch):
+    """The same in two sub-folders, with a name that HTML must not take for its own, and with a broken one."""
+    for number, image in enumerate(digits):
+        path = tmp_path / "pics" / ("a" if number < 20 else "b") / f"<i>{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+    (tmp_path / "pics/b/odd.png").write_text("no picture")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "pics"
+
+
+def lines(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+class Page(HTMLParser):
+    """What a page refers to, and whether what is opened is closed."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.sources, self.open = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.sources += [value for name, value in attrs if name in ("src", "href")]
+        self.open += [tag] * (tag not in ("meta", "img", "br"))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_a_folder_becomes_a_table_sheets_and_a_page(folder, capsys):
+    assert main([str(folder), "-k", "3", "--method", "ssc", "--copy", "--size", "9x12", "--fit", "pad"]) == 0
+    said = capsys.readouterr()
+    assert "Read 45 pictures as grey images of 9 x 12." in said.out
+    assert "Written to pics-clusters: clusters.csv, sheets/, report.html, clusters/." in said.out
+    assert "Note: 1 of 46 files cannot be read" in said.err
+
+    out = folder.parent / "pics-clusters"
+    with pytest.warns(UserWarning, match="1 of 46"):
+        pictures = load_images(folder, (9, 12), fit="pad")
+    fitted = SSC(3, random_state=0).fit(pictures.images)
+    proba = fitted.predict_proba(pictures.images)
+    table = lines(out / "clusters.csv")
+    assert [line["file"] for line in table] == pictures.filenames.tolist()
+    assert [int(line["cluster"]) for line in table] == fitted.labels_.tolist()
+    for line, label, row in zip(table, fitted.labels_, proba, strict=True):
+        assert float(line["probability"]) == pytest.approx(row[label], abs=1e-4)
+        assert int(line["second_cluster"]) != label
+        assert float(line["second_probability"]) == pytest.approx(row[int(line["second_cluster"])], abs=1e-4)
+    assert sorted(path.name for path in (out / "sheets").iterdir()) == [f"cluster-{k}.png" for k in range(3)]
+    for line in table:
+        copied = out / "clusters" / line["cluster"] / line["file"].removeprefix(f"{folder}/")
+        assert copied.read_bytes() == (folder.parent / line["file"]).read_bytes()
+
+    page = (out / "report.html").read_text()
+    parsed = Page(page)
+    assert not parsed.open
+    assert len(parsed.sources) >= 45
+    assert all(source.startswith("data:image/") for source in parsed.sources)
+    assert "://" not in page
+    assert "<i>" not in page
+    assert "1 of 46 files cannot be read" in page
+    code = html.unescape(re.search(r"<pre>(.*)</pre>", page, re.DOTALL)[1])
+    scope = {}
+    with pytest.warns(UserWarning, match="1 of 46"):
+        exec(code, scope)
+    np.testing.assert_array_equal(scope["clusterer"].labels_, fitted.labels_)
+
+    # Another time: the first result stays, and is no source of pictures.
+    assert main([".", "-k", "3", "--method", "SSC", "--out", "again"]) == 0
+    assert len(lines(folder.parent / "again/clusters.csv")) == 45
+    assert main([str(folder), "-k", "2", "--method", "SSC"]) == 0
+    assert (folder.parent / "pics-clusters-2/report.html").exists()
+
+
+@pytest.mark.parametrize("how", ["link", "move"])
+def test_pictures_are_linked_or_moved(folder, how):
+    assert main([str(folder), "-k", "3", "--method", "SSC", f"--{how}"]) == 0
+    sorted_files = image_files(folder.parent / "pics-clusters/clusters")
+    assert len(sorted_files) == 45
+    assert all(path.is_symlink() == (how == "link") for path in sorted_files)
+    assert len(image_files(folder)) == (46 if how == "link" else 1)
+    assert load_images(folder.parent / "pics-clusters/clusters").images.shape == (45, 8, 8)
+
+
+def test_tables_are_read(tmp_path, digits, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = digits.reshape(45, -1) / 255
+    wanted = SSCOMP(3, random_state=0).fit(rows).labels_
+    np.save("rows.npy", rows)
+    np.savez("named.npz", y=wanted, X=rows)
+    with open("named.csv", "w") as file:
+        print("name", *(f"pixel {i}" for i in range(64)), sep=",", file=file)
+        for number, row in enumerate(rows):
+            print(f"digit {number}", *row.tolist(), sep=",", file=file)
+    np.savetxt("bare.csv", rows, delimiter=",")
+    for name in ("rows.npy", "named.npz", "named.csv", "bare.csv"):
+        assert main([name, "-k", "3", "--method", "SSCOMP", "--out", f"out-{name}"]) == 0
+        table = lines(tmp_path / f"out-{name}/clusters.csv")
+        assert [int(line["cluster"]) for line in table] == wanted.tolist()
+        assert table[2]["file"] == ("digit 2" if name == "named.csv" else "2")
+        page = (tmp_path / f"out-{name}/report.html").read_text()
+        scope = {}
+        exec(html.unescape(re.search(r"<pre>(.*)</pre>", page, re.DOTALL)[1]), scope)
+        np.testing.assert_array_equal(scope["clusterer"].labels_, wanted)
+        assert not (tmp_path / f"out-{name}/sheets").exists()
+    np.save("images.npy", digits)
+    assert main(["images.npy", "-k", "3", "--method", "SSC", "--out", "drawn"]) == 0
+    assert len(list((tmp_path / "drawn/sheets").iterdir())) == 3
+
+
+def test_what_cannot_be_done_is_told_in_a_sentence(folder, capsys):
+    np.save("flat.npy", np.zeros(3))
+    (folder.parent / "words.csv").write_text("a,b\nc,d\n")
+    (folder.parent / "taken").mkdir()
+    (folder.parent / "taken/mine.txt").write_text("")
+    for arguments, sentence in {
+        ("birds",): "There is no folder or file 'birds'.",
+        ("taken/mine.txt",): "is neither a folder nor a table",
+        ("taken",): "There are no pictures in the folder 'taken'",
+        ("flat.npy",): "samples are rows, or images",
+        ("flat.npy", "--copy"): "--copy is for folders of pictures",
+        ("words.csv",): "must hold numbers",
+        ("pics", "--out", "taken"): "'taken' is not an empty folder",
+        ("pics", "--method", "SSC", "--device", "cpu"): "SSC has no device",
+        ("pics", "--method", "SSC", "-k", "900"): "n_clusters=900 must not be larger",
+    }.items():
+        assert main(list(arguments)) == 2
+        said = capsys.readouterr().err
+        assert f"skdeepsc: {sentence}" in said or sentence in said
+        assert "Traceback" not in said
+    for arguments, sentence in {
+        ("pics", "--method", "kmeans"): "there is no method",
+        ("pics", "--size", "a"): "no size",
+    }.items():
+        with pytest.raises(SystemExit):
+            main(list(arguments))
+        assert sentence in capsys.readouterr().err
+    assert not (folder.parent / "pics-clusters").exists()
+
+
+def test_an_interrupt_leaves_what_is_done(folder, capsys, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(report, "write_sheets", interrupted)
+    assert main([str(folder), "-k", "3", "--method", "SSC"]) == 130
+    assert "Interrupted. Written to pics-clusters: clusters.csv." in capsys.readouterr().err
+    assert len(lines(folder.parent / "pics-clusters/clusters.csv")) == 45
+    monkeypatch.setattr(SSC, "fit", interrupted)
+    assert main([str(folder), "--method", "SSC", "--out", "none"]) == 130
+    assert "Nothing was written." in capsys.readouterr().err
+    assert not (folder.parent / "none").exists()
+
+
+def test_the_typical_come_first_and_the_doubtful_last(digits):
+    fitted = SubspaceClustering(3, views=["pixels"], random_state=0).fit(digits)
+    found = find(fitted, digits)
+    affinity = fitted.affinity_matrix_.toarray()
+    for number, label in enumerate(fitted.labels_):
+        links = [affinity[number, fitted.labels_ == k].sum() / affinity[number].sum() for k in range(3)]
+        support = (fitted.predict_proba(digits)[number] + links) / 2
+        assert found.support[number] == pytest.approx(support[label])
+        assert found.second_support[number] == pytest.approx(max(np.delete(support, label)))
+    for cluster, members in enumerate(found.members):
+        assert sorted(members) == np.flatnonzero(fitted.labels_ == cluster).tolist()
+        assert (np.diff(found.margin[members]) < 1e-5).all()
+    doubtful = found.doubtful(5)
+    assert found.margin[doubtful].max() <= np.delete(found.margin, doubtful).min()
+    assert f"Of 1 view and {len(set(fitted.candidates_['subspace_dim']))} dimensions" in found.choice
+    assert "“pixels”" in found.choice
+
+
+def test_one_cluster_is_a_result_too(digits, tmp_path):
+    found = find(SSC(1, random_state=0).fit(digits), digits, code="1 < 2")
+    assert set(found.second) == {-1}
+    write_table(found, tmp_path / "one.csv")
+    write_page(found, tmp_path / "one.html")
+    assert not Page((tmp_path / "one.html").read_text()).open
+    assert "1 &lt; 2" in (tmp_path / "one.html").read_text()
+
+
+def test_the_command_starts_quickly_and_helps():
+    code = (
+        "import sys, skdeepsc.__main__ as command; assert not {'torch', 'sklearn', 'PIL', 'numpy'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    help_ = subprocess.run([sys.executable, "-m", "skdeepsc", "--help"], capture_output=True, text=True, check=True)
+    assert "FOLDER_OR_TABLE" in help_.stdout
