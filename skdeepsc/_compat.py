@@ -1,10 +1,18 @@
 """What scikit-learn does not declare public, imported here alone, and what its base classes are to type checkers."""
 
+import threading
 from typing import TYPE_CHECKING, Any, Self
 
+import sklearn.utils.validation
 from sklearn.base import _fit_context as fit_context
 from sklearn.cluster._spectral import cluster_qr, discretize
-from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    Options,
+    StrOptions,
+    validate_parameter_constraints,
+)
 from sklearn.utils.validation import _num_samples as num_samples
 
 if TYPE_CHECKING:  # scikit-learn has no annotations, and behind a base of unknown type nothing is checked.
@@ -32,6 +40,22 @@ else:
     from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
     from sklearn.callback import CallbackSupportMixin
 
+# scikit-learn's validation changes the process's warnings filters for a moment, which no two threads may do at once.
+_VALIDATION = threading.RLock()
+
+
+def check_array(*args, **kwargs):
+    """:func:`sklearn.utils.check_array`, one thread after the other."""
+    with _VALIDATION:
+        return sklearn.utils.validation.check_array(*args, **kwargs)
+
+
+def validate_data(*args, **kwargs):
+    """:func:`sklearn.utils.validation.validate_data`, one thread after the other."""
+    with _VALIDATION:
+        return sklearn.utils.validation.validate_data(*args, **kwargs)
+
+
 __all__ = [
     "BaseEstimator",
     "CallbackSupportMixin",
@@ -42,8 +66,11 @@ __all__ = [
     "Options",
     "StrOptions",
     "TransformerMixin",
+    "check_array",
     "cluster_qr",
     "discretize",
     "fit_context",
     "num_samples",
+    "validate_data",
+    "validate_parameter_constraints",
 ]

@@ -4,9 +4,10 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from sklearn.utils.validation import validate_data
 
+from ._compat import validate_data
 from ._params import Estimator, estimator
+from ._scale import divided, scaled_rows, unit_exponent
 
 # Pixel values of an 8-bit image are known to end at 255, whatever the brightest pixel of a sample of them.
 _UINT8_MAX = 255.0
@@ -67,6 +68,10 @@ class TakesImages(TakesSamples):
         """The shape under which flat rows are to be viewed."""
         return self.image_shape
 
+    def _given_exponent(self):
+        """The exponent of the power of two that samples are divided by; None: by their magnitudes."""
+        return None
+
 
 @estimator
 class TakesRows(TakesSamples):
@@ -91,9 +96,7 @@ def row_blocks(n_rows, size=None):
 
 def unit_rows(rows, mean=None, floor=0.0):
     """Rows, less the mean if there is one, scaled to unit length; those no longer than `floor` become zeros."""
-    rows = rows if mean is None else rows - mean
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.divide(rows, norms, out=np.zeros_like(rows), where=norms > floor)
+    return scaled_rows(rows if mean is None else rows - mean, floor=floor)
 
 
 def as_samples(estimator, X, *, image_shape=None, reset):
@@ -115,7 +118,8 @@ def as_samples(estimator, X, *, image_shape=None, reset):
     Returns
     -------
     samples : ndarray of shape (n_samples, channels, height, width) or (n_samples, n_features)
-        uint8 input stays uint8, everything else becomes float32. Never a changed input; a view where possible.
+        uint8 input stays uint8, everything else becomes float32, divided by ``2 ** estimator._exponent``, which is 1
+        but for training data of extreme magnitudes. Never a changed input; a view where possible.
 
     Raises
     ------
@@ -133,9 +137,9 @@ def as_samples(estimator, X, *, image_shape=None, reset):
                 f"Images must have shape (n, height, width) or (n, channels, height, width); got {np.shape(X)}."
             )
         X = np.asarray(X).reshape(len(X), math.prod(own_shape))
-    X = validate_data(
-        estimator, X, reset=reset, dtype=[np.float32, np.uint8], order="C", ensure_min_samples=2 if reset else 1
-    )
+    dtypes = [np.float32, np.float64, np.uint8]
+    X = validate_data(estimator, X, reset=reset, dtype=dtypes, order="C", ensure_min_samples=2 if reset else 1)
+    X = _in_units(estimator, X, reset)
     own_shape = with_channels(own_shape) if len(own_shape) > 1 else X.shape[1:]
     wanted = own_shape if image_shape is None else with_channels(tuple(image_shape))
     if not reset:
@@ -188,6 +192,19 @@ def as_flat_rows(estimator, X, *, reset):
     )
 
 
+def _in_units(estimator, X, reset):
+    """float32 or uint8 samples, in units in which the training data are neither too large nor too small for it."""
+    if reset:
+        given = estimator._given_exponent()
+        estimator._exponent = unit_exponent(X) if given is None else given
+    scaled = divided(X, estimator._exponent)
+    with np.errstate(over="ignore", under="ignore"):
+        scaled = scaled if scaled.dtype == np.uint8 else scaled.astype(np.float32, copy=False)
+    if scaled is not X and not np.isfinite(scaled).all():
+        raise ValueError("X holds values that are too large for float32 beside those of the training data.")
+    return scaled
+
+
 def _from_torch(X):
     """The array of a tensor, half precision as float32; anything else as it is."""
     if not hasattr(X, "detach"):
@@ -209,7 +226,7 @@ def _nested_shape(X):
         return ()
 
 
-def input_divisor(samples, input_scale="auto"):
+def input_divisor(samples, input_scale="auto", exponent=0):
     """The number by which samples are divided before any cost sees them.
 
     Parameters
@@ -217,13 +234,15 @@ def input_divisor(samples, input_scale="auto"):
     samples : ndarray
     input_scale : float or "auto", default="auto"
         "auto": 255 for uint8 images, else the largest magnitude in `samples`, so that values lie in [-1, 1].
+    exponent : int, default=0
+        The samples have been divided by ``2 ** exponent`` already.
 
     Returns
     -------
     divisor : float
     """
     if input_scale != "auto":
-        return float(input_scale)
+        return math.ldexp(float(input_scale), -exponent)
     if samples.dtype == np.uint8:
         return _UINT8_MAX
     return float(max(samples.max(), -samples.min())) or 1.0

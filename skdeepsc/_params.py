@@ -29,7 +29,9 @@ from numbers import Integral, Real
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, cast, dataclass_transform, get_args, get_origin
 
-from ._compat import BaseEstimator, Interval, Options, StrOptions, fit_context
+from numpy.typing import ArrayLike
+
+from ._compat import BaseEstimator, Interval, Options, StrOptions, fit_context, validate_parameter_constraints
 
 # Words for the ranges of parameters.
 Positive = Annotated[float, Interval(Real, 0, None, closed="neither")]
@@ -44,6 +46,8 @@ Method = TypeVar("Method", bound=Callable)
 _SECTION = re.compile(r"^(\w[\w ]*)\n-{3,}\n", re.MULTILINE)
 _ENTRY = re.compile(r"^(\w+)(.*)$", re.MULTILINE)
 _TOLD = ("Parameters", "Attributes")
+# Annotations of arguments that a function checks by itself.
+_ANYTHING = (Any, ArrayLike, inspect.Parameter.empty)
 
 
 class Estimator(BaseEstimator):
@@ -92,6 +96,29 @@ def twin(estimator):
     other = object.__new__(type(estimator))
     vars(other).update(vars(estimator))
     return other
+
+
+def checked(function: Method) -> Method:
+    """A function whose arguments are checked by their annotations, as the parameters of estimators are."""
+    signature = inspect.signature(function)
+    hints = {name: parameter.annotation for name, parameter in signature.parameters.items()}
+    constraints = {name: _allowed(hint) for name, hint in hints.items() if hint not in _ANYTHING}
+
+    def check(arguments):
+        """Refuse names that the function does not have, and values that it does not take."""
+        for name in arguments:
+            if name not in hints:
+                raise TypeError(f"{function.__name__} has no parameter {name!r}; it has {', '.join(hints)}.")
+        given = {name: value for name, value in arguments.items() if name in constraints}
+        validate_parameter_constraints(constraints, given, function.__name__)
+
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        check({**dict(zip(hints, args, strict=False)), **kwargs})
+        return function(*args, **kwargs)
+
+    vars(call)["check"] = check
+    return cast(Method, call)
 
 
 # From annotations to constraints

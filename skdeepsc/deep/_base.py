@@ -96,6 +96,10 @@ class HasAutoEncoder(TrainsNetwork, BaseSubspaceClustering):
         frozen = self._frozen()
         return self.autoencoder.image_shape if frozen is None else frozen.image_shape_
 
+    def _given_exponent(self):
+        frozen = self._frozen()
+        return None if frozen is None else frozen._exponent
+
     def _pretrain(self, samples, progress):
         """Network and history of the auto-encoder."""
         frozen = self._frozen()
@@ -111,6 +115,7 @@ class HasAutoEncoder(TrainsNetwork, BaseSubspaceClustering):
             if getattr(autoencoder, name) is None:
                 setattr(autoencoder, name, getattr(self, name))
         autoencoder.image_shape_, autoencoder.device_ = self.image_shape_, self.device_
+        autoencoder._exponent = self._exponent
         seed = self._seeds["pretrain"] if autoencoder.random_state is None else autoencoder._draw_seeds(1)[0]
         autoencoder._train(samples, seed, progress)
         return autoencoder.network_, autoencoder.history_

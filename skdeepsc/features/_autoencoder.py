@@ -17,6 +17,7 @@ from .._base import Progress
 from .._input import input_divisor
 from .._params import Positive, estimator, fits
 from .._random import seeded
+from .._scale import divided
 from .._warn import warn_user
 from ..losses import squared_error
 from ..nn import ConvAutoEncoder, DenseAutoEncoder, ResidualAutoEncoder, SubspaceNetwork
@@ -115,7 +116,7 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
         Returns
         -------
         X : ndarray of shape (n_samples, ...), float32
-            In the units of the training data.
+            In the units of the training data; float64 where float32 cannot hold them.
         """
         check_is_fitted(self)
         codes = check_array(Z, dtype=np.float32)
@@ -123,7 +124,7 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
             raise ValueError(f"Z has {codes.shape[1]} features, but codes have {self._n_latent}.")
         with torch.inference_mode():
             X = self.network_.eval().decoder(to_device(codes, self.device_)) * self.network_.input_scale
-            return X.cpu().numpy()
+        return divided(X.cpu().numpy(), -self._exponent)
 
     # The figure, the objective, and when a network has learnt hardly anything: what other features say anew
 
@@ -151,7 +152,8 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
 
     def _train(self, samples, seed, progress):
         """Train on checked samples, whose shape and device are set; a clusterer does this with its own progress."""
-        self.input_scale_ = input_divisor(samples, self.input_scale)
+        self._divisor = input_divisor(samples, self.input_scale, self._exponent)
+        self.input_scale_ = math.ldexp(self._divisor, self._exponent)
         epochs, batch_size = self._epochs(len(samples)), self._batch_size(len(samples))
         # What a user's callback does to the training is not known, so that its result is not kept.
         memory = check_memory(self.memory if not self.callbacks else None)
@@ -186,7 +188,7 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
             for name, value in self.get_params(deep=False).items()
             if name not in _NOT_IN_KEY
         }
-        own = {"class": type(self).__qualname__, "image_shape": self.image_shape_, "input_scale": self.input_scale_}
+        own = {"class": type(self).__qualname__, "image_shape": self.image_shape_, "input_scale": self._divisor}
         return {"network": network, **params, **own, **self._settled()}
 
     def _build(self):
@@ -209,7 +211,7 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
         for part in ("encoder", "decoder"):
             if not isinstance(getattr(built, part, None), torch.nn.Module):
                 raise TypeError(f"network must have a torch module {part!r}; got {type(built).__name__} without one.")
-        return SubspaceNetwork(built.encoder, built.decoder, input_scale=self.input_scale_)
+        return SubspaceNetwork(built.encoder, built.decoder, input_scale=self._divisor)
 
 
 def _cached_pretrain(memory, arguments, epochs):
@@ -295,7 +297,7 @@ class _DeathTest:
     def __init__(self, rows, autoencoder):
         self.rows = rows
         self.autoencoder = autoencoder
-        scaled = (block.to(torch.float32) / autoencoder.input_scale_ for block in rows.split(4096))
+        scaled = (block.to(torch.float32) / autoencoder._divisor for block in rows.split(4096))
         self.variance, self.spread = _variance(block.flatten(1) for block in scaled)
 
     def __call__(self, network):

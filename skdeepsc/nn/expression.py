@@ -301,6 +301,8 @@ def _cholesky(gram, lam):
     try:
         return torch.linalg.cholesky(penalized)
     except torch.linalg.LinAlgError as error:
+        if not gram.isfinite().all():
+            raise FloatingPointError("features that are to express each other hold NaN or infinite values") from error
         raise ValueError(
             f"A ridge penalty of {float(lam):g} is too small for features whose Gram matrix has the trace "
             f"{float(gram.trace()):g}: give a larger ridge_lambda, or a smaller subspace_dim."
