@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from numbers import Integral
 
 import numpy as np
 
@@ -129,7 +130,7 @@ def as_samples(estimator, X, *, image_shape=None, reset):
     TypeError
         If `X` is sparse.
     """
-    X = _from_torch(X)
+    X, image_shape = _from_torch(X), _checked_shape(image_shape)
     own_shape = tuple(getattr(X, "shape", None) or _nested_shape(X))[1:]
     if len(own_shape) > 1:
         if len(own_shape) > 3:
@@ -205,10 +206,39 @@ def _in_units(estimator, X, reset):
     return scaled
 
 
+def _checked_shape(image_shape):
+    """A shape of positive integers as a tuple, or None."""
+    if image_shape is None:
+        return None
+    shape = tuple(image_shape)
+    if not 1 <= len(shape) <= 3 or not all(isinstance(n, Integral) and n > 0 for n in shape):
+        raise ValueError(
+            f"image_shape must be (height, width) or (channels, height, width), positive integers; got {image_shape}."
+        )
+    return shape
+
+
+def _refuse_what_is_no_number(X):
+    """Refuse what scikit-learn's validation would take for numbers."""
+    if np.ma.is_masked(X):
+        raise ValueError(
+            "X is a masked array with masked entries, which hold no data: fill them, X.filled(0), or impute."
+        )
+    dtypes = getattr(X, "dtypes", None)
+    kinds = {getattr(dtype, "kind", "") for dtype in (getattr(X, "dtype", None), *(() if dtypes is None else dtypes))}
+    if kinds & set("mM"):
+        raise TypeError("X holds dates or times, which are no features as they are: make numbers of them.")
+
+
 def _from_torch(X):
-    """The array of a tensor, half precision as float32; anything else as it is."""
+    """The array of a tensor, half precision as float32; anything else as it is, if it can hold numbers."""
     if not hasattr(X, "detach"):
+        _refuse_what_is_no_number(X)
         return X
+    if X.is_meta:
+        raise ValueError("X is a tensor on the device meta, which has a shape and no data.")
+    if str(X.layout) != "torch.strided":
+        raise TypeError("X is a sparse tensor: give X.to_dense(), or, to the classics, a sparse matrix of scipy.")
     X = X.detach().cpu()
     return (X.float() if X.is_floating_point() and X.element_size() < 4 else X).numpy()
 

@@ -29,6 +29,7 @@ from numbers import Integral, Real
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, cast, dataclass_transform, get_args, get_origin
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from ._compat import BaseEstimator, Interval, Options, StrOptions, fit_context, validate_parameter_constraints
@@ -40,6 +41,9 @@ Probability = Annotated[float, Interval(Real, 0, 1, closed="both")]
 AnyReal = Annotated[float, Interval(Real, None, None, closed="neither")]
 Count = Annotated[int, Interval(Integral, 1, None, closed="left")]
 Epochs = Annotated[int, Interval(Integral, 0, None, closed="left")]
+
+# Parameters that change how an answer is computed, and not the answer.
+_HOW_NOT_WHAT = {"n_jobs", "block_size", "verbose"}
 
 Method = TypeVar("Method", bound=Callable)
 
@@ -53,11 +57,15 @@ _ANYTHING = (Any, ArrayLike, inspect.Parameter.empty)
 class Estimator(BaseEstimator):
     """Base of all that has parameters, each class of which is decorated by :func:`estimator`."""
 
+    def _settings(self):
+        """A context of usual settings, for a fit and an answer, whatever the process has set."""
+        return np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
+
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(field,))
 def estimator(cls):
     """Make constructor, constraints and docstring of a class from its annotated fields and its bases."""
-    head, sections = _sections(inspect.cleandoc(cls.__doc__))
+    head, sections = _sections(inspect.cleandoc(cls.__doc__ or ""))  # Python -OO leaves docstrings out.
     cls._told = {title: _entries(sections.pop(title, "")) for title in _TOLD}
     cls = dataclass(cls, repr=False, eq=False, kw_only=True)
     names = _names_in_order(cls)
@@ -83,12 +91,28 @@ def fits(method: Method) -> Method:
         for name in () if keeps else former:
             del vars(draft)[name]
         begun = set(vars(draft)) - former
-        answer = learn(draft, *args, **kwargs)
+        with draft._settings():
+            answer = learn(draft, *args, **kwargs)
+        draft._fitted_params = draft.get_params(deep=False)
         draft._learnt = frozenset(vars(draft)) - begun | {"_learnt"}
         self.__dict__ = vars(draft)
         return self if answer is draft else answer
 
     return cast(Method, fit)
+
+
+def answers(method: Method) -> Method:
+    """A method that answers from what was learnt: under the parameters of the fit, whatever they are now."""
+
+    @functools.wraps(method)
+    def answer(self, *args, **kwargs):
+        fitted = twin(self)
+        params = vars(self).get("_fitted_params", {})
+        vars(fitted).update({name: value for name, value in params.items() if name not in _HOW_NOT_WHAT})
+        with fitted._settings():
+            return method(fitted, *args, **kwargs)
+
+    return cast(Method, answer)
 
 
 def twin(estimator):

@@ -8,17 +8,20 @@ import numpy as np
 import torch
 from joblib import delayed
 from numpy.typing import ArrayLike
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
-from sklearn.utils import check_array, get_tags
+from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import BaseGraphClustering, Threaded
+from ._compat import check_array
 from ._input import unit_rows
-from ._params import Count, estimator
+from ._params import Count, answers, estimator
 from ._random import draw_seeds
 from ._ridge import penalties_by_dim
+from ._warn import advising
 from .affinity import affinity_from_top
 from .features import AutoEncoder, Scattering
 from .features._base import OnDevice, TakesCallbacks, TransformsImages
@@ -127,11 +130,13 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         self.candidates_ = _columns(candidates)
 
     def _segment(self, samples):
-        warn_if_degenerate(self.affinity_matrix_, self._best_labels, self.n_clusters)
+        with advising("Try a larger n_coefs, other subspace_dims or other views."):
+            warn_if_degenerate(self.affinity_matrix_, self._best_labels, self.n_clusters)
         return self._best_labels
 
     # Public answers
 
+    @answers
     def transform(self, X: ArrayLike) -> np.ndarray:
         """Samples under the winning view.
 
@@ -151,6 +156,10 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         return self.embedding_.shape[1]
 
     # The views
+
+    def _settle(self):
+        super()._settle()
+        self._check_callbacks()
 
     def _views(self):
         if isinstance(self.views, str):
@@ -192,20 +201,25 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         if not isinstance(transformer, AutoEncoder | Scattering):
             samples = samples.astype(np.float32)
         features = transformer.fit_transform(samples) if fit else transformer.transform(samples)
-        if np.ndim(features) != 2 or len(features) != len(samples):
+        shape = np.shape(features)
+        if sparse.issparse(features) or len(shape) != 2 or shape[0] != len(samples) or not shape[1]:
             raise ValueError(
-                f"The view {view!r} must turn {len(samples)} samples into an array of shape ({len(samples)}, "
-                f"n_features); got shape {np.shape(features)}."
+                f"The view {view!r} must turn {len(samples)} samples into a dense array of shape ({len(samples)}, "
+                f"n_features); got {type(features).__name__} of shape {shape}."
             )
-        return check_array(features, dtype=np.float32, input_name=f"The output of the view {view!r}")
+        try:
+            return check_array(features, dtype=np.float32, input_name=f"The output of the view {view!r}")
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"The view {view!r} must give finite numbers: {error}") from error
 
     # The rule
 
     def _dims(self):
-        dims = check_array(
-            self.subspace_dims, dtype=float, ensure_2d=False, ensure_min_samples=0, input_name="subspace_dims"
-        )
-        if dims.ndim != 1 or dims.size == 0 or dims.min() <= 0:
+        try:
+            dims = np.asarray(self.subspace_dims, dtype=float)
+        except (TypeError, ValueError):
+            dims = np.empty(0)
+        if dims.ndim != 1 or dims.size == 0 or not (np.isfinite(dims) & (dims > 0)).all():
             raise ValueError(f"subspace_dims must hold positive numbers; got {self.subspace_dims!r}.")
         return np.unique(dims).tolist()
 
@@ -317,7 +331,7 @@ def _takes_images(transformer):
     """Whether a transformer, or the first step of a pipeline, says that it takes three-dimensional arrays."""
     while isinstance(transformer, Pipeline):
         transformer = transformer.steps[0][1]
-    return hasattr(transformer, "fit") and get_tags(transformer).input_tags.three_d_array
+    return hasattr(transformer, "__sklearn_tags__") and get_tags(transformer).input_tags.three_d_array
 
 
 def _cloned(view, seed):
@@ -326,9 +340,11 @@ def _cloned(view, seed):
         name, transformer = view
     except (TypeError, ValueError) as error:
         raise ValueError(f"views must be names or (name, transformer) pairs; got {view!r}.") from error
-    if not isinstance(name, str) or not all(hasattr(transformer, method) for method in ("fit_transform", "transform")):
+    has_methods = all(hasattr(transformer, method) for method in ("get_params", "fit_transform", "transform"))
+    if not isinstance(name, str) or isinstance(transformer, type) or not has_methods:
         raise ValueError(
-            f"views must be names or (name, transformer) pairs, with fit_transform and transform; got {view!r}."
+            "views must be names or (name, transformer) pairs, an instance with get_params, fit_transform and "
+            f"transform; got {view!r}."
         )
     transformer = clone(transformer)
     params = transformer.get_params() if hasattr(transformer, "get_params") else {}

@@ -221,7 +221,7 @@ def expression_scorer(estimator, X=None, y=None):
 
     Needs no labels and ignores `X`. Compares weights of one way to C; other normalisations have other residuals.
     """
-    estimator = _having("coef_", "expression_scorer compares the coefficients of self-expression", estimator)
+    estimator = fitted_having("coef_", "expression_scorer compares the coefficients of self-expression", estimator)
     features = getattr(estimator, "_expressed_features", lambda z: z)(estimator.embedding_)
     return -expression_residual(estimator.coef_, features)
 
@@ -231,20 +231,25 @@ def normalized_cut_scorer(estimator, X=None, y=None):
 
     Needs no labels and ignores `X`. Cuts compare only between graphs of equal density, as ``affinity="top"`` gives.
     """
-    estimator = _having("affinity_matrix_", "normalized_cut_scorer compares graphs of samples", estimator)
+    estimator = fitted_having("affinity_matrix_", "normalized_cut_scorer compares graphs of samples", estimator)
     rows = getattr(estimator, "sample_indices_", slice(None))
     return -normalized_cut(estimator.affinity_matrix_, estimator.labels_[rows])
 
 
-def _having(attribute, need, estimator):
-    """The fitted estimator, the last of a pipeline, if it has what a score needs."""
+_ADVICE = (
+    "take silhouette_scorer, which needs features and labels alone, or, for a clusterer of a graph, "
+    "normalized_cut_scorer."
+)
+
+
+def fitted_having(attribute, need, estimator, advice=_ADVICE):
+    """The fitted estimator, the last of a pipeline, if it has what a score or a picture needs."""
     estimator = _last(estimator)
+    if estimator is None or not hasattr(estimator, "fit"):
+        raise TypeError(f"estimator must be a fitted estimator; got {estimator!r}.")
     check_is_fitted(estimator)
     if not hasattr(estimator, attribute):
-        raise ValueError(
-            f"{need}, and {type(estimator).__name__} has no {attribute}: take silhouette_scorer, which needs features "
-            "and labels alone, or, for a clusterer of a graph, normalized_cut_scorer."
-        )
+        raise ValueError(f"{need}, and {type(estimator).__name__} has no {attribute}: {advice}")
     return estimator
 
 

@@ -19,7 +19,7 @@ from ._kmeans import k_means_starts
 from ._labels import as_labels, as_pair
 from ._params import Count, checked
 from ._scale import exponent_of
-from ._warn import warn_user
+from ._warn import advice_or, warn_user
 
 # Ways from an embedding to labels.
 AssignLabels = Literal["kmeans", "discretize", "cluster_qr", "diffusion", "best"]
@@ -282,9 +282,7 @@ def match_labels(labels: ArrayLike, reference: ArrayLike) -> np.ndarray:
     """
     found, known = as_pair("labels", labels, "reference", reference)
     if known.dtype.kind not in "iu":
-        raise ValueError(
-            f"reference must hold integers, as clusters without a partner get new ones; got {known.dtype}."
-        )
+        raise ValueError(f"reference must hold integers, clusters without a partner get new ones; got {known.dtype}.")
     clusters, found = np.unique(found, return_inverse=True)
     names, known = np.unique(known, return_inverse=True)
     rows, columns = linear_sum_assignment(contingency_matrix(found, known), maximize=True)
@@ -510,12 +508,12 @@ def _warn_if_degenerate(graph, n_parts, n_clusters):
     if isolated:
         _warn(
             f"{isolated} of {n_samples} samples have no affinity to any other sample; their labels are arbitrary. "
-            "Keep more coefficients, or use a larger ridge penalty (a smaller subspace_dim)."
+            f"{advice_or('Keep more coefficients of each sample.')}"
         )
     if n_parts - isolated > n_clusters:
         _warn(
             f"The affinity falls into {n_parts - isolated} connected components, more than n_clusters={n_clusters}; "
-            "which of them share a cluster is arbitrary. Keep more coefficients."
+            f"which of them share a cluster is arbitrary. {advice_or('Keep more coefficients of each sample.')}"
         )
     values = graph.data if sparse.issparse(graph) else graph.ravel()
     squares, n_pairs = values @ values - loops @ loops, n_samples * (n_samples - 1)
@@ -530,7 +528,7 @@ def _warn_if_collapsed(labels, n_clusters):
     elif len(labels) >= 5 * n_clusters and sizes.max() > (1 - 0.125 * min(n_clusters - 1, 4)) * len(labels):
         _warn(
             f"One of {n_clusters} clusters holds {sizes.max()} of {len(labels)} samples: the affinity has collapsed. "
-            "Try another affinity, a smaller power, a larger keep, or a larger ridge penalty (a smaller subspace_dim)."
+            f"{advice_or('Try another affinity.')}"
         )
 
 

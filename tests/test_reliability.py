@@ -1,9 +1,19 @@
 """Nothing is silently wrong: the same labels whatever the scale, the settings of the process, and the thread."""
 
+import subprocess
+import sys
+import threading
+import warnings
+from contextlib import contextmanager
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy import sparse
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skorch.callbacks import Callback
 
 import skdeepsc
@@ -119,3 +129,181 @@ def test_weights_that_turn_nan_end_the_fit_and_phase_terms_and_step_are_named(cl
     wanted = rf"encoder became NaN .* phase '{phase}', epoch 2, after costs of 'reconstruction' .*rate \(now 0.003"
     with pytest.raises(FloatingPointError, match=wanted):
         broken.fit(rows)
+
+
+# Parameters and inputs
+
+
+BAD_PARAMETERS = [
+    (DSCNet, "channels", {"autoencoder__channels": (0,), "image_shape": (3, 4)}),
+    (DSCNet, "channels", {"autoencoder__channels": (), "image_shape": (3, 4)}),
+    (DSCNet, "kernel_sizes", {"autoencoder__kernel_sizes": ("3",), "image_shape": (3, 4)}),
+    (DSCNet, "hidden_sizes", {"autoencoder__hidden_sizes": (2.5, 2)}),
+    (DSCNet, "network", {"autoencoder__network": lambda: None}),
+    (DSCNet, "image_shape", {"image_shape": (-3, -4)}),
+    (DSCNet, "image_shape", {"image_shape": (3.0, 4.0)}),
+    (DSCNet, "device", {"device": "meta"}),
+    (DSCNet, "callbacks", {"callbacks": ["EarlyStopping"]}),
+    (DSCNet, "memory", {"memory": ""}),
+    (DSCNet, "memory", {"memory": "/dev/null/cache"}),
+    (DSCNet, "nope", {"affinity_params": {"nope": 1}}),
+    (DSCNet, "n_coefs", {"affinity_params": {"n_coefs": 0}}),
+    (DSCNet, "keep", {"affinity": "enhanced", "affinity_params": {"keep": -1}}),
+    (DSCNet, "affinity", {"affinity": lambda coef: coef[:3, :3]}),
+    (NCSC, "positive_threshold", {"positive_threshold": (2, 3)}),
+    (NCSC, "negative_threshold", {"negative_threshold": []}),
+    (skdeepsc.DSCSC, "augment", {"augment": {"nope": 1}}),
+    (skdeepsc.KSSC, "kernel_params", {"kernel_params": {"nope": 1}}),
+    (skdeepsc.KSSC, "kernel", {"kernel": lambda a, b: np.nan}),
+    (skdeepsc.SSC, "norm", {"affinity_params": {"norm": "l7"}}),
+    (skdeepsc.SSC, "n_jobs", {"n_jobs": 0}),
+    (skdeepsc.SubspaceClustering, "views", {"views": [("a", StandardScaler)]}),
+    (skdeepsc.SubspaceClustering, "'mine'", {"views": [("mine", FunctionTransformer(sparse.csr_array))]}),
+    (skdeepsc.SubspaceClustering, "subspace_dims", {"subspace_dims": ["a"]}),
+    (skdeepsc.Scattering, "image_size", {"image_size": 1}),
+]
+
+
+@pytest.mark.parametrize(("cls", "name", "params"), BAD_PARAMETERS)
+def test_a_parameter_that_cannot_be_is_named(cls, name, params, rows):
+    with pytest.raises((TypeError, ValueError), match=name):
+        quick(cls, **params).fit(rows)
+
+
+@pytest.mark.parametrize("cls", [skdeepsc.SSC, skdeepsc.AutoEncoder])
+def test_what_holds_no_numbers_is_refused_in_a_sentence(cls, rows):
+    for X, message in (
+        (np.ma.masked_array(rows, mask=rows > 0.5), "masked"),
+        (np.abs(rows).astype("datetime64[s]"), "dates"),
+        (pd.DataFrame({"a": pd.to_datetime(range(9)), "b": range(9)}), "dates"),
+        (torch.empty(9, 3, device="meta"), "meta"),
+        (torch.tensor(rows).to_sparse(), "to_dense"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=message):
+            quick(cls).fit(X)
+    assert quick(cls).fit(np.ma.masked_array(rows, mask=False))
+
+
+@pytest.mark.parametrize(
+    ("cls", "params"),
+    [
+        (skdeepsc.KSSC, {"kernel": "linear", "normalization": "none", "gamma": 1e-9}),
+        (skdeepsc.EnSC, {"alpha": 1.0, "normalization": "centered"}),
+        (DSCNet, {"n_neighbors": 30, "n_clusters": 7}),
+    ],
+)
+def test_a_fitted_model_keeps_the_parameters_of_its_fit(cls, params, rows):
+    fitted = quick(cls).fit(rows)
+    before = fitted.predict(rows), fitted.predict_proba(rows)
+    fitted.set_params(**params)
+    np.testing.assert_array_equal(fitted.predict(rows), before[0])
+    np.testing.assert_array_equal(fitted.predict_proba(rows), before[1])
+
+
+# The process
+
+
+@contextmanager
+def default_dtype(dtype):
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+@contextmanager
+def loud():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for category in (segmentation.DegenerateAffinityWarning, ConvergenceWarning):
+            warnings.simplefilter("ignore", category)
+        yield
+
+
+@contextmanager
+def default_device():
+    torch.set_default_device("meta")
+    try:
+        yield
+    finally:
+        torch.set_default_device(None)
+
+
+SETTINGS = {
+    "default dtype": lambda: default_dtype(torch.float64),
+    "half": lambda: default_dtype(torch.bfloat16),
+    "default device": default_device,
+    "inference": torch.inference_mode,
+    "autocast": lambda: torch.autocast("cpu", dtype=torch.bfloat16),
+    "errors of numpy": lambda: np.errstate(all="raise"),
+    "warnings are errors": loud,
+}
+DRAWING = [
+    quick(NCSC, batch_size=20),
+    quick(skdeepsc.PSSC, variant="paper"),
+    quick(skdeepsc.DSCSC, augment="digits", image_shape=(3, 4), autoencoder__channels=(4,)),
+    quick(skdeepsc.Contrastive, augment="rows"),
+    quick(skdeepsc.SSC),
+]
+
+
+def learnt(estimator, X):
+    """What a fit has found, and what follows from it."""
+    fitted = clone(estimator).fit(X)
+    found = fitted.transform(X) if hasattr(fitted, "transform") else fitted.predict_proba(X)
+    return [found, *(getattr(fitted, name) for name in ("labels_", "embedding_") if hasattr(fitted, name))]
+
+
+def assert_same(found, wanted):
+    assert len(found) == len(wanted)
+    for one, other in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("estimator", DRAWING, ids=lambda estimator: type(estimator).__name__)
+def test_settings_of_the_process_change_nothing(estimator, rows):
+    usual = learnt(estimator, rows)
+    for setting in SETTINGS.values():
+        with setting():
+            found = learnt(estimator, rows)
+        assert_same(found, usual)
+
+
+def states():
+    cudnn = torch.backends.cudnn
+    return [
+        torch.get_rng_state().tolist(),
+        np.random.get_state()[1].tolist(),
+        (cudnn.enabled, cudnn.benchmark, cudnn.deterministic),
+        list(map(str, warnings.filters)),
+    ]
+
+
+def test_fits_in_threads_are_those_alone_and_leave_the_process_as_it_was(rows):
+    dropout = torch.nn.Module()
+    dropout.encoder = torch.nn.Sequential(torch.nn.Linear(12, 6), torch.nn.Dropout(0.3))
+    dropout.decoder = torch.nn.Linear(6, 12)
+    estimators = [*DRAWING, quick(DSCNet, autoencoder__network=dropout)]
+    alone, together, before = [learnt(estimator, rows) for estimator in estimators], {}, states()
+
+    def fit(number, estimator):
+        together[number] = learnt(estimator, rows)
+
+    for _ in range(2):
+        threads = [threading.Thread(target=fit, args=pair) for pair in enumerate(estimators)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for number, wanted in enumerate(alone):
+            assert_same(together.pop(number), wanted)
+    assert states() == before
+
+
+def test_python_without_docstrings_clusters():
+    code = "from skdeepsc import SSC; print(SSC(2).fit([[0, 1], [1, 0], [1, 1]]).labels_.shape, SSC(2))"
+    run = subprocess.run(
+        [sys.executable, "-OO", "-W", "ignore", "-c", code], check=True, capture_output=True, text=True
+    )
+    assert run.stdout == "(3,) SSC(n_clusters=2)\n"

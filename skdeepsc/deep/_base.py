@@ -13,6 +13,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.utils.validation import check_is_fitted
 
 from .._base import BaseSelfExpressive, BaseSubspaceClustering
+from .._compat import VALIDATION
 from .._dimension import SUBSPACE_DIMS, best_graph, best_labelling
 from .._input import unit_rows
 from .._params import Count, Epochs, Estimator, NonNegative, Positive, estimator
@@ -25,6 +26,7 @@ from ..losses import coefficient_norm, squared_error
 from ..nn import RidgeExpression, RidgePath, precise
 from ..training import Phase
 from ..training.batches import to_device
+from ..training.construction import Construction
 from ..training.trainer import run_phase
 from ._first_labels import graphs_by_dim
 from ._solver import RidgeSolver, TrainedSolver
@@ -89,6 +91,10 @@ class HasAutoEncoder(TrainsNetwork, BaseSubspaceClustering):
             raise TypeError(f"autoencoder must be an AutoEncoder, frozen or not; got {type(frozen).__name__}, frozen.")
         check_is_fitted(frozen)
         return frozen
+
+    def _runs_foreign_code(self):
+        given = self._frozen() or self.autoencoder
+        return super()._runs_foreign_code() or (given is not None and given._runs_foreign_code())
 
     def _given_shape(self):
         if self.image_shape is not None or self.autoencoder is None:
@@ -324,7 +330,7 @@ class BaseDeepSubspaceClustering(Expresses, BaseSelfExpressive):
         self.network_, self.history_ = self._pretrain(samples, progress)
         self.n_iter_ = 0
         rows = to_device(self._rows(samples), self.device_)
-        with seeded(self._seeds["train"], self.device_):
+        with seeded(self._seeds["train"], self.device_, shared=self._runs_foreign_code()):
             self._prepare(rows, progress)
             self._build(rows)
             for phase in self._phases(len(rows)):
@@ -341,8 +347,9 @@ class BaseDeepSubspaceClustering(Expresses, BaseSelfExpressive):
         solver, freedom = self._solver(), self._choose_freedom(z)
         weight = self._weight_of_norm()
         self.network_.expression = solver._layer(z, freedom, weight, self._needs_zero_diagonal(), self._scaling())
-        for name, head in self._heads(self._n_latent).items():
-            setattr(self.network_, name, head)
+        with Construction():
+            for name, head in self._heads(self._n_latent).items():
+                setattr(self.network_, name, head)
         self.network_.to(self.device_)
 
     def _choose_freedom(self, z):
@@ -408,12 +415,19 @@ class BaseDeepSubspaceClustering(Expresses, BaseSelfExpressive):
 
     def _shares(self):
         neighbors = self._neighbors()
-        return lambda block: neighbors.predict_proba(self._expressed_features(self._encode(block)))
+
+        def shares(block):
+            features = self._expressed_features(self._encode(block))
+            with VALIDATION:
+                return neighbors.predict_proba(features)
+
+        return shares
 
     def _neighbors(self):
         """Classifier by the clustered rows next to a sample in the latent space."""
         neighbors = KNeighborsClassifier(min(self.n_neighbors, len(self.embedding_)), algorithm="brute")
-        return neighbors.fit(self._expressed_features(self.embedding_), self._row_labels)
+        with VALIDATION:
+            return neighbors.fit(self._expressed_features(self.embedding_), self._row_labels)
 
     def _expressed_features(self, z):
         """Codes under the normalisation in which the training samples express each other."""

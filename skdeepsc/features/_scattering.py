@@ -11,7 +11,7 @@ from torch.nn.functional import interpolate
 
 from .._compat import Interval
 from .._input import row_blocks
-from .._params import Count, estimator, fits
+from .._params import Count, answers, estimator, fits
 from .._scale import divided
 from .._warn import warn_user
 from ..nn import ScatteringNetwork
@@ -91,7 +91,7 @@ class Scattering(OnDevice, TransformsImages):
     n_scales: Annotated[int, Interval(Integral, 1, 6, closed="both")] = 3
     n_angles: Count = 6
     order: Literal[1, 2] = 2
-    image_size: Count | None = 32
+    image_size: Annotated[int, Interval(Integral, 2, None, closed="left")] | None = 32
     normalize: bool = True
     block_size: Count = 16
 
@@ -140,6 +140,7 @@ class Scattering(OnDevice, TransformsImages):
                 block.copy_(self._normalized(block))
         return self._in_units(Z)
 
+    @answers
     def transform(self, X: ArrayLike) -> np.ndarray:
         """Scattering features.
 

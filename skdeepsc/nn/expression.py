@@ -119,7 +119,7 @@ class RidgeExpression(SelfExpression):
         super().__init__(center=center, unit=unit)
         self.degrees_of_freedom = degrees_of_freedom
         self.weight = weight
-        self.register_buffer("lam", None if lam is None else torch.as_tensor(float(lam)))
+        self.register_buffer("lam", None if lam is None else torch.tensor(float(lam), dtype=torch.float32))
 
     def forward(self, z, index=None):
         """C, shape (n_samples, n_samples), for the codes `z` of all samples."""

@@ -9,7 +9,7 @@ from scipy import sparse
 
 from .._base import BaseSelfExpressive, Threaded
 from .._input import TakesRows
-from .._params import Count, Estimator, Positive, estimator
+from .._params import Count, Estimator, Positive, answers, estimator
 from .._scale import divided, exponent_of, scaled_rows, squares_fit, unit_exponent
 
 # Values of a block of rows by samples: large enough for BLAS, small enough for any memory; the most rows.
@@ -66,6 +66,7 @@ class BaseShallowSubspaceClustering(TakesRows, Threaded, BaseSelfExpressive):
 
     # New rows
 
+    @answers
     def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Shares of the clusters in new samples: inverse squared residuals, divided by their sum.
 
