@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from ._compat import CallbackSupportMixin, ClusterMixin, Interval
 from ._input import row_blocks
-from ._memory import require_memory
+from ._memory import require_memory, way_out
 from ._params import Count, Estimator, answers, estimator, fits, twin
 from ._random import Randomized, draw_rows, draw_seeds
 from ._warn import advising, muted
@@ -69,7 +69,7 @@ class BaseSubspaceClustering(CallbackSupportMixin, ClusterMixin, Randomized):
         samples = self._read(X)
         self._seeds = dict(zip(self._drawing, self._draw_seeds(len(self._drawing)), strict=True))
         self._draw_rows(samples.shape[0])
-        with Progress(self, self._n_tasks(), samples) as progress:
+        with way_out(self._way_out(samples.shape[0])), Progress(self, self._n_tasks(), samples) as progress:
             self._represent(samples, progress)
             with progress.task("segment"):
                 self._label_all(self._segment(samples), samples)
@@ -110,6 +110,10 @@ class BaseSubspaceClustering(CallbackSupportMixin, ClusterMixin, Randomized):
         return self._fill(self._shares(), samples, np.empty((samples.shape[0], self._n_found())))
 
     # What a clusterer supplies
+
+    def _way_out(self, n_samples):
+        """What to do where memory runs out."""
+        return "Choose a smaller batch_size."
 
     def _represent(self, samples, progress):
         """Learn from the samples what their clusters follow from."""
@@ -231,6 +235,10 @@ class BaseGraphClustering(BaseSubspaceClustering):
 
     def _check_memory(self, n_rows):
         """Compare what matrices of pairs need with the memory there is."""
+
+    def _way_out(self, n_samples):
+        n_rows = max(self.n_clusters, min(5000, len(self.sample_indices_) // 2))
+        return f"Cluster a random part and label the rest as predict does: subsample={n_rows}."
 
     def _rows(self, samples):
         """The samples that are clustered."""

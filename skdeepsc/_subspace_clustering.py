@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._base import BaseGraphClustering, Threaded
 from ._compat import check_array
 from ._input import unit_rows
+from ._memory import require_bytes
 from ._params import Count, answers, estimator
 from ._random import draw_seeds
 from ._ridge import penalties_by_dim
@@ -32,6 +33,8 @@ from .training.batches import to_device
 _NAMED_VIEWS = ("autoencoder", "scattering", "pixels")
 # Centred rows that are shorter than this share of the longest row before centring are rounding errors of float32.
 _ROUNDING = 1e-6
+# Bytes for each value of the features, of their scores, and of the smaller Gram matrix, at the peak.
+_FEATURE_BYTES, _GRAM_BYTES = 12, 40
 
 
 @estimator
@@ -189,10 +192,18 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
     def _ridge_path(self, view, rows):
         """Features of the rows that are clustered, what centres them, and their self-expression for all penalties."""
         features = self._features(view, rows, fit=True)
+        self._require_room(view, *features.shape)
         mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
         floor = _ROUNDING * np.linalg.norm(features, axis=1).max()
         z = torch.from_numpy(unit_rows(features, mean, floor))
         return features, mean, floor, RidgePath(z.to(self.device_))
+
+    def _require_room(self, view, n_rows, n_features):
+        """Compare what the self-expression of features needs with the memory there is."""
+        n_values, n_least = n_rows * n_features, min(n_rows, n_features)
+        needed = _FEATURE_BYTES * (n_values + n_rows * n_least) + _GRAM_BYTES * n_least**2
+        what = f"Self-expression of {n_rows} samples of {n_features} features, the view {view!r},"
+        require_bytes(needed, what, self._way_out(n_rows), self.device_)
 
     def _features(self, view, samples, fit=False):
         """Checked output of a view; a user's transformer gets a copy."""

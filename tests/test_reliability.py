@@ -1,5 +1,6 @@
 """Nothing is silently wrong: the same labels whatever the scale, the settings of the process, and the thread."""
 
+import re
 import subprocess
 import sys
 import threading
@@ -17,7 +18,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skorch.callbacks import Callback
 
 import skdeepsc
-from skdeepsc import NCSC, DSCNet, affinity, metrics, segmentation
+from skdeepsc import NCSC, DSCNet, _memory, affinity, metrics, segmentation
 from skdeepsc.datasets import make_union_of_subspaces
 from tests.estimators import DEEP, SHALLOW, make_known
 
@@ -307,3 +308,62 @@ def test_python_without_docstrings_clusters():
         [sys.executable, "-OO", "-W", "ignore", "-c", code], check=True, capture_output=True, text=True
     )
     assert run.stdout == "(3,) SSC(n_clusters=2)\n"
+
+
+# Memory
+
+
+@pytest.mark.parametrize("kind", ["v1", "v2"])
+def test_limits_of_containers_count(kind, monkeypatch, tmp_path):
+    root, own = (tmp_path / "memory", "4:memory:/job/step") if kind == "v1" else (tmp_path, "0::/job/step")
+    limit, used, spare = _memory._CGROUP_FILES[kind]
+    (root / "job/step").mkdir(parents=True)
+    (root / "job" / limit).write_text("1000000\n")  # That of a group above counts, too.
+    (root / "job" / used).write_text("700000\n")
+    (root / "job/memory.stat").write_text(f"anon 5\n{spare} 200000\n")
+    (root / "job/step" / limit).write_text("max\n" if kind == "v2" else str(2**63 - 4096))
+    (tmp_path / "own").write_text(own + "\n")
+    monkeypatch.setattr(_memory, "_CGROUPS", tmp_path)
+    monkeypatch.setattr(_memory, "_OWN_CGROUPS", tmp_path / "own")
+    assert _memory.available_bytes("cpu") == 500_000
+
+
+def test_a_limit_of_the_address_space_counts(monkeypatch):
+    resource = pytest.importorskip("resource")
+    pages = int(_memory._text("/proc/self/statm").split()[0])
+    limit = pages * resource.getpagesize() + 2**24
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (limit, limit))
+    assert _memory.available_bytes("cpu") <= 2**24
+
+
+def test_all_pairs_of_a_view_are_refused_before_they_are_made(monkeypatch, rows):
+    monkeypatch.setattr(_memory, "available_bytes", lambda device: 10_000)
+    with pytest.raises(MemoryError, match=r"45 samples of 12 features, the view 'pixels', .*subsample=22"):
+        skdeepsc.SubspaceClustering(3, subsample=None).fit(rows)
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError("Unable to allocate"), RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 GB")]
+)
+def test_a_failing_allocation_says_what_would_fit(error, monkeypatch, rows):
+    def fail(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr("skdeepsc.deep._base.graphs_by_dim", fail)
+    with pytest.raises(MemoryError, match=r"llocat.* subsample=22"):
+        quick(DSCNet).fit(rows)
+
+
+# Warnings
+
+
+def test_a_warning_names_parameters_that_there_are_and_the_users_line(rows):
+    X = np.vstack([rows[:20], np.zeros((2, 12))])
+    for estimator, named in ((quick(skdeepsc.SSC), "a larger alpha"), (quick(skdeepsc.EDSC), "smaller subspace_dim")):
+        with pytest.warns(segmentation.DegenerateAffinityWarning) as caught:
+            estimator.fit(X)
+        assert {warning.filename for warning in caught} == {__file__}
+        (message,) = {str(warning.message) for warning in caught if "no affinity" in str(warning.message)}
+        assert named in message
+        for name in re.findall(r"larger (\w+)|smaller (\w+)", message.replace("n_coefs in ", "")):
+            assert "".join(name) in estimator.get_params(), message

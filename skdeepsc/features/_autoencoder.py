@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted, check_memory
 
 from .._base import Progress
 from .._input import input_divisor
+from .._memory import way_out
 from .._params import Positive, answers, estimator, fits
 from .._random import seeded
 from .._scale import divided
@@ -104,7 +105,7 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
         self : AutoEncoder
         """
         samples = self._read(X)
-        with Progress(self, 1, samples) as progress:
+        with way_out("Choose a smaller batch_size."), Progress(self, 1, samples) as progress:
             self._train(samples, self._draw_seeds(1)[0], progress)
         return self
 
