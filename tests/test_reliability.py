@@ -15,7 +15,7 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, Checkpoint
 
 import skdeepsc
 from skdeepsc import NCSC, DSCNet, _memory, affinity, metrics, segmentation
@@ -308,6 +308,13 @@ def test_python_without_docstrings_clusters():
         [sys.executable, "-OO", "-W", "ignore", "-c", code], check=True, capture_output=True, text=True
     )
     assert run.stdout == "(3,) SSC(n_clusters=2)\n"
+
+
+def test_a_checkpoint_keeps_the_best_epoch_of_a_phase(tmp_path, rows):
+    keep = Checkpoint(monitor="train_loss_best", dirname=tmp_path)
+    fitted = quick(DSCNet, max_epochs=3, callbacks=[keep]).fit(rows)
+    assert (tmp_path / "params.pt").exists()
+    assert "train_loss_best" not in fitted.history_[-1]
 
 
 # Memory
