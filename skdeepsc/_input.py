@@ -49,6 +49,9 @@ class TakesImages(TakesSamples):
 
     image_shape: Sequence[int] | None = None
 
+    # Samples are divided by two to its power; a fit says by which.
+    _exponent = 0
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True

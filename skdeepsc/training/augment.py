@@ -171,7 +171,7 @@ def as_augmentation(augment, image_shape):
     known = inspect.signature(RandomAugmentation).parameters
     for name, value in settings.items():
         if name not in known or not isinstance(value, Real) or not 0 <= value < math.inf:
-            raise ValueError(
+            raise TypeError(
                 f"augment must hold settings of RandomAugmentation, which are {', '.join(known)}, and numbers "
                 f"from 0; got {name!r}: {value!r}."
             )
