@@ -1,15 +1,17 @@
 # make demo   cluster the handwritten digits that come with scikit-learn
 # make test   run the tests
 # make lint   check style and types
+# make stress look for inputs, parameters and orders of calls that break something; EXAMPLES=300 of each clusterer
 # All use the environment .venv in this folder and the versions in constraints.txt. PIP_ARGS goes to pip, for example
 # "--extra-index-url URL" with the URL of PyTorch's index of CPU builds.
 
 PYTHON ?= python3
 PIP_ARGS ?=
+EXAMPLES ?= 300
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint stress clean
 
 demo: $(VENV)/installed
 	$(RUN) examples/plot_digits.py
@@ -21,6 +23,9 @@ lint: $(VENV)/installed
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
+
+stress: $(VENV)/installed
+	SKDEEPSC_EXAMPLES=$(EXAMPLES) $(RUN) -m pytest --numprocesses 2 tests/test_properties.py tests/test_reliability.py
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

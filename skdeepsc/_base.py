@@ -1,10 +1,10 @@
 """The one skeleton of all clusterers: read -> draw rows -> represent -> affinity -> segment -> label the rest."""
 
-import warnings
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import field
-from typing import Any, ClassVar, Literal, Self
+from numbers import Integral
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
@@ -12,13 +12,17 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
-from ._compat import CallbackSupportMixin, ClusterMixin
+from ._compat import CallbackSupportMixin, ClusterMixin, Interval
 from ._input import row_blocks
-from ._memory import require_memory
-from ._params import Count, Estimator, estimator, fits, twin
+from ._memory import require_memory, way_out
+from ._params import Count, Estimator, answers, estimator, fits, twin
 from ._random import Randomized, draw_rows, draw_seeds
-from .affinity import DENSE_AFFINITIES, Affinity, compute_affinity
+from ._warn import advising, muted
+from .affinity import DENSE_AFFINITIES, Affinity, check_affinity, compute_affinity
 from .segmentation import AssignLabels, DegenerateAffinityWarning, spectral_labels
+
+# As many threads, or all cores but so many.
+Threads = Annotated[int, Interval(Integral, 1, None, closed="left"), Interval(Integral, None, -1, closed="right")]
 
 
 @estimator
@@ -65,12 +69,13 @@ class BaseSubspaceClustering(CallbackSupportMixin, ClusterMixin, Randomized):
         samples = self._read(X)
         self._seeds = dict(zip(self._drawing, self._draw_seeds(len(self._drawing)), strict=True))
         self._draw_rows(samples.shape[0])
-        with Progress(self, self._n_tasks(), samples) as progress:
+        with way_out(self._way_out(samples.shape[0])), Progress(self, self._n_tasks(), samples) as progress:
             self._represent(samples, progress)
             with progress.task("segment"):
                 self._label_all(self._segment(samples), samples)
         return self
 
+    @answers
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Clusters of new samples.
 
@@ -86,6 +91,7 @@ class BaseSubspaceClustering(CallbackSupportMixin, ClusterMixin, Randomized):
         check_is_fitted(self)
         return self._label(self._read(X, reset=False))
 
+    @answers
     def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Shares of the clusters in what labels new samples; the largest is what `predict` gives.
 
@@ -104,6 +110,10 @@ class BaseSubspaceClustering(CallbackSupportMixin, ClusterMixin, Randomized):
         return self._fill(self._shares(), samples, np.empty((samples.shape[0], self._n_found())))
 
     # What a clusterer supplies
+
+    def _way_out(self, n_samples):
+        """What to do where memory runs out."""
+        return "Choose a smaller batch_size."
 
     def _represent(self, samples, progress):
         """Learn from the samples what their clusters follow from."""
@@ -174,7 +184,7 @@ class Threaded(Estimator):
         cores by itself.
     """
 
-    n_jobs: int | None = None
+    n_jobs: Threads | None = None
 
     @contextmanager
     def _threads(self):
@@ -226,6 +236,10 @@ class BaseGraphClustering(BaseSubspaceClustering):
     def _check_memory(self, n_rows):
         """Compare what matrices of pairs need with the memory there is."""
 
+    def _way_out(self, n_samples):
+        n_rows = max(self.n_clusters, min(5000, len(self.sample_indices_) // 2))
+        return f"Cluster a random part and label the rest as predict does: subsample={n_rows}."
+
     def _rows(self, samples):
         """The samples that are clustered."""
         return samples[self.sample_indices_] if len(self.sample_indices_) < samples.shape[0] else samples
@@ -268,6 +282,7 @@ class BaseSelfExpressive(BaseGraphClustering):
     affinity_params: dict | None = None
     assign_labels: AssignLabels | Literal["auto"] = "auto"
 
+    @answers
     def recluster(
         self,
         X: ArrayLike,
@@ -304,6 +319,7 @@ class BaseSelfExpressive(BaseGraphClustering):
             matrix = self.affinity_matrix_
         else:
             graph |= {"affinity": affinity or graph["affinity"], "params": affinity_params or {}}
+            check_affinity(graph["affinity"], graph["params"])
             matrix = _affinity(self.coef_, graph)
         graph["assign_labels"] = assign_labels or graph["assign_labels"]
         other._label_all(_labels(matrix, graph, self._seeds["labels"]), samples)
@@ -324,6 +340,7 @@ class BaseSelfExpressive(BaseGraphClustering):
     # From coefficients to labels
 
     def _draw_rows(self, n_samples):
+        check_affinity(self.affinity, self.affinity_params or {})
         super()._draw_rows(n_samples)
         self._graph = {
             "affinity": self.affinity,
@@ -338,13 +355,24 @@ class BaseSelfExpressive(BaseGraphClustering):
 
     def _segment(self, samples):
         self._matrix = self._affinity_of(self.coef_)
-        return _labels(self._matrix, self._graph, self._seeds["labels"])
+        with advising(self._advice()):
+            return _labels(self._matrix, self._graph, self._seeds["labels"])
+
+    def _advice(self):
+        """What to change where the graph does not hold together, by the names that this estimator has."""
+        of_affinity = {"top": "a larger n_coefs in affinity_params", "thresholded": "a larger keep in affinity_params"}
+        of_affinity["enhanced"] = "a larger keep or a smaller power in affinity_params"
+        ways = [of_affinity.get(self.affinity, "") if isinstance(self.affinity, str) else "", *self._denser()]
+        return f"Try {', '.join([*filter(None, ways), 'another affinity'])}."
+
+    def _denser(self):
+        """Changes of the parameters with which samples have more, or larger, coefficients."""
+        return ["a smaller subspace_dim"] if hasattr(self, "subspace_dim") else []
 
     def _passing_labels(self, coef, **chosen):
         """Labels of the rows under coefficients that are not the final ones, and need no warning."""
         graph = {**self._graph, "chosen": {self.affinity: chosen}} if chosen else self._graph
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DegenerateAffinityWarning)
+        with muted(DegenerateAffinityWarning):
             return _labels(_affinity(coef, graph), graph, self._seeds["labels"])
 
     def _check_memory(self, n_rows):
@@ -359,7 +387,11 @@ class BaseSelfExpressive(BaseGraphClustering):
 
 def _affinity(coef, graph):
     chosen = graph["chosen"].get(graph["affinity"], {}) if isinstance(graph["affinity"], str) else {}
-    return compute_affinity(coef, graph["affinity"], n_clusters=graph["n_clusters"], **{**chosen, **graph["params"]})
+    params = {**chosen, **graph["params"]}
+    made = compute_affinity(coef, graph["affinity"], n_clusters=graph["n_clusters"], **params)
+    if np.shape(made) != coef.shape:
+        raise ValueError(f"affinity must make a matrix of shape {coef.shape} of C; got {np.shape(made)}.")
+    return made
 
 
 def _labels(matrix, graph, seed):

@@ -1,10 +1,20 @@
 """What scikit-learn does not declare public, imported here alone, and what its base classes are to type checkers."""
 
+import sys
+import threading
+from importlib.machinery import PathFinder, SourceFileLoader
 from typing import TYPE_CHECKING, Any, Self
 
+import sklearn.utils.validation
 from sklearn.base import _fit_context as fit_context
 from sklearn.cluster._spectral import cluster_qr, discretize
-from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    Options,
+    StrOptions,
+    validate_parameter_constraints,
+)
 from sklearn.utils.validation import _num_samples as num_samples
 
 if TYPE_CHECKING:  # scikit-learn has no annotations, and behind a base of unknown type nothing is checked.
@@ -32,7 +42,48 @@ else:
     from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
     from sklearn.callback import CallbackSupportMixin
 
+
+class _KeepsDocstrings(SourceFileLoader):
+    """A loader for packages that work on their own docstrings."""
+
+    def get_code(self, fullname):
+        return compile(self.get_data(self.path), self.path, "exec", dont_inherit=True, optimize=0)
+
+
+class _FindsSkorch:
+    """Python -OO leaves docstrings out, without which skorch cannot be imported."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name.split(".")[0] != "skorch":
+            return None
+        spec = PathFinder.find_spec(name, path, target)
+        if spec is not None and isinstance(spec.loader, SourceFileLoader):
+            spec.loader = _KeepsDocstrings(spec.loader.name, spec.loader.path)
+        return spec
+
+
+if sys.flags.optimize > 1:
+    sys.meta_path.insert(0, _FindsSkorch())  # type: ignore[arg-type]
+
+# scikit-learn's validation changes the process's warnings filters for a moment, which no two threads may do at once.
+VALIDATION = threading.RLock()
+
+
+def check_array(*args, **kwargs):
+    """:func:`sklearn.utils.check_array`, one thread after the other."""
+    with VALIDATION:
+        return sklearn.utils.validation.check_array(*args, **kwargs)
+
+
+def validate_data(*args, **kwargs):
+    """:func:`sklearn.utils.validation.validate_data`, one thread after the other."""
+    with VALIDATION:
+        return sklearn.utils.validation.validate_data(*args, **kwargs)
+
+
 __all__ = [
+    "VALIDATION",
     "BaseEstimator",
     "CallbackSupportMixin",
     "ClassNamePrefixFeaturesOutMixin",
@@ -42,8 +93,11 @@ __all__ = [
     "Options",
     "StrOptions",
     "TransformerMixin",
+    "check_array",
     "cluster_qr",
     "discretize",
     "fit_context",
     "num_samples",
+    "validate_data",
+    "validate_parameter_constraints",
 ]

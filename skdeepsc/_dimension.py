@@ -1,9 +1,8 @@
 """The expected dimension of a subspace, chosen without labels by edge information."""
 
-import warnings
-
 import numpy as np
 
+from ._warn import muted
 from .segmentation import DegenerateAffinityWarning, find_candidates, relative_scores
 
 # The dimensions q that are tried. Below 1, a cluster is hardly more than a direction.
@@ -56,8 +55,7 @@ def best_labelling(graphs, labellers, n_clusters):
     key : object
         Of the way.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DegenerateAffinityWarning)
+    with muted(DegenerateAffinityWarning):
         labellings = [find() for find in labellers.values()]
     return list(labellers)[_information(graphs, labellings, n_clusters).max(axis=0).argmax()]
 

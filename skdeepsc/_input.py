@@ -3,11 +3,13 @@
 import math
 import os
 from collections.abc import Sequence
+from numbers import Integral
 
 import numpy as np
-from sklearn.utils.validation import validate_data
 
+from ._compat import validate_data
 from ._params import Estimator, estimator
+from ._scale import divided, scaled_rows, unit_exponent
 
 # Pixel values of an 8-bit image are known to end at 255, whatever the brightest pixel of a sample of them.
 _UINT8_MAX = 255.0
@@ -48,6 +50,9 @@ class TakesImages(TakesSamples):
 
     image_shape: Sequence[int] | None = None
 
+    # Samples are divided by two to its power; a fit says by which.
+    _exponent = 0
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
@@ -67,6 +72,10 @@ class TakesImages(TakesSamples):
     def _given_shape(self):
         """The shape under which flat rows are to be viewed."""
         return self.image_shape
+
+    def _given_exponent(self):
+        """The exponent of the power of two that samples are divided by; None: by their magnitudes."""
+        return None
 
 
 @estimator
@@ -92,9 +101,7 @@ def row_blocks(n_rows, size=None):
 
 def unit_rows(rows, mean=None, floor=0.0):
     """Rows, less the mean if there is one, scaled to unit length; those no longer than `floor` become zeros."""
-    rows = rows if mean is None else rows - mean
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.divide(rows, norms, out=np.zeros_like(rows), where=norms > floor)
+    return scaled_rows(rows if mean is None else rows - mean, floor=floor)
 
 
 def as_samples(estimator, X, *, image_shape=None, reset):
@@ -116,7 +123,8 @@ def as_samples(estimator, X, *, image_shape=None, reset):
     Returns
     -------
     samples : ndarray of shape (n_samples, channels, height, width) or (n_samples, n_features)
-        uint8 input stays uint8, everything else becomes float32. Never a changed input; a view where possible.
+        uint8 input stays uint8, everything else becomes float32, divided by ``2 ** estimator._exponent``, which is 1
+        but for training data of extreme magnitudes. Never a changed input; a view where possible.
 
     Raises
     ------
@@ -126,7 +134,7 @@ def as_samples(estimator, X, *, image_shape=None, reset):
     TypeError
         If `X` is sparse; if it is a path, or a list of paths or of PIL images.
     """
-    X = _from_torch(_no_files(X))
+    X, image_shape = _from_torch(_no_files(X)), _checked_shape(image_shape)
     own_shape = tuple(getattr(X, "shape", None) or _nested_shape(X))[1:]
     if len(own_shape) > 1:
         if len(own_shape) > 3:
@@ -139,9 +147,9 @@ def as_samples(estimator, X, *, image_shape=None, reset):
                 f"X = np.moveaxis(X, -1, 1). If these are {own_shape[0]} channels indeed, say image_shape={own_shape}."
             )
         X = np.asarray(X).reshape(len(X), math.prod(own_shape))
-    X = validate_data(
-        estimator, X, reset=reset, dtype=[np.float32, np.uint8], order="C", ensure_min_samples=2 if reset else 1
-    )
+    dtypes = [np.float32, np.float64, np.uint8]
+    X = validate_data(estimator, X, reset=reset, dtype=dtypes, order="C", ensure_min_samples=2 if reset else 1)
+    X = _in_units(estimator, X, reset)
     own_shape = with_channels(own_shape) if len(own_shape) > 1 else X.shape[1:]
     wanted = own_shape if image_shape is None else with_channels(tuple(image_shape))
     if not reset:
@@ -213,10 +221,52 @@ def _channels_are_last(shape):
     return len(shape) == 3 and shape[2] in (1, 3, 4) and min(shape[:2]) > 4
 
 
+def _in_units(estimator, X, reset):
+    """float32 or uint8 samples, in units in which the training data are neither too large nor too small for it."""
+    if reset:
+        given = estimator._given_exponent()
+        estimator._exponent = unit_exponent(X) if given is None else given
+    scaled = divided(X, estimator._exponent)
+    with np.errstate(over="ignore", under="ignore"):
+        scaled = scaled if scaled.dtype == np.uint8 else scaled.astype(np.float32, copy=False)
+    if scaled is not X and not np.isfinite(scaled).all():
+        raise ValueError("X holds values that are too large for float32 beside those of the training data.")
+    return scaled
+
+
+def _checked_shape(image_shape):
+    """A shape of positive integers as a tuple, or None."""
+    if image_shape is None:
+        return None
+    shape = tuple(image_shape)
+    if not 1 <= len(shape) <= 3 or not all(isinstance(n, Integral) and n > 0 for n in shape):
+        raise ValueError(
+            f"image_shape must be (height, width) or (channels, height, width), positive integers; got {image_shape}."
+        )
+    return shape
+
+
+def _refuse_what_is_no_number(X):
+    """Refuse what scikit-learn's validation would take for numbers."""
+    if np.ma.is_masked(X):
+        raise ValueError(
+            "X is a masked array with masked entries, which hold no data: fill them, X.filled(0), or impute."
+        )
+    dtypes = getattr(X, "dtypes", None)
+    kinds = {getattr(dtype, "kind", "") for dtype in (getattr(X, "dtype", None), *(() if dtypes is None else dtypes))}
+    if kinds & set("mM"):
+        raise TypeError("X holds dates or times, which are no features as they are: make numbers of them.")
+
+
 def _from_torch(X):
-    """The array of a tensor, half precision as float32; anything else as it is."""
+    """The array of a tensor, half precision as float32; anything else as it is, if it can hold numbers."""
     if not hasattr(X, "detach"):
+        _refuse_what_is_no_number(X)
         return X
+    if X.is_meta:
+        raise ValueError("X is a tensor on the device meta, which has a shape and no data.")
+    if str(X.layout) != "torch.strided":
+        raise TypeError("X is a sparse tensor: give X.to_dense(), or, to the classics, a sparse matrix of scipy.")
     X = X.detach().cpu()
     return (X.float() if X.is_floating_point() and X.element_size() < 4 else X).numpy()
 
@@ -234,7 +284,7 @@ def _nested_shape(X):
         return ()
 
 
-def input_divisor(samples, input_scale="auto"):
+def input_divisor(samples, input_scale="auto", exponent=0):
     """The number by which samples are divided before any cost sees them.
 
     Parameters
@@ -242,13 +292,15 @@ def input_divisor(samples, input_scale="auto"):
     samples : ndarray
     input_scale : float or "auto", default="auto"
         "auto": 255 for uint8 images, else the largest magnitude in `samples`, so that values lie in [-1, 1].
+    exponent : int, default=0
+        The samples have been divided by ``2 ** exponent`` already.
 
     Returns
     -------
     divisor : float
     """
     if input_scale != "auto":
-        return float(input_scale)
+        return math.ldexp(float(input_scale), -exponent)
     if samples.dtype == np.uint8:
         return _UINT8_MAX
     return float(max(samples.max(), -samples.min())) or 1.0

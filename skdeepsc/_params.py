@@ -29,7 +29,10 @@ from numbers import Integral, Real
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, cast, dataclass_transform, get_args, get_origin
 
-from ._compat import BaseEstimator, Interval, Options, StrOptions, fit_context
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ._compat import BaseEstimator, Interval, Options, StrOptions, fit_context, validate_parameter_constraints
 from ._version import __version__
 from ._warn import OtherVersionWarning, warn_user
 
@@ -41,6 +44,9 @@ AnyReal = Annotated[float, Interval(Real, None, None, closed="neither")]
 Count = Annotated[int, Interval(Integral, 1, None, closed="left")]
 Epochs = Annotated[int, Interval(Integral, 0, None, closed="left")]
 
+# Parameters that change how an answer is computed, and not the answer.
+_HOW_NOT_WHAT = {"n_jobs", "block_size", "verbose"}
+
 Method = TypeVar("Method", bound=Callable)
 
 _SECTION = re.compile(r"^(\w[\w ]*)\n-{3,}\n", re.MULTILINE)
@@ -48,6 +54,8 @@ _ENTRY = re.compile(r"^(\w+)(.*)$", re.MULTILINE)
 _TOLD = ("Parameters", "Attributes")
 # Where the state of an estimator says which version of the package it is from.
 _VERSION_KEY = "_skdeepsc_version"
+# Annotations of arguments that a function checks by itself.
+_ANYTHING = (Any, ArrayLike, inspect.Parameter.empty)
 
 
 class Estimator(BaseEstimator):
@@ -63,11 +71,15 @@ class Estimator(BaseEstimator):
             warn_user(OtherVersionWarning(type(self).__name__, __version__, version))
         super().__setstate__(state)
 
+    def _settings(self):
+        """A context of usual settings, for a fit and an answer, whatever the process has set."""
+        return np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
+
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(field,))
 def estimator(cls):
     """Make constructor, constraints and docstring of a class from its annotated fields and its bases."""
-    head, sections = _sections(inspect.cleandoc(cls.__doc__))
+    head, sections = _sections(inspect.cleandoc(cls.__doc__ or ""))  # Python -OO leaves docstrings out.
     cls._told = {title: _entries(sections.pop(title, "")) for title in _TOLD}
     cls = dataclass(cls, repr=False, eq=False, kw_only=True)
     names = _names_in_order(cls)
@@ -93,7 +105,9 @@ def fits(method: Method) -> Method:
         for name in () if keeps else former:
             del vars(draft)[name]
         begun = set(vars(draft)) - former
-        answer = learn(draft, *args, **kwargs)
+        with draft._settings():
+            answer = learn(draft, *args, **kwargs)
+        draft._fitted_params = draft.get_params(deep=False)
         draft._learnt = frozenset(vars(draft)) - begun | {"_learnt"}
         self.__dict__ = vars(draft)
         return self if answer is draft else answer
@@ -101,11 +115,48 @@ def fits(method: Method) -> Method:
     return cast(Method, fit)
 
 
+def answers(method: Method) -> Method:
+    """A method that answers from what was learnt: under the parameters of the fit, whatever they are now."""
+
+    @functools.wraps(method)
+    def answer(self, *args, **kwargs):
+        fitted = twin(self)
+        params = vars(self).get("_fitted_params", {})
+        vars(fitted).update({name: value for name, value in params.items() if name not in _HOW_NOT_WHAT})
+        with fitted._settings():
+            return method(fitted, *args, **kwargs)
+
+    return cast(Method, answer)
+
+
 def twin(estimator):
     """Another estimator with the same attributes, which are not copied."""
     other = object.__new__(type(estimator))
     vars(other).update(vars(estimator))
     return other
+
+
+def checked(function: Method) -> Method:
+    """A function whose arguments are checked by their annotations, as the parameters of estimators are."""
+    signature = inspect.signature(function)
+    hints = {name: parameter.annotation for name, parameter in signature.parameters.items()}
+    constraints = {name: _allowed(hint) for name, hint in hints.items() if hint not in _ANYTHING}
+
+    def check(arguments):
+        """Refuse names that the function does not have, and values that it does not take."""
+        for name in arguments:
+            if name not in hints:
+                raise TypeError(f"{function.__name__} has no parameter {name!r}; it has {', '.join(hints)}.")
+        given = {name: value for name, value in arguments.items() if name in constraints}
+        validate_parameter_constraints(constraints, given, function.__name__)
+
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        check({**dict(zip(hints, args, strict=False)), **kwargs})
+        return function(*args, **kwargs)
+
+    vars(call)["check"] = check
+    return cast(Method, call)
 
 
 # From annotations to constraints

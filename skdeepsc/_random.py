@@ -1,6 +1,8 @@
 """Local randomness: an estimator draws its own seeds and leaves the user's generators as they were."""
 
-from contextlib import contextmanager
+import threading
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from typing import Annotated
 
 import numpy as np
@@ -50,21 +52,98 @@ def draw_rows(n_samples, n_rows, seed):
     return np.sort(np.random.RandomState(seed).choice(n_samples, n_rows, replace=False))
 
 
-@contextmanager
-def seeded(seed, device="cpu"):
-    """Run a block under its own torch seed, on the CPU and on `device`, then restore torch's generators.
+# Generators of the fit that this thread is in.
+_OWN: ContextVar = ContextVar("skdeepsc_generators", default=None)
+# Code of others draws from torch's generators, of which the process has one for each device.
+_PROCESS = threading.RLock()
 
-    cuDNN is asked for deterministic algorithms inside the block and returned to its former setting after it.
+
+@contextmanager
+def seeded(seed, device="cpu", *, shared=False):
+    """Run a block whose random numbers follow from a seed alone; torch's generators stay as they are.
+
+    On CUDA, cuDNN is asked for deterministic algorithms inside the block and returned to its former setting after it.
+
+    Parameters
+    ----------
+    seed : int
+    device : device, default="cpu"
+    shared : bool, default=False
+        Whether code of others takes part, such as a user's network: it draws from torch's generators, which are then
+        seeded and given back, in one thread at a time.
     """
     import torch  # Not above: drawing seeds must not cost its import.
 
     device = torch.device(device)
-    forked = [device] if device.type == "cuda" else []
-    with (
-        torch.random.fork_rng(devices=forked, device_type="cuda"),
-        torch.backends.cudnn.flags(enabled=torch.backends.cudnn.enabled, deterministic=True),
-    ):
-        torch.default_generator.manual_seed(seed)
-        if device.type in ("cuda", "mps", "xpu"):
-            getattr(torch, device.type).manual_seed(seed)
+    with ExitStack() as stack:
+        if device.type == "cuda":
+            stack.enter_context(_DETERMINISTIC)
+        if shared:
+            stack.enter_context(_PROCESS)
+            forked = [device] if device.type == "cuda" else []
+            stack.enter_context(torch.random.fork_rng(devices=forked, device_type="cuda"))
+            torch.default_generator.manual_seed(seed)
+            if device.type in ("cuda", "mps", "xpu"):
+                getattr(torch, device.type).manual_seed(seed)
+        stack.callback(_OWN.reset, _OWN.set(None if shared else _Generators(seed)))
         yield
+
+
+def generator_for(device):
+    """The generator from which a fit in this thread draws numbers on a device; ``None``: torch's own.
+
+    Parameters
+    ----------
+    device : torch.device or str
+
+    Returns
+    -------
+    generator : torch.Generator or None
+    """
+    own = _OWN.get()
+    return None if own is None else own.on(device)
+
+
+class _Generators:
+    """Generators of one fit, one for each device, which give what torch's would give after the same seed."""
+
+    def __init__(self, seed):
+        self.seed = seed
+        self.made = {}
+
+    def on(self, device):
+        import torch
+
+        device = torch.device(device)
+        if device not in self.made:
+            self.made[device] = torch.Generator(device).manual_seed(self.seed)
+        return self.made[device]
+
+
+class _ForAll:
+    """A context of the whole process, entered by the first thread that needs it and left by the last."""
+
+    def __init__(self, make):
+        self.make, self.lock, self.n_users = make, threading.Lock(), 0
+
+    def __enter__(self):
+        with self.lock:
+            if not self.n_users:
+                self.context = self.make()
+                self.context.__enter__()
+            self.n_users += 1
+
+    def __exit__(self, *_):
+        with self.lock:
+            self.n_users -= 1
+            if not self.n_users:
+                self.context.__exit__(None, None, None)
+
+
+def _deterministic():
+    import torch
+
+    return torch.backends.cudnn.flags(enabled=torch.backends.cudnn.enabled, deterministic=True)
+
+
+_DETERMINISTIC = _ForAll(_deterministic)

@@ -8,18 +8,21 @@ import numpy as np
 import torch
 from joblib import delayed
 from numpy.typing import ArrayLike
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
-from sklearn.utils import check_array, get_tags
+from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import BaseGraphClustering, Threaded
+from ._compat import check_array
 from ._input import unit_rows
-from ._params import Count, estimator
+from ._memory import require_bytes
+from ._params import Count, answers, estimator
 from ._random import draw_seeds
 from ._ridge import MOST_FREEDOM, penalties_by_dim
-from ._warn import warn_user
+from ._warn import advising, warn_user
 from .affinity import affinity_from_top
 from .features import AutoEncoder, Scattering
 from .features._base import OnDevice, TakesCallbacks, TransformsImages
@@ -39,6 +42,8 @@ _NAMED_VIEWS = ("autoencoder", "scattering", "pixels")
 _FREEDOMS = (10, 30, 90)
 # Centred rows that are shorter than this share of the longest row before centring are rounding errors of float32.
 _ROUNDING = 1e-6
+# Bytes for each value of the features, of their scores, and of the smaller Gram matrix, at the peak.
+_FEATURE_BYTES, _GRAM_BYTES = 12, 40
 
 
 @estimator
@@ -157,7 +162,8 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         self.candidates_ = _columns(candidates)
 
     def _segment(self, samples):
-        warn_if_degenerate(self.affinity_matrix_, self._best_labels, self.n_clusters_)
+        with advising("Try a larger n_coefs, other subspace_dims or other views."):
+            warn_if_degenerate(self.affinity_matrix_, self._best_labels, self.n_clusters_)
         return self._best_labels
 
     def _label_all(self, row_labels, samples):
@@ -172,6 +178,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
 
     # Public answers
 
+    @answers
     def transform(self, X: ArrayLike) -> np.ndarray:
         """Samples under the winning view.
 
@@ -219,6 +226,10 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
 
     # The views
 
+    def _settle(self):
+        super()._settle()
+        self._check_callbacks()
+
     def _views(self):
         if isinstance(self.views, str):
             return _NAMED_VIEWS if len(self.image_shape_) == 3 else ("pixels",)
@@ -246,10 +257,18 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
     def _ridge_path(self, view, rows):
         """Features of the rows that are clustered, what centres them, and their self-expression for all penalties."""
         features = self._features(view, rows, fit=True)
+        self._require_room(view, *features.shape)
         mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
         floor = _ROUNDING * np.linalg.norm(features, axis=1).max()
         z = torch.from_numpy(unit_rows(features, mean, floor))
         return features, mean, floor, RidgePath(z.to(self.device_))
+
+    def _require_room(self, view, n_rows, n_features):
+        """Compare what the self-expression of features needs with the memory there is."""
+        n_values, n_least = n_rows * n_features, min(n_rows, n_features)
+        needed = _FEATURE_BYTES * (n_values + n_rows * n_least) + _GRAM_BYTES * n_least**2
+        what = f"Self-expression of {n_rows} samples of {n_features} features, the view {view!r},"
+        require_bytes(needed, what, self._way_out(n_rows), self.device_)
 
     def _features(self, view, samples, fit=False):
         """Checked output of a view; a user's transformer gets a copy."""
@@ -258,20 +277,25 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         if not isinstance(transformer, AutoEncoder | Scattering):
             samples = samples.astype(np.float32)
         features = transformer.fit_transform(samples) if fit else transformer.transform(samples)
-        if np.ndim(features) != 2 or len(features) != len(samples):
+        shape = np.shape(features)
+        if sparse.issparse(features) or len(shape) != 2 or shape[0] != len(samples) or not shape[1]:
             raise ValueError(
-                f"The view {view!r} must turn {len(samples)} samples into an array of shape ({len(samples)}, "
-                f"n_features); got shape {np.shape(features)}."
+                f"The view {view!r} must turn {len(samples)} samples into a dense array of shape ({len(samples)}, "
+                f"n_features); got {type(features).__name__} of shape {shape}."
             )
-        return check_array(features, dtype=np.float32, input_name=f"The output of the view {view!r}")
+        try:
+            return check_array(features, dtype=np.float32, input_name=f"The output of the view {view!r}")
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"The view {view!r} must give finite numbers: {error}") from error
 
     # The rule
 
     def _dims(self):
-        dims = check_array(
-            self.subspace_dims, dtype=float, ensure_2d=False, ensure_min_samples=0, input_name="subspace_dims"
-        )
-        if dims.ndim != 1 or dims.size == 0 or dims.min() <= 0:
+        try:
+            dims = np.asarray(self.subspace_dims, dtype=float)
+        except (TypeError, ValueError):
+            dims = np.empty(0)
+        if dims.ndim != 1 or dims.size == 0 or not (np.isfinite(dims) & (dims > 0)).all():
             raise ValueError(f"subspace_dims must hold positive numbers; got {self.subspace_dims!r}.")
         return np.unique(dims).tolist()
 
@@ -389,7 +413,7 @@ def _takes_images(transformer):
     """Whether a transformer, or the first step of a pipeline, says that it takes three-dimensional arrays."""
     while isinstance(transformer, Pipeline):
         transformer = transformer.steps[0][1]
-    return hasattr(transformer, "fit") and get_tags(transformer).input_tags.three_d_array
+    return hasattr(transformer, "__sklearn_tags__") and get_tags(transformer).input_tags.three_d_array
 
 
 def _cloned(view, seed):
@@ -398,9 +422,11 @@ def _cloned(view, seed):
         name, transformer = view
     except (TypeError, ValueError) as error:
         raise ValueError(f"views must be names or (name, transformer) pairs; got {view!r}.") from error
-    if not isinstance(name, str) or not all(hasattr(transformer, method) for method in ("fit_transform", "transform")):
+    has_methods = all(hasattr(transformer, method) for method in ("get_params", "fit_transform", "transform"))
+    if not isinstance(name, str) or isinstance(transformer, type) or not has_methods:
         raise ValueError(
-            f"views must be names or (name, transformer) pairs, with fit_transform and transform; got {view!r}."
+            "views must be names or (name, transformer) pairs, an instance with get_params, fit_transform and "
+            f"transform; got {view!r}."
         )
     transformer = clone(transformer)
     params = transformer.get_params() if hasattr(transformer, "get_params") else {}

@@ -7,17 +7,25 @@ Sparse coefficients give a sparse affinity, but for those that a decomposition m
 """
 
 from collections.abc import Callable
-from typing import Any, Literal, get_args
+from numbers import Real
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 from scipy import sparse
 from scipy.linalg import eigh, svd
 from scipy.sparse.linalg import eigsh
-from sklearn.preprocessing import normalize
+
+from ._compat import Interval, check_array
+from ._params import Count, NonNegative, Positive, checked
+from ._scale import divided, exponent_of, scaled_rows
 
 # Names of affinities, and those that make sparse coefficients dense.
 Affinity = Literal["symmetric", "scaled", "thresholded", "enhanced", "low_rank", "row_normalized", "top"]
 DENSE_AFFINITIES = ("enhanced", "low_rank")
+# The largest coefficients that together hold this share of a norm.
+Kept = Annotated[float, Interval(Real, 0, 1, closed="right")]
+# Rows of the factors of C up to so many units of the last place are rounding errors.
+_ROUNDING = 10
 
 __all__ = [
     "affinity_from_top",
@@ -33,6 +41,7 @@ __all__ = [
 ]
 
 
+@checked
 def symmetric_affinity(coef: Any) -> Any:
     r"""The plain affinity of all four papers, :math:`(|C| + |C|^T) / 2`, with a zero diagonal.
 
@@ -53,11 +62,12 @@ def symmetric_affinity(coef: Any) -> Any:
     array([[0., 2.],
            [2., 0.]])
     """
-    magnitude = abs(_without_diagonal(coef))
-    affinity = (magnitude + magnitude.T) / 2
+    magnitude = abs(_without_diagonal(coef)) / 2
+    affinity = magnitude + magnitude.T
     return _csr(affinity) if sparse.issparse(affinity) else affinity
 
 
+@checked
 def scaled_affinity(coef: Any, *, norm: Literal["max", "l2", "l1"] = "max") -> Any:
     """The plain affinity after each row of C has been divided by its norm, so that all samples have their say.
 
@@ -82,10 +92,11 @@ def scaled_affinity(coef: Any, *, norm: Literal["max", "l2", "l1"] = "max") -> A
            [1.  , 0.  , 0.  ],
            [0.25, 0.  , 0.  ]])
     """
-    return symmetric_affinity(normalize(abs(_without_diagonal(coef)), norm=norm))
+    return symmetric_affinity(scaled_rows(abs(_without_diagonal(coef)), norm))
 
 
-def threshold_coefficients(coef: Any, keep: float = 0.2, *, axis: Literal[0, 1] = 0) -> Any:
+@checked
+def threshold_coefficients(coef: Any, keep: Kept = 0.2, *, axis: Literal[0, 1] = 0) -> Any:
     """Keep the largest coefficients of each column until they hold the share `keep` of its l1 norm; zero the others.
 
     Parameters
@@ -102,7 +113,7 @@ def threshold_coefficients(coef: Any, keep: float = 0.2, *, axis: Literal[0, 1] 
     -------
     thresholded : ndarray of shape (n_samples, n_samples)
     """
-    coef = _square(coef)
+    coef = as_coefficients(coef)
     if keep >= 1:
         return coef
     if sparse.issparse(coef):
@@ -117,7 +128,8 @@ def threshold_coefficients(coef: Any, keep: float = 0.2, *, axis: Literal[0, 1] 
     return coef
 
 
-def thresholded_affinity(coef: Any, *, keep: float = 0.2, axis: Literal[0, 1] = 0) -> Any:
+@checked
+def thresholded_affinity(coef: Any, *, keep: Kept = 0.2, axis: Literal[0, 1] = 0) -> Any:
     """The plain affinity of the largest coefficients only.
 
     Parameters
@@ -134,13 +146,14 @@ def thresholded_affinity(coef: Any, *, keep: float = 0.2, axis: Literal[0, 1] = 
     return symmetric_affinity(threshold_coefficients(_without_diagonal(coef), keep, axis=axis))
 
 
+@checked
 def enhanced_affinity(
     coef: Any,
-    n_clusters: int,
+    n_clusters: Count,
     *,
-    subspace_rank: int = 12,
-    power: float = 8.0,
-    keep: float = 0.05,
+    subspace_rank: Count = 12,
+    power: Positive = 8.0,
+    keep: Kept = 0.05,
     diagonal: Literal["zero", "keep", "one"] = "one",
     variant: Literal["released", "paper"] = "released",
     axis: Literal[0, 1] = 0,
@@ -190,8 +203,6 @@ def enhanced_affinity(
     Ji, Zhang, Li, Salzmann, Reid, "Deep subspace clustering networks", NeurIPS 2017.
     Lv, Kang, Lu, Xu, "Pseudo-supervised deep subspace clustering", IEEE TIP 30, 2021, doi:10.1109/TIP.2021.3079800.
     """
-    _check_choice("diagonal", diagonal, ("zero", "keep", "one"))
-    _check_choice("variant", variant, ("released", "paper"))
     coef = threshold_coefficients(coef if diagonal == "keep" else _without_diagonal(coef), keep, axis=axis)
     coef = coef.toarray() if sparse.issparse(coef) else coef
     if variant == "paper":
@@ -206,12 +217,15 @@ def enhanced_affinity(
         factor = np.divide(factor, norms, out=np.zeros_like(factor), where=norms > 1e-6 * norms.max(initial=0))
     affinity = factor @ factor.T
     affinity = np.abs(affinity) if variant == "paper" else np.clip(affinity, 0, None)
+    if variant == "paper":  # Powers of what may be of any magnitude.
+        affinity /= affinity.max(initial=0) or 1
     affinity **= power
     affinity = (affinity + affinity.T) / 2
     largest = affinity.max(initial=0)
     return affinity / largest if largest > 0 else affinity
 
 
+@checked
 def row_normalized_affinity(coef: Any, *, symmetric: bool = True) -> Any:
     r"""The subspace affinity of NCSC: :math:`(|C| + |C|^T) / 2`, each row divided by its largest entry, diagonal 1.
 
@@ -228,7 +242,7 @@ def row_normalized_affinity(coef: Any, *, symmetric: bool = True) -> Any:
     affinity : ndarray of shape (n_samples, n_samples)
         In [0, 1].
     """
-    affinity = normalize(symmetric_affinity(coef), norm="max")
+    affinity = scaled_rows(symmetric_affinity(coef), "max")
     if sparse.issparse(affinity):
         affinity = affinity.maximum(affinity.T) if symmetric else affinity
         return _csr(affinity + sparse.eye_array(affinity.shape[0], dtype=affinity.dtype))
@@ -238,7 +252,8 @@ def row_normalized_affinity(coef: Any, *, symmetric: bool = True) -> Any:
     return affinity
 
 
-def low_rank_affinity(coef: Any, *, power: float = 4.0, rank_tol: float = 1e-4) -> np.ndarray:
+@checked
+def low_rank_affinity(coef: Any, *, power: Positive = 4.0, rank_tol: NonNegative = 1e-4) -> np.ndarray:
     r"""The affinity of LRR: cosines between the rows of the factor :math:`U \Sigma^{1/2}` of C, to a power.
 
     1. Singular value decomposition :math:`C = U \Sigma V^T`, without the values that are numerically 0.
@@ -264,15 +279,19 @@ def low_rank_affinity(coef: Any, *, power: float = 4.0, rank_tol: float = 1e-4) 
     Liu, Lin, Yan, Sun, Yu, Ma, "Robust recovery of subspace structures by low-rank representation", IEEE TPAMI 35,
     2013, doi:10.1109/TPAMI.2012.88.
     """
-    coef = _square(coef)
-    left, values, _ = svd(coef.toarray() if sparse.issparse(coef) else coef, check_finite=False)
+    coef = as_coefficients(coef)
+    coef = coef.toarray() if sparse.issparse(coef) else coef
+    exponent = exponent_of(coef)
+    coef = divided(coef, exponent + exponent % 2).astype(coef.dtype, copy=False)
+    left, values, _ = svd(coef, check_finite=False)
     counts = values > rank_tol * values[0]
-    factor = normalize(left[:, counts] * np.sqrt(values[counts]))
+    factor = scaled_rows(left[:, counts] * np.sqrt(values[counts]), floor=_ROUNDING * np.finfo(coef.dtype).eps)
     affinity = np.minimum(np.abs(factor @ factor.T), 1) ** power
     return (affinity + affinity.T) / 2
 
 
-def top_affinity(coef: Any, *, n_coefs: int = 5, bridge: float = 0.0) -> sparse.csr_array:
+@checked
+def top_affinity(coef: Any, *, n_coefs: Count = 5, bridge: NonNegative = 0.0) -> sparse.csr_array:
     """Sparse affinity of the few largest positive coefficients of each row.
 
     Each row keeps its `n_coefs` largest positive off-diagonal entries and is divided by their sum, which gives T;
@@ -312,10 +331,17 @@ def affinity_from_top(columns: np.ndarray, coefs: np.ndarray) -> sparse.csr_arra
     -------
     affinity : csr_array of shape (n_samples, n_samples)
     """
+    columns, coefs = np.asarray(columns), np.asarray(coefs)
+    if columns.ndim != 2 or columns.shape != coefs.shape:
+        raise ValueError(
+            f"columns and coefs must have the same shape (n_samples, n_coefs); got {columns.shape} and {coefs.shape}."
+        )
     n_samples, n_coefs = columns.shape
-    weights = np.clip(coefs, 0, None)
-    sums = weights.sum(1, keepdims=True)
-    weights = np.divide(weights, sums, out=np.zeros_like(weights), where=sums > 0)
+    if columns.dtype.kind not in "iu" or columns.min(initial=0) < 0 or columns.max(initial=-1) >= n_samples:
+        raise ValueError(f"columns must hold numbers of the {n_samples} samples, from 0.")
+    if coefs.dtype.kind != "f" or not np.isfinite(coefs).all():
+        raise ValueError("coefs must hold finite floating-point numbers; there are NaN, infinite or other values.")
+    weights = scaled_rows(np.clip(coefs, 0, None), "l1")
     rows = np.repeat(np.arange(n_samples), n_coefs)
     top = sparse.csr_array((weights.ravel(), (rows, columns.ravel())), shape=(n_samples, n_samples))
     return _mean_of_both(top)
@@ -346,16 +372,26 @@ def compute_affinity(
     Raises
     ------
     ValueError
-        If the name is unknown.
+        If the name is unknown, or a value is none that its parameter takes.
     TypeError
         If the function has no such parameter.
     """
     if callable(affinity):
         return affinity(coef, **params)
-    _check_choice("affinity", affinity, get_args(Affinity))
+    check_affinity(affinity, params)
     if affinity == "enhanced":
         params = {"n_clusters": n_clusters, **params}
     return globals()[f"{affinity}_affinity"](coef, **params)
+
+
+def check_affinity(affinity, params):
+    """Refuse an affinity that does not exist, and arguments that it does not take, before anything is computed."""
+    if callable(affinity):
+        return
+    if affinity not in get_args(Affinity):
+        names = ", ".join(map(repr, get_args(Affinity)))
+        raise ValueError(f"affinity must be one of {names}, or a callable; got {affinity!r}.")
+    globals()[f"{affinity}_affinity"].check(params)
 
 
 def _largest_singular(graph, rank, random_state):
@@ -400,7 +436,7 @@ def _sparse_top_affinity(coef, n_coefs):
     order, first = _largest_first(coef.data, coef.indptr)
     coef.data[order[np.arange(len(order)) - first >= n_coefs]] = 0
     coef.data[coef.data < 0] = 0
-    return _mean_of_both(normalize(coef, norm="l1"))
+    return _mean_of_both(scaled_rows(coef, "l1"))
 
 
 def _largest_first(values, indptr):
@@ -425,28 +461,25 @@ def _csr(affinity):
     return affinity
 
 
-def _square(coef):
-    """A floating-point copy of `coef`, dense or CSR."""
+def as_coefficients(coef):
+    """A checked floating-point copy of coefficients, dense or CSR: square, real and finite."""
+    if not sparse.issparse(coef) and getattr(getattr(coef, "device", None), "type", "cpu") != "cpu":
+        raise TypeError(f"coef must be an array, dense or sparse; got a tensor on {coef.device}: give coef.cpu().")
+    dtypes = [np.float64, np.float32]
+    coef = check_array(coef, accept_sparse="csr", dtype=dtypes, copy=True, ensure_min_features=0, input_name="coef")
     if sparse.issparse(coef):
-        coef = sparse.csr_array(coef, dtype=np.result_type(coef.dtype, np.float32), copy=True)
+        coef = sparse.csr_array(coef)
         coef.sum_duplicates()
-    else:
-        coef = np.array(coef, dtype=np.result_type(coef, np.float32), copy=True)
     if coef.ndim != 2 or coef.shape[0] != coef.shape[1]:
         raise ValueError(f"coef must be a square matrix, one row and one column a sample; got shape {coef.shape}.")
     return coef
 
 
 def _without_diagonal(coef):
-    coef = _square(coef)
+    coef = as_coefficients(coef)
     if sparse.issparse(coef):
         coef.data[coef.indices == np.repeat(np.arange(coef.shape[0]), np.diff(coef.indptr))] = 0
         coef.eliminate_zeros()
     else:
         np.fill_diagonal(coef, 0)
     return coef
-
-
-def _check_choice(name, value, choices):
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}.")

@@ -4,6 +4,8 @@ NMI and ARI are scikit-learn's: :func:`sklearn.metrics.normalized_mutual_info_sc
 and :func:`sklearn.metrics.adjusted_rand_score`.
 """
 
+from functools import partial
+
 import numpy as np
 from scipy import sparse
 from scipy.optimize import linear_sum_assignment
@@ -12,6 +14,10 @@ from sklearn.metrics.cluster import contingency_matrix
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from ._compat import check_array
+from ._labels import as_labels, as_pair
+from ._scale import divided, exponent_of
+from .affinity import as_coefficients
 from .segmentation import normalized_cut
 
 __all__ = [
@@ -101,8 +107,8 @@ def subspace_preserving_error(coef, labels_true):
     C. You, D. Robinson, R. Vidal, "Scalable sparse subspace clustering by orthogonal matching pursuit", CVPR 2016,
     doi:10.1109/CVPR.2016.425.
     """
-    labels = np.unique(labels_true, return_inverse=True)[1]
-    magnitude = abs(sparse.csr_array(coef)) if sparse.issparse(coef) else np.abs(coef)
+    magnitude = abs(as_coefficients(coef))
+    labels = np.unique(as_labels("labels_true", labels_true, magnitude.shape[0]), return_inverse=True)[1]
     membership = sparse.csr_array((np.ones(len(labels)), (np.arange(len(labels)), labels)))
     per_class = magnitude @ membership
     per_class = per_class.toarray() if sparse.issparse(per_class) else per_class
@@ -126,8 +132,13 @@ def expression_residual(coef, features):
     residual : float
         At least 0.
     """
+    coef = as_coefficients(coef)
+    features = check_array(features, dtype=[np.float64, np.float32], input_name="features")
+    if len(features) != coef.shape[0]:
+        raise ValueError(f"coef and features must be of the same samples; got {coef.shape[0]} and {len(features)}.")
+    features = divided(features, exponent_of(features))  # A share does not change with it, and squares are numbers.
     residual, total = np.square(features - coef @ features).sum(), np.square(features).sum()
-    return float(residual / total) if total > 0 else 0.0
+    return _finite("expression_residual", float(residual / total)) if total > 0 else 0.0
 
 
 class _LabelsScorer:
@@ -139,7 +150,16 @@ class _LabelsScorer:
         self.kwargs = kwargs
 
     def __call__(self, estimator, X, y=None):
-        name = self.score_func.__name__
+        return _finite(self._name(), self._score(estimator, X, y))
+
+    def _name(self):
+        function = self.score_func
+        while isinstance(function, partial):
+            function = function.func
+        return getattr(function, "__name__", repr(function))
+
+    def _score(self, estimator, X, y):
+        name = self._name()
         if self.needs_y and y is None:
             raise ValueError(
                 f"{name} compares with true labels, but y is None: pass y to fit of the search, or score without "
@@ -155,7 +175,7 @@ class _LabelsScorer:
         return self.score_func(features, labels, **self.kwargs)
 
     def __repr__(self):
-        return f"make_labels_scorer({self.score_func.__name__})"
+        return f"make_labels_scorer({self._name()})"
 
 
 def make_labels_scorer(score_func, *, needs_y=True, **kwargs):
@@ -185,6 +205,8 @@ def make_labels_scorer(score_func, *, needs_y=True, **kwargs):
     >>> make_labels_scorer(calinski_harabasz_score, needs_y=False)
     make_labels_scorer(calinski_harabasz_score)
     """
+    if not callable(score_func):
+        raise TypeError(f"score_func must be callable; got {score_func!r}.")
     return _LabelsScorer(score_func, needs_y=needs_y, kwargs=kwargs)
 
 
@@ -199,8 +221,7 @@ def expression_scorer(estimator, X=None, y=None):
 
     Needs no labels and ignores `X`. Compares weights of one way to C; other normalisations have other residuals.
     """
-    estimator = _last(estimator)
-    check_is_fitted(estimator)
+    estimator = fitted_having("coef_", "expression_scorer compares the coefficients of self-expression", estimator)
     features = getattr(estimator, "_expressed_features", lambda z: z)(estimator.embedding_)
     return -expression_residual(estimator.coef_, features)
 
@@ -210,10 +231,32 @@ def normalized_cut_scorer(estimator, X=None, y=None):
 
     Needs no labels and ignores `X`. Cuts compare only between graphs of equal density, as ``affinity="top"`` gives.
     """
-    estimator = _last(estimator)
-    check_is_fitted(estimator)
+    estimator = fitted_having("affinity_matrix_", "normalized_cut_scorer compares graphs of samples", estimator)
     rows = getattr(estimator, "sample_indices_", slice(None))
     return -normalized_cut(estimator.affinity_matrix_, estimator.labels_[rows])
+
+
+_ADVICE = (
+    "take silhouette_scorer, which needs features and labels alone, or, for a clusterer of a graph, "
+    "normalized_cut_scorer."
+)
+
+
+def fitted_having(attribute, need, estimator, advice=_ADVICE):
+    """The fitted estimator, the last of a pipeline, if it has what a score or a picture needs."""
+    estimator = _last(estimator)
+    if estimator is None or not hasattr(estimator, "fit"):
+        raise TypeError(f"estimator must be a fitted estimator; got {estimator!r}.")
+    check_is_fitted(estimator)
+    if not hasattr(estimator, attribute):
+        raise ValueError(f"{need}, and {type(estimator).__name__} has no {attribute}: {advice}")
+    return estimator
+
+
+def _finite(name, score):
+    if not np.isfinite(score):
+        raise ValueError(f"{name} is {score}: the features, or the coefficients, are too large, or hold NaN.")
+    return score
 
 
 def _labels(estimator, X):
@@ -242,9 +285,5 @@ def _last(estimator):
 
 
 def _table(labels_true, labels_pred):
-    if len(labels_true) != len(labels_pred) or not len(labels_true):
-        raise ValueError(
-            f"labels_true and labels_pred must have the same length, at least 1; got {len(labels_true)} and "
-            f"{len(labels_pred)}."
-        )
+    labels_true, labels_pred = as_pair("labels_true", labels_true, "labels_pred", labels_pred)
     return contingency_matrix(labels_true, labels_pred)

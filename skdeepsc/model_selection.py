@@ -45,6 +45,8 @@ class TransductiveSplit:
         train, test : ndarray of shape (n_samples,)
             All indices, twice.
         """
+        if X is None:
+            raise TypeError("X must be the samples that are to be split; got None.")
         rows = np.arange(num_samples(X))
         yield rows, rows
 

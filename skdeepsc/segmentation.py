@@ -17,7 +17,10 @@ from sklearn.utils import check_random_state
 from ._compat import cluster_qr, discretize
 from ._input import unit_rows
 from ._kmeans import k_means_starts
-from ._warn import warn_user
+from ._labels import as_labels, as_pair
+from ._params import Count, checked
+from ._scale import exponent_of
+from ._warn import advice_or, warn_user
 
 # Ways from an embedding to labels.
 AssignLabels = Literal["kmeans", "discretize", "cluster_qr", "diffusion", "best"]
@@ -61,8 +64,9 @@ class DegenerateAffinityWarning(UserWarning):
     """The affinity cannot support the clustering that was asked of it."""
 
 
+@checked
 def spectral_labels(
-    affinity: Any, n_clusters: int, *, assign_labels: AssignLabels = "kmeans", random_state: RandomState = None
+    affinity: Any, n_clusters: Count, *, assign_labels: AssignLabels = "kmeans", random_state: RandomState = None
 ) -> np.ndarray:
     """Spectral clustering of an affinity.
 
@@ -97,8 +101,7 @@ def spectral_labels(
     """
     graph = _as_graph(affinity)
     n_samples = graph.shape[0]
-    if n_clusters > n_samples:
-        raise ValueError(f"n_clusters={n_clusters} must not be larger than the number of samples, {n_samples}.")
+    _check_n_clusters(n_clusters, n_samples)
     if n_clusters == 1:
         return np.zeros(n_samples, dtype=np.int64)
     if n_clusters == n_samples:
@@ -117,8 +120,9 @@ def spectral_labels(
     return labels
 
 
+@checked
 def spectral_embedding(
-    affinity: Any, n_components: int, *, random_state: RandomState = None
+    affinity: Any, n_components: Count, *, random_state: RandomState = None
 ) -> tuple[np.ndarray, np.ndarray]:
     r"""Leading eigenvectors of the normalised affinity :math:`D^{-1/2} A D^{-1/2}`.
 
@@ -171,7 +175,7 @@ def normalized_cut(affinity: Any, labels: ArrayLike) -> float:
     >>> normalized_cut(np.kron(np.eye(2), np.ones((3, 3))), [0, 0, 0, 1, 1, 1])
     0.0
     """
-    return score_labels(affinity, [labels])[0][1]
+    return score_labels(affinity, [as_labels("labels", labels, _n_rows(affinity))])[0][1]
 
 
 def edge_information(affinity: Any, labels: ArrayLike) -> float:
@@ -207,10 +211,11 @@ def edge_information(affinity: Any, labels: ArrayLike) -> float:
     >>> round(edge_information(np.kron(np.eye(2), np.ones((3, 3))), [0, 0, 0, 1, 1, 1]), 4)
     0.6931
     """
-    return score_labels(affinity, [labels])[0][0]
+    return score_labels(affinity, [as_labels("labels", labels, _n_rows(affinity))])[0][0]
 
 
-def candidate_labels(affinity: Any, n_clusters: int, *, random_state: RandomState = None) -> dict[str, np.ndarray]:
+@checked
+def candidate_labels(affinity: Any, n_clusters: Count, *, random_state: RandomState = None) -> dict[str, np.ndarray]:
     """Several labellings of one affinity from a single eigen-decomposition, to choose from.
 
     Parameters
@@ -236,6 +241,7 @@ def find_candidates(affinity, n_clusters, random_state, walks=_DIFFUSION_STEPS, 
     """:func:`candidate_labels` of some random walks and starts."""
     graph, generator = _as_graph(affinity), check_random_state(random_state)
     n_samples = graph.shape[0]
+    _check_n_clusters(n_clusters, n_samples)
     if n_clusters in (1, n_samples):
         return {"only": np.arange(n_samples) % n_clusters}
     values, vectors = _walks(graph, _components(graph)[1], n_clusters, generator)
@@ -343,15 +349,18 @@ def match_labels(labels: ArrayLike, reference: ArrayLike) -> np.ndarray:
     >>> match_labels([0, 0, 1, 2], [4, 4, 0, 0])
     array([4, 4, 0, 1])
     """
-    clusters, labels = np.unique(labels, return_inverse=True)
-    names, reference = np.unique(reference, return_inverse=True)
-    rows, columns = linear_sum_assignment(contingency_matrix(labels, reference), maximize=True)
+    found, known = as_pair("labels", labels, "reference", reference)
+    if known.dtype.kind not in "iu":
+        raise ValueError(f"reference must hold integers, clusters without a partner get new ones; got {known.dtype}.")
+    clusters, found = np.unique(found, return_inverse=True)
+    names, known = np.unique(known, return_inverse=True)
+    rows, columns = linear_sum_assignment(contingency_matrix(found, known), maximize=True)
     matched = np.empty(len(clusters), dtype=names.dtype)
     matched[rows] = names[columns]
     alone = np.setdiff1d(np.arange(len(clusters)), rows)
     unused = np.setdiff1d(np.arange(names.max(initial=0) + 1 + len(clusters)), names)
     matched[alone] = unused[: len(alone)]
-    return matched[labels]
+    return matched[found]
 
 
 def warn_if_degenerate(affinity, labels, n_clusters):
@@ -600,17 +609,28 @@ def _factored_eigenpairs(normalized, n_components, generator):
     return 1 + _SHIFT - 1 / inverted, vectors
 
 
+def _check_n_clusters(n_clusters, n_samples):
+    if n_clusters > n_samples:
+        raise ValueError(f"n_clusters={n_clusters} must not be larger than the number of samples, {n_samples}.")
+
+
+def _n_rows(affinity):
+    return np.shape(affinity)[0] if np.ndim(affinity) or sparse.issparse(affinity) else 0
+
+
 def _as_graph(affinity):
-    """A checked float64 copy of an affinity, dense or CSR."""
+    """A checked float64 copy of an affinity, dense or CSR, divided by a power of 4 such that it is at most 1."""
     if sparse.issparse(affinity):
         graph = sparse.csr_array(affinity, dtype=np.float64, copy=True)
         values = graph.data
     else:
         values = graph = np.array(affinity, dtype=np.float64)
-    if graph.ndim != 2 or graph.shape[0] != graph.shape[1]:
-        raise ValueError(f"affinity must be a square matrix; got shape {graph.shape}.")
+    if graph.ndim != 2 or graph.shape[0] != graph.shape[1] or not graph.shape[0]:
+        raise ValueError(f"affinity must be a square matrix of at least one sample; got shape {graph.shape}.")
     if not np.isfinite(values).all() or (values.size and values.min() < 0):
         raise ValueError("affinity must be finite and non-negative; it holds NaN, infinite or negative entries.")
+    exponent = exponent_of(values)
+    np.ldexp(values, -(exponent + exponent % 2), out=values)  # The square roots of degrees stay exact, too.
     probe = np.cos(np.arange(graph.shape[0]))
     if not np.allclose(graph @ probe, graph.T @ probe, rtol=1e-4, atol=1e-6 * (values.max(initial=0) or 1)):
         raise ValueError("affinity must be symmetric; e.g. take the larger, or the mean, of the two entries of a pair.")
@@ -639,12 +659,12 @@ def _warn_if_degenerate(graph, n_parts, n_clusters):
     if isolated:
         _warn(
             f"{isolated} of {n_samples} samples have no affinity to any other sample; their labels are arbitrary. "
-            "Keep more coefficients, or use a larger ridge penalty (a smaller subspace_dim)."
+            f"{advice_or('Keep more coefficients of each sample.')}"
         )
     if n_parts - isolated > n_clusters:
         _warn(
             f"The affinity falls into {n_parts - isolated} connected components, more than n_clusters={n_clusters}; "
-            "which of them share a cluster is arbitrary. Keep more coefficients."
+            f"which of them share a cluster is arbitrary. {advice_or('Keep more coefficients of each sample.')}"
         )
     values = graph.data if sparse.issparse(graph) else graph.ravel()
     squares, n_pairs = values @ values - loops @ loops, n_samples * (n_samples - 1)
@@ -659,7 +679,7 @@ def _warn_if_collapsed(labels, n_clusters):
     elif len(labels) >= 5 * n_clusters and sizes.max() > (1 - 0.125 * min(n_clusters - 1, 4)) * len(labels):
         _warn(
             f"One of {n_clusters} clusters holds {sizes.max()} of {len(labels)} samples: the affinity has collapsed. "
-            "Try another affinity, a smaller power, a larger keep, or a larger ridge penalty (a smaller subspace_dim)."
+            f"{advice_or('Try another affinity.')}"
         )
 
 

@@ -137,7 +137,7 @@ def test_callable_affinity_and_unknown_names(coef):
     assert compute_affinity(coef, symmetric_affinity) is not None
     with pytest.raises(ValueError, match=r"affinity must be one of .*'symmetric'"):
         compute_affinity(coef, "nearest")
-    with pytest.raises(ValueError, match="diagonal must be one of"):
+    with pytest.raises(ValueError, match="'diagonal' parameter"):
         enhanced_affinity(coef, 2, diagonal="none")
     with pytest.raises(ValueError, match="square"):
         thresholded_affinity(coef[:3])

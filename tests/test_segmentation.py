@@ -200,7 +200,7 @@ def test_bad_affinities_are_refused():
         spectral_labels(-np.ones((3, 3)), 2)
     with pytest.raises(ValueError, match="symmetric"):
         spectral_labels(np.triu(np.ones((6, 6))), 2)
-    with pytest.raises(ValueError, match="assign_labels must be"):
+    with pytest.raises(ValueError, match="'assign_labels' parameter"):
         spectral_labels(blocks(5, 5, leak=0.1)[0], 2, assign_labels="random")
 
 

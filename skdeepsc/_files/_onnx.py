@@ -75,7 +75,9 @@ def export_onnx(
         if reasons[method] is not None:
             raise ValueError(f"{method} of this {type(estimator).__name__} cannot be exported: {reasons[method]}")
     _require_packages()
-    model = _Answers(deepcopy(estimator.network_).cpu(), getattr(estimator, "_classes", None), tuple(methods)).eval()
+    network = deepcopy(estimator.network_).cpu()
+    network.input_scale *= 2.0**estimator._exponent  # The estimator divides by it before the network does.
+    model = _Answers(network, getattr(estimator, "_classes", None), tuple(methods)).eval()
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # torch's exporter warns of its own inner habits.
         program: Any = torch.onnx.export(

@@ -15,9 +15,10 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.utils.validation import check_is_fitted
 
 from .._base import BaseSelfExpressive, BaseSubspaceClustering
+from .._compat import VALIDATION
 from .._dimension import SUBSPACE_DIMS, best_graph, best_labelling
 from .._input import unit_rows
-from .._params import Count, Epochs, Estimator, NonNegative, Positive, estimator
+from .._params import Count, Epochs, Estimator, NonNegative, Positive, answers, estimator
 from .._random import seeded
 from .._ridge import penalties_by_dim
 from ..affinity import Affinity
@@ -27,6 +28,7 @@ from ..losses import coefficient_norm, squared_error
 from ..nn import RidgeExpression, RidgePath, SelfExpression, precise
 from ..training import Phase
 from ..training.batches import to_device
+from ..training.construction import Construction
 from ..training.trainer import run_phase
 from ._first_labels import graphs_by_dim
 from ._solver import RidgeSolver, TrainedSolver
@@ -92,11 +94,19 @@ class HasAutoEncoder(TrainsNetwork, BaseSubspaceClustering):
         check_is_fitted(frozen)
         return frozen
 
+    def _runs_foreign_code(self):
+        given = self._frozen() or self.autoencoder
+        return super()._runs_foreign_code() or (given is not None and given._runs_foreign_code())
+
     def _given_shape(self):
         if self.image_shape is not None or self.autoencoder is None:
             return self.image_shape
         frozen = self._frozen()
         return self.autoencoder.image_shape if frozen is None else frozen.image_shape_
+
+    def _given_exponent(self):
+        frozen = self._frozen()
+        return None if frozen is None else frozen._exponent
 
     def _pretrain(self, samples, progress):
         """Network and history of the auto-encoder."""
@@ -113,6 +123,7 @@ class HasAutoEncoder(TrainsNetwork, BaseSubspaceClustering):
             if getattr(autoencoder, name) is None:
                 setattr(autoencoder, name, getattr(self, name))
         autoencoder.image_shape_, autoencoder.device_ = self.image_shape_, self.device_
+        autoencoder._exponent = self._exponent
         seed = self._seeds["pretrain"] if autoencoder.random_state is None else autoencoder._draw_seeds(1)[0]
         autoencoder._train(samples, seed, progress)
         return autoencoder.network_, autoencoder.history_
@@ -321,7 +332,7 @@ class BaseDeepSubspaceClustering(Expresses, BaseSelfExpressive):
         self.network_, self.history_ = self._pretrain(samples, progress)
         self.n_iter_ = 0
         rows = to_device(self._rows(samples), self.device_)
-        with seeded(self._seeds["train"], self.device_):
+        with seeded(self._seeds["train"], self.device_, shared=self._runs_foreign_code()):
             self._prepare(rows, progress)
             self._build(rows)
             for phase in self._phases(len(rows)):
@@ -338,8 +349,9 @@ class BaseDeepSubspaceClustering(Expresses, BaseSelfExpressive):
         solver, freedom = self._solver(), self._choose_freedom(z)
         weight = self._weight_of_norm()
         self.network_.expression = solver._layer(z, freedom, weight, self._needs_zero_diagonal(), self._scaling())
-        for name, head in self._heads(self._n_latent).items():
-            setattr(self.network_, name, head)
+        with Construction():
+            for name, head in self._heads(self._n_latent).items():
+                setattr(self.network_, name, head)
         self.network_.to(self.device_)
 
     def _choose_freedom(self, z):
@@ -401,6 +413,7 @@ class BaseDeepSubspaceClustering(Expresses, BaseSelfExpressive):
     def _bytes_per_pair(self):
         return self._bytes_by_solver()[self._solver()._name]
 
+    @answers
     def reconstruct(self, X: ArrayLike, *, expressed: bool = False) -> np.ndarray:
         """Samples as the network rebuilds them, decoded from their codes Z, or from CZ.
 
@@ -434,12 +447,19 @@ class BaseDeepSubspaceClustering(Expresses, BaseSelfExpressive):
 
     def _shares(self):
         neighbors = self._neighbors()
-        return lambda block: neighbors.predict_proba(self._expressed_features(self._encode(block)))
+
+        def shares(block):
+            features = self._expressed_features(self._encode(block))
+            with VALIDATION:
+                return neighbors.predict_proba(features)
+
+        return shares
 
     def _neighbors(self):
         """Classifier by the clustered rows next to a sample in the latent space."""
         neighbors = KNeighborsClassifier(min(self.n_neighbors, len(self.embedding_)), algorithm="brute")
-        return neighbors.fit(self._expressed_features(self.embedding_), self._row_labels)
+        with VALIDATION:
+            return neighbors.fit(self._expressed_features(self.embedding_), self._row_labels)
 
     def _expressed_features(self, z):
         """Codes under the normalisation in which the training samples express each other."""

@@ -150,7 +150,7 @@ class HasBases(LabelsByClassifier, StartsFromLabels, HasAutoEncoder):
         self.network_, self.history_ = self._pretrain(samples, progress)
         self.n_iter_ = 0
         rows = rows_for(samples, self.device_)
-        with seeded(self._seeds["train"], self.device_):
+        with seeded(self._seeds["train"], self.device_, shared=self._runs_foreign_code()):
             self._build(samples)
             self._end_epoch(rows)
             self._run(self._phase(rows, self.max_epochs), rows, progress)

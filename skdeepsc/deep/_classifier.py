@@ -33,7 +33,13 @@ class HasClassifier(Estimator):
         for codes in self._code_blocks(samples):
             for z in map(precise, codes.split(_CLASSIFIED_ROWS)):
                 with torch.inference_mode():
-                    yield classifier.to(z)(z)[:, self._classes]
+                    logits = classifier.to(z)(z)[:, self._classes]
+                if not logits.isfinite().all():
+                    raise FloatingPointError(
+                        "The classifier's logits are NaN or infinite: training has diverged. Lower lr, or check the "
+                        "scale of these samples beside those of the fit."
+                    )
+                yield logits
 
 
 @estimator

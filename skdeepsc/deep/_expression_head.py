@@ -10,8 +10,10 @@ from sklearn.metrics import silhouette_score
 from torch import nn
 from torch.nn import functional as F
 
+from .._compat import VALIDATION
 from .._dimension import N_COEFS, best_graph
 from .._params import Probability, estimator
+from .._random import generator_for
 from .._ridge import limited_freedom, penalties_by_dim
 from ..affinity import affinity_from_top
 from ..nn import (
@@ -26,6 +28,7 @@ from ..segmentation import match_labels
 from ..training import Phase
 from ..training.augment import IMAGE_POLICIES, as_augmentation
 from ..training.callbacks import Renew
+from ..training.construction import Construction
 from ..training.trainer import run_phase
 from ._views import ChoosesViews
 
@@ -94,12 +97,14 @@ class LearnsHead(ChoosesViews):
 
     def _trained_head(self, z, policy, dim, rows, reporting):
         """A head that learnt on codes, its history, and its graph."""
-        head = ExpressionHead.of_codes(z, n_hidden=_N_HIDDEN if policy is not None else 0).to(z.device)
+        with Construction():
+            head = ExpressionHead.of_codes(z, n_hidden=_N_HIDDEN if policy is not None else 0).to(z.device)
         augment = as_augmentation(policy, self.image_shape_)
         x = directions_of_views(self.network_, head, rows, augment, _N_VIEWS)
         graph = PseudoGraph(x, self.n_clusters, dim, self.confidence, self._seeds["labels"])
         graph.renew(head)
-        network = HeadNetwork(head, graph, self.n_clusters).to(self.device_)
+        with Construction():
+            network = HeadNetwork(head, graph, self.n_clusters).to(self.device_)
         network.start_classifier(graph.p, graph.labels)
         renewed = Renew(partial(graph.renew, head), _STEPS[self.supervision_][1])
         history = run_phase(replace(self._head_phase(len(z)), callbacks=(renewed,)), network, x, **reporting)
@@ -120,7 +125,10 @@ def silhouette_of(head, graph):
     with torch.inference_mode():
         features = RidgeExpression().normalize(head.project(graph.p))[0].cpu().numpy()
     labels = graph.labels.cpu().numpy()
-    return float(silhouette_score(features, labels)) if 1 < len(np.unique(labels)) < len(labels) else -1.0
+    if not 1 < len(np.unique(labels)) < len(labels):
+        return -1.0
+    with VALIDATION:
+        return float(silhouette_score(features, labels))
 
 
 class HeadNetwork(nn.Module):
@@ -210,7 +218,7 @@ class HeadOutputs:
     def neighbors(self):
         weights = self._graph.weights[self.index]
         has_any = weights.sum(1) > 0
-        drawn = torch.where(has_any[:, None], weights, 1).multinomial(1)
+        drawn = torch.where(has_any[:, None], weights, 1).multinomial(1, generator=generator_for(weights.device))
         drawn = self._graph.columns[self.index].gather(1, drawn)[:, 0]
         return torch.where(has_any, drawn, self.index)
 
@@ -315,5 +323,5 @@ def _any_view(x):
     """One of the views of each sample, at random; the sample itself where there is none."""
     n_samples, n_kept = x.shape[:2]
     first = min(1, n_kept - 1)
-    drawn = torch.randint(first, n_kept, (n_samples,), device=x.device)
+    drawn = torch.randint(first, n_kept, (n_samples,), device=x.device, generator=generator_for(x.device))
     return x[torch.arange(n_samples, device=x.device), drawn]

@@ -1,7 +1,6 @@
 """Clusters of codes as they are: first labels, for a classifier to start from, and how well codes cluster."""
 
 import math
-import warnings
 from typing import Annotated, Any
 
 import numpy as np
@@ -11,11 +10,12 @@ from sklearn.metrics import silhouette_score
 from sklearn.utils import get_tags
 from torch.nn import functional as F
 
-from .._compat import HasMethods, StrOptions
+from .._compat import VALIDATION, HasMethods, StrOptions
 from .._dimension import N_COEFS, SUBSPACE_DIMS
 from .._params import Count, estimator
 from .._random import draw_rows
 from .._ridge import penalties_by_dim
+from .._warn import muted
 from ..affinity import affinity_from_top
 from ..features._base import TakesBatches
 from ..nn import RidgeExpression, RidgePath, precise
@@ -146,8 +146,7 @@ def labels_by_codes(z, n_clusters, subspace_dim, seed):
         Consecutive from 0.
     """
     (affinity,) = graphs_by_dim(z, n_clusters, [subspace_dim]).values()
-    with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", DegenerateAffinityWarning)
+    with torch.no_grad(), muted(DegenerateAffinityWarning):
         return spectral_labels(affinity, n_clusters, assign_labels="best", random_state=seed)
 
 
@@ -174,4 +173,5 @@ def silhouette(z, degrees_of_freedom, segment):
     labels = segment(coef)
     if not 1 < len(np.unique(labels)) < len(labels):
         return -1.0
-    return float(silhouette_score(features, labels))
+    with VALIDATION:
+        return float(silhouette_score(features, labels))

@@ -31,6 +31,7 @@ from ..nn import RidgeExpression, classifier_for
 from ..training import Phase, epochs_of
 from ..training.batches import rows_for
 from ..training.callbacks import CountClusters, Weigh
+from ..training.construction import Construction
 from ._base import Expresses, HasNorm
 from ._classifier import LabelsByClassifier
 from ._first_labels import StartsFromLabels, graphs_by_dim, learning_phase
@@ -160,6 +161,14 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, Expresses):
 
     # Fig. 1
 
+    def _check_parts(self):
+        super()._check_parts()
+        for name in ("positive_threshold", "negative_threshold"):
+            value = getattr(self, name)
+            pair = (value, value) if isinstance(value, Real) else tuple(value)
+            if len(pair) != 2 or not all(isinstance(part, Real) and 0 <= part <= 1 for part in pair):
+                raise ValueError(f"{name} must be a number in [0, 1], or two of them; got {value!r}.")
+
     def _default_autoencoder(self):
         return AutoEncoder(channels=(10, 20, 30))
 
@@ -168,7 +177,8 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, Expresses):
         code_shape = self.network_.code_shape(rows[:2])
         self._n_latent = math.prod(code_shape)
         self.subspace_dim_ = self._dimension(samples)
-        self.network_.classifier = classifier_for(code_shape, self.n_clusters)
+        with Construction():
+            self.network_.classifier = classifier_for(code_shape, self.n_clusters)
         self.network_.expression = RidgeExpression(
             self._ridge_lambda(),
             self.subspace_dim_ * self.n_clusters,
@@ -277,7 +287,7 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, Expresses):
         self.network_, self.history_ = self._pretrain(samples, progress)
         self.n_iter_, self.collaboration_weight_ = 0, None
         rows = rows_for(samples, self.device_)
-        with seeded(self._seeds["train"], self.device_):
+        with seeded(self._seeds["train"], self.device_, shared=self._runs_foreign_code()):
             self._build(samples, rows)
             subspace, classify, joint = self._phases(len(rows))
             self._run(subspace, rows, progress)
@@ -304,7 +314,7 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, Expresses):
         require_batch_memory(len(samples), self._batch_rows(len(samples)), _PAIR_BYTES, self.device_)
         self.network_ = deepcopy(self.network_)
         with Progress(self, 2, samples) as progress:
-            with seeded(self._draw_seeds(1)[0], self.device_):
+            with seeded(self._draw_seeds(1)[0], self.device_, shared=self._runs_foreign_code()):
                 *_, joint = self._phases(len(samples))
                 self._run(replace(joint, epochs=1), rows_for(samples, self.device_), progress)
             with progress.task("segment"):

@@ -206,9 +206,9 @@ def paper_settings(method: Literal["dscnet", "pssc", "s2convscn", "dscsc", "ncsc
     >>> PSSC(**paper_settings("pssc", "orl")).max_epochs
     4500
     """
-    if method not in _SETTINGS:
+    if not isinstance(method, str) or method not in _SETTINGS:
         raise KeyError(f"No settings for the method {method!r}; there are some for {', '.join(sorted(_SETTINGS))}.")
-    if data not in _SETTINGS[method]:
+    if not isinstance(data, str) or data not in _SETTINGS[method]:
         known = ", ".join(sorted(_SETTINGS[method]))
         raise KeyError(f"No settings of {method} for {data!r}; the paper's data sets here are {known}.")
     return {name: _new(value) for name, value in _SETTINGS[method][data].items()}

@@ -1,5 +1,6 @@
 """The auto-encoder that every deep subspace clusterer has, a transformer of its own."""
 
+import inspect
 import math
 from collections.abc import Callable, Sequence
 from copy import deepcopy
@@ -15,7 +16,8 @@ from sklearn.utils.validation import check_is_fitted, check_memory
 
 from .._base import Progress
 from .._input import input_divisor
-from .._params import Positive, estimator, fits
+from .._memory import way_out
+from .._params import Positive, answers, estimator, fits
 from .._random import seeded
 from .._warn import warn_user
 from ..losses import squared_error
@@ -23,6 +25,7 @@ from ..nn import ConvAutoEncoder, DenseAutoEncoder, ResidualAutoEncoder, Subspac
 from ..training import Phase, epochs_of
 from ..training.batches import rows_for, to_device
 from ..training.callbacks import DeadAutoEncoder, RedrawIfDead
+from ..training.construction import Construction
 from ..training.trainer import run_phase
 from ._base import TakesBatches, TrainsNetwork
 
@@ -101,10 +104,11 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
         self : AutoEncoder
         """
         samples = self._read(X)
-        with Progress(self, 1, samples) as progress:
+        with way_out("Choose a smaller batch_size."), Progress(self, 1, samples) as progress:
             self._train(samples, self._draw_seeds(1)[0], progress)
         return self
 
+    @answers
     def inverse_transform(self, Z: ArrayLike) -> np.ndarray:
         """Samples decoded from codes.
 
@@ -115,7 +119,7 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
         Returns
         -------
         X : ndarray of shape (n_samples, ...), float32
-            In the units of the training data.
+            In the units of the training data; float64 where float32 cannot hold them.
         """
         check_is_fitted(self)
         codes = check_array(Z, dtype=np.float32)
@@ -147,12 +151,16 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
 
     # Training
 
+    def _runs_foreign_code(self):
+        return callable(self.network) or super()._runs_foreign_code()
+
     def _train(self, samples, seed, progress):
         """Train on checked samples, whose shape and device are set; a clusterer does this with its own progress."""
-        self.input_scale_ = input_divisor(samples, self.input_scale)
+        self._check_callbacks()
+        self._divisor = input_divisor(samples, self.input_scale, self._exponent)
+        self.input_scale_ = math.ldexp(self._divisor, self._exponent)
         epochs, batch_size = self._epochs(len(samples)), self._batch_size(len(samples))
-        # What a user's callback does to the training is not known, so that its result is not kept.
-        memory = check_memory(self.memory if not self.callbacks else None)
+        memory = self._cache()
         key = self._key() | {"epochs": epochs, "batch_size": batch_size}
         with progress.task("pretrain", epochs) as context:
             arguments = samples, key, seed, self.device_, self, self._reporting(progress, context)
@@ -165,6 +173,15 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
                 ) from error
         self.network_, self.n_iter_ = network.to(self.device_), len(self.history_)
         self._n_latent = self._encode(samples[:1]).shape[1]
+
+    def _cache(self):
+        """Where the trained network is kept: nowhere with a user's callbacks, of which is not known what they do."""
+        if isinstance(self.memory, str) and not self.memory:
+            raise ValueError("memory must be the path of a folder, a joblib.Memory or None; got ''.")
+        try:
+            return check_memory(self.memory if not self.callbacks else None)
+        except OSError as error:
+            raise ValueError(f"memory={self.memory!r} is no folder that can be written: {error}.") from error
 
     def _epochs(self, n_samples):
         if self.max_epochs != "auto":
@@ -184,7 +201,7 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
             for name, value in self.get_params(deep=False).items()
             if name not in _NOT_IN_KEY
         }
-        own = {"class": type(self).__qualname__, "image_shape": self.image_shape_, "input_scale": self.input_scale_}
+        own = {"class": type(self).__qualname__, "image_shape": self.image_shape_, "input_scale": self._divisor}
         return {"network": network, **params, **own, **self._settled()}
 
     def _build(self):
@@ -193,7 +210,7 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
         if isinstance(network, torch.nn.Module):
             built = deepcopy(network)
         elif callable(network):
-            built = network(shape)
+            built = _called(network, shape)
         elif network == "dense" or (network is None and len(shape) == 1):
             built = DenseAutoEncoder(shape, self.hidden_sizes)
         elif len(shape) == 1:
@@ -207,7 +224,18 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
         for part in ("encoder", "decoder"):
             if not isinstance(getattr(built, part, None), torch.nn.Module):
                 raise TypeError(f"network must have a torch module {part!r}; got {type(built).__name__} without one.")
-        return SubspaceNetwork(built.encoder, built.decoder, input_scale=self.input_scale_)
+        return SubspaceNetwork(built.encoder, built.decoder, input_scale=self._divisor)
+
+
+def _called(network, shape):
+    """What a user's function makes of the shape of a sample."""
+    try:
+        inspect.signature(network).bind(shape)
+    except TypeError as error:
+        raise TypeError(f"network must take the shape of a sample, here {shape}: {error}.") from error
+    except ValueError:  # No signature is known.
+        pass
+    return network(shape)
 
 
 def _cached_pretrain(memory, arguments, epochs):
@@ -261,12 +289,14 @@ def pretrain(samples, key, seed, device, autoencoder, report):
         is_dead = _DeathTest(test_rows, autoencoder)
     trial = min(math.ceil(_TRIAL_STEPS / n_steps), math.ceil(epochs / 2))
     for draw in range(_MAX_DRAWS):
-        with seeded(seed + draw, device):
-            network = autoencoder._build().to(device)
+        with seeded(seed + draw, device, shared=autoencoder._runs_foreign_code()):
+            with Construction():
+                network = autoencoder._build().float().to(device)
             with torch.no_grad():
                 n_latent = network.eval()(rows[:2]).z.shape[1]
-            for name, head in autoencoder._heads(n_latent).items():
-                setattr(network, name, head)
+            with Construction():
+                for name, head in autoencoder._heads(n_latent).items():
+                    setattr(network, name, head)
             last = draw == _MAX_DRAWS - 1 or isinstance(autoencoder.network, torch.nn.Module)
             redraw = () if last else (RedrawIfDead(is_dead, trial, report["group"]),)
             phase = Phase(
@@ -293,7 +323,7 @@ class _DeathTest:
     def __init__(self, rows, autoencoder):
         self.rows = rows
         self.autoencoder = autoencoder
-        scaled = (block.to(torch.float32) / autoencoder.input_scale_ for block in rows.split(4096))
+        scaled = (block.to(torch.float32) / autoencoder._divisor for block in rows.split(4096))
         self.variance, self.spread = _variance(block.flatten(1) for block in scaled)
 
     def __call__(self, network):

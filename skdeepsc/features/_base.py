@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from contextlib import ExitStack, contextmanager
 from copy import deepcopy
 from typing import Annotated, Any, Literal
 
@@ -9,11 +10,13 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
+from skorch.callbacks import Callback
 
 from .._compat import CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, HasMethods, TransformerMixin
 from .._input import TakesImages, row_blocks
-from .._params import Count, Epochs, Estimator, Positive, estimator
+from .._params import Count, Epochs, Estimator, Positive, answers, estimator
 from .._random import Randomized, draw_seeds
+from .._scale import divided
 from ..training.batches import resolve_device, to_device
 from ..training.callbacks import EpochTasks
 from ..training.group import ProcessGroup
@@ -42,6 +45,20 @@ class OnDevice(Estimator):
     def _settle(self):
         super()._settle()
         self.device_ = str(self._find_device())
+
+    @contextmanager
+    def _settings(self):
+        """Torch's usual settings, too: gradients, no autocast, new tensors on the CPU."""
+        with ExitStack() as stack:
+            stack.enter_context(super()._settings())
+            stack.enter_context(torch.inference_mode(False))
+            stack.enter_context(torch.enable_grad())
+            for kind in ("cpu", "cuda"):
+                if torch.is_autocast_enabled(kind):
+                    stack.enter_context(torch.autocast(kind, enabled=False))
+            if torch.get_default_device().type != "cpu":
+                stack.enter_context(torch.device("cpu"))
+            yield
 
     def _find_device(self):
         return resolve_device(self.device)
@@ -79,6 +96,14 @@ class TakesCallbacks(Estimator):
 
     callbacks: Sequence[Any] | None = None
     memory: Annotated[Any, str, HasMethods("cache"), None] = None
+
+    def _check_callbacks(self):
+        for callback in self.callbacks or ():
+            last = callback[1] if isinstance(callback, tuple) and len(callback) == 2 else callback
+            if not (isinstance(last, Callback) or (isinstance(last, type) and issubclass(last, Callback))):
+                raise TypeError(
+                    f"callbacks must hold skorch callbacks, such as skorch.callbacks.EarlyStopping(); got {callback!r}."
+                )
 
 
 @estimator
@@ -136,6 +161,7 @@ class TrainsNetwork(CallbackSupportMixin, OnDevice, TransformsImages, TakesCallb
     lr: Positive = 1e-3
     verbose: Annotated[int, "verbose"] = 0
 
+    @answers
     def transform(self, X: ArrayLike) -> np.ndarray:
         """Codes of samples, or what expresses them if that is not the codes.
 
@@ -151,6 +177,7 @@ class TrainsNetwork(CallbackSupportMixin, OnDevice, TransformsImages, TakesCallb
         check_is_fitted(self)
         return self._encode(self._read(X, reset=False))
 
+    @answers
     def reconstruct(self, X: ArrayLike) -> np.ndarray:
         """Samples as the auto-encoder rebuilds them, decoded from their codes.
 
@@ -170,6 +197,14 @@ class TrainsNetwork(CallbackSupportMixin, OnDevice, TransformsImages, TakesCallb
     @property
     def _n_features_out(self):
         return self._n_latent
+
+    def _settle(self):
+        super()._settle()
+        self._check_callbacks()
+
+    def _runs_foreign_code(self):
+        """Whether code of others takes part in the training, which may draw from torch's generators."""
+        return bool(self.callbacks) or callable(getattr(self, "augment", None))
 
     # Processes that train together
 
@@ -226,4 +261,5 @@ class TrainsNetwork(CallbackSupportMixin, OnDevice, TransformsImages, TakesCallb
         """Samples in their own units, from codes, block by block."""
         decoder, scale = self.network_.eval().decoder, self.network_.input_scale
         with torch.inference_mode():
-            return torch.cat([(decoder(block.to(self.device_)) * scale).cpu() for block in z.split(1024)]).numpy()
+            X = torch.cat([(decoder(block.to(self.device_)) * scale).cpu() for block in z.split(1024)]).numpy()
+        return divided(X, -self._exponent)

@@ -11,7 +11,8 @@ from torch.nn.functional import interpolate
 
 from .._compat import Interval
 from .._input import row_blocks
-from .._params import Count, estimator, fits
+from .._params import Count, answers, estimator, fits
+from .._scale import divided
 from .._warn import warn_user
 from ..nn import ScatteringNetwork
 from ..training.batches import collect, to_device
@@ -19,6 +20,8 @@ from ._base import OnDevice, TransformsImages
 
 # Share of an order's mean norm that is added to the norm a position is divided by, so that empty ones stay small.
 _FLOOR = 0.1
+# Magnitudes of images, as powers of two, whose coefficients float32 holds.
+_LARGEST_EXPONENT = 110
 # Norms below this share of the largest pixel, and deviations below this, are rounding errors of constant images.
 _ROUNDING = 1e-3
 
@@ -88,7 +91,7 @@ class Scattering(OnDevice, TransformsImages):
     n_scales: Annotated[int, Interval(Integral, 1, 6, closed="both")] = 3
     n_angles: Count = 6
     order: Literal[1, 2] = 2
-    image_size: Count | None = 32
+    image_size: Annotated[int, Interval(Integral, 2, None, closed="left")] | None = 32
     normalize: bool = True
     block_size: Count = 16
 
@@ -135,8 +138,9 @@ class Scattering(OnDevice, TransformsImages):
             self._learn(lambda: blocks, samples)
             for block in blocks:
                 block.copy_(self._normalized(block))
-        return Z
+        return self._in_units(Z)
 
+    @answers
     def transform(self, X: ArrayLike) -> np.ndarray:
         """Scattering features.
 
@@ -153,7 +157,7 @@ class Scattering(OnDevice, TransformsImages):
         check_is_fitted(self)
         samples = self._read(X, reset=False)
         blocks = self._coefficients(samples)
-        return self._collect(map(self._normalized, blocks) if self.normalize else blocks, len(samples))
+        return self._in_units(self._collect(map(self._normalized, blocks) if self.normalize else blocks, len(samples)))
 
     @property
     def _n_features_out(self):
@@ -162,6 +166,11 @@ class Scattering(OnDevice, TransformsImages):
     def _prepare(self, X):
         """Checked samples, for whose shape the filters are built."""
         samples = self._read(X)
+        if not self.normalize and abs(self._exponent) > _LARGEST_EXPONENT:
+            raise ValueError(
+                f"normalize=False gives coefficients in the units of X, whose magnitudes of 2 ** {self._exponent} "
+                "float32 cannot hold: divide X, or take normalize=True."
+            )
         if len(self.image_shape_) == 1:
             warn_user(
                 f"Scattering reads flat rows of {self.image_shape_[0]} features as one-dimensional signals; if they "
@@ -189,6 +198,10 @@ class Scattering(OnDevice, TransformsImages):
             with torch.inference_mode():
                 coefficients = self.network_(block.flatten(0, 1)).reshape(len(block), -1)
             yield coefficients
+
+    def _in_units(self, Z):
+        """Coefficients in the units of the images, where they are not normalised."""
+        return Z if self.normalize else divided(Z, -self._exponent).astype(np.float32, copy=False)
 
     def _collect(self, blocks, n_samples):
         return collect(blocks, np.empty((n_samples, self._n_features_out), dtype=np.float32))

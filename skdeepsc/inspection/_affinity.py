@@ -2,8 +2,8 @@
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils.validation import check_is_fitted
 
+from ..metrics import fitted_having
 from ._axes import axes_or_new
 
 
@@ -45,7 +45,8 @@ class AffinityDisplay:
         -------
         display : AffinityDisplay
         """
-        check_is_fitted(estimator)
+        advice = "give a clusterer of a graph, such as DSCNet."
+        estimator = fitted_having("affinity_matrix_", "AffinityDisplay draws an affinity", estimator, advice)
         rows = getattr(estimator, "sample_indices_", slice(None))
         display = cls(estimator.affinity_matrix_, estimator.labels_[rows])
         return display.plot(ax=ax, max_size=max_size, **imshow_params)

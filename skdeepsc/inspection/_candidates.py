@@ -1,8 +1,8 @@
 """What SubspaceClustering chose from."""
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
+from ..metrics import fitted_having
 from ._affinity import AffinityDisplay
 from ._axes import pyplot
 
@@ -47,7 +47,8 @@ class CandidatesDisplay:
         -------
         display : CandidatesDisplay
         """
-        check_is_fitted(estimator)
+        advice = "give a SubspaceClustering."
+        estimator = fitted_having("candidates_", "CandidatesDisplay draws what was tried", estimator, advice)
         labels = estimator.labels_[estimator.sample_indices_]
         return cls(estimator.candidates_, estimator.affinity_matrix_, labels).plot(axes=axes)
 

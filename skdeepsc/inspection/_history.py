@@ -1,8 +1,8 @@
 """Training curves."""
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
+from ..metrics import fitted_having
 from ._axes import pyplot
 
 _NO_COSTS = {"phase", "epoch", "seconds", "train_loss", "train_batch_size", "segmentation_seconds", "label_changes"}
@@ -42,7 +42,8 @@ class HistoryDisplay:
         -------
         display : HistoryDisplay
         """
-        check_is_fitted(estimator)
+        advice = "give an estimator that trains a network, such as DSCNet."
+        estimator = fitted_having("history_", "HistoryDisplay draws a history of training", estimator, advice)
         return cls(estimator.history_).plot(axes=axes, **line_params)
 
     def plot(self, *, axes=None, **line_params):

@@ -1,6 +1,6 @@
 """The figure: auto-encoders, self-expression, and the network that holds them."""
 
-from .autoencoders import ConvAutoEncoder, DenseAutoEncoder, xavier
+from .autoencoders import ConvAutoEncoder, DenseAutoEncoder, checked_sizes, xavier
 from .bases import NearestSubspace, SubspaceAffinity, SubspaceBases, principal_bases, scatter_by_label
 from .expression import (
     RidgeExpression,
@@ -16,7 +16,6 @@ from .heads import (
     ExpressionHead,
     JoinedFeatures,
     center_units,
-    checked_sizes,
     classifier_for,
     conv_classifier,
     dense_head,

@@ -2,6 +2,7 @@
 
 import math
 from itertools import pairwise
+from numbers import Integral
 
 from torch import nn
 
@@ -55,7 +56,7 @@ class DenseAutoEncoder(nn.Module):
 
     def __init__(self, image_shape, hidden_sizes=(64, 32)):
         super().__init__()
-        sizes = [math.prod(image_shape), *hidden_sizes]
+        sizes = [math.prod(image_shape), *checked_sizes("hidden_sizes", hidden_sizes, least=1)]
         down, up = [], []
         for outer, inner in pairwise(sizes):
             down += [nn.Linear(outer, inner), nn.ReLU(inplace=True)]
@@ -65,9 +66,21 @@ class DenseAutoEncoder(nn.Module):
         xavier(self)
 
 
+def checked_sizes(name, sizes, n_layers=None, least=0):
+    """Sizes of layers as a tuple of positive integers, of `n_layers` if that is given, at least `least` of them."""
+    sizes = tuple(sizes)
+    are_numbers = all(isinstance(size, Integral) and not isinstance(size, bool) and size > 0 for size in sizes)
+    if not are_numbers or n_layers not in (None, len(sizes)) or len(sizes) < least:
+        number = f"{n_layers} positive integers" if n_layers else f"{'one or more ' if least else ''}positive integers"
+        raise ValueError(f"{name} must hold {number}, the sizes of layers; got {sizes}.")
+    return sizes
+
+
 def layer_shapes(image_shape, channels, kernel_sizes):
     """Shapes of an image and of what each layer, which halves it, makes of it; and the filter size of each layer."""
-    kernel_sizes = tuple(kernel_sizes) * (len(channels) if len(kernel_sizes) == 1 else 1)
+    channels = checked_sizes("channels", channels, least=1)
+    kernel_sizes = checked_sizes("kernel_sizes", kernel_sizes, least=1)
+    kernel_sizes = kernel_sizes * (len(channels) if len(kernel_sizes) == 1 else 1)
     if len(kernel_sizes) != len(channels):
         raise ValueError(
             f"channels={tuple(channels)} asks for {len(channels)} layers, kernel_sizes={kernel_sizes} "

@@ -119,7 +119,7 @@ class RidgeExpression(SelfExpression):
         super().__init__(center=center, unit=unit)
         self.degrees_of_freedom = degrees_of_freedom
         self.weight = weight
-        self.register_buffer("lam", None if lam is None else torch.as_tensor(float(lam)))
+        self.register_buffer("lam", None if lam is None else torch.tensor(float(lam), dtype=torch.float32))
 
     def forward(self, z, index=None):
         """C, shape (n_samples, n_samples), for the codes `z` of all samples."""
@@ -301,6 +301,8 @@ def _cholesky(gram, lam):
     try:
         return torch.linalg.cholesky(penalized)
     except torch.linalg.LinAlgError as error:
+        if not gram.isfinite().all():
+            raise FloatingPointError("features that are to express each other hold NaN or infinite values") from error
         raise ValueError(
             f"A ridge penalty of {float(lam):g} is too small for features whose Gram matrix has the trace "
             f"{float(gram.trace()):g}: give a larger ridge_lambda, or a smaller subspace_dim."

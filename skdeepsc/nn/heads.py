@@ -2,7 +2,6 @@
 
 from copy import deepcopy
 from itertools import pairwise
-from numbers import Integral
 
 import torch
 from torch import nn
@@ -168,12 +167,3 @@ def center_units(head, z):
         if isinstance(layer, nn.Linear):
             layer.bias -= layer(z).mean(0)
         z = layer(z)
-
-
-def checked_sizes(name, sizes, n_layers=None):
-    """The widths of layers as a tuple of positive integers, of `n_layers` if that is given."""
-    sizes = tuple(sizes)
-    if not all(isinstance(size, Integral) and size > 0 for size in sizes) or n_layers not in (None, len(sizes)):
-        number = "positive integers" if n_layers is None else f"{n_layers} positive integers"
-        raise ValueError(f"{name} must hold {number}, the widths of layers; got {sizes}.")
-    return sizes

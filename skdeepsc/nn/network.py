@@ -62,7 +62,7 @@ class SubspaceNetwork(nn.Module):
         self.augment = augment
         self.features = features
         self.register_buffer("segments", None, persistent=False)
-        self.register_buffer("input_scale", torch.tensor(float(input_scale)))
+        self.register_buffer("input_scale", torch.tensor(float(input_scale), dtype=torch.float32))
 
     def code_shape(self, x):
         """Shape of the code of a sample before it is flattened."""
@@ -167,7 +167,7 @@ class Outputs:
         if self._network.augment is None:
             return self
         view = Outputs(self._network, None, self.index, self._batch)
-        view.x = self._network.augment(self.x)
+        view.x = self._network.augment(self.x).to(self.x.dtype)
         before, after = tuple(self.x.shape), tuple(view.x.shape)
         if before != after:
             raise ValueError(f"augment must keep the shape of the samples, {before}, but returned {after}.")

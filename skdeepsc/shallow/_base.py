@@ -1,18 +1,21 @@
 """What the classic methods share: new rows go where they are expressed best."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
-from sklearn.preprocessing import normalize
 
 from .._base import BaseSelfExpressive, Threaded
 from .._input import TakesRows
-from .._params import Count, Estimator, Positive, estimator
+from .._params import Count, Estimator, Positive, answers, estimator
+from .._scale import divided, exponent_of, scaled_rows, squares_fit, unit_exponent
 
 # Values of a block of rows by samples: large enough for BLAS, small enough for any memory; the most rows.
 _BLOCK_VALUES, _MOST_ROWS = 2**23, 256
+# Lengths of centred rows up to so many units of the last place are rounding errors.
+_ROUNDING = 10
 
 
 @estimator
@@ -54,21 +57,16 @@ class BaseShallowSubspaceClustering(TakesRows, Threaded, BaseSelfExpressive):
 
     def _represent(self, samples, progress):
         rows = self._rows(samples)
-        self._mean = rows.mean(axis=0) if self.normalization == "centered" and not sparse.issparse(rows) else None
+        self._scaling = Scaling.of(rows, self.normalization)
         self.embedding_ = self._normalized(rows)
         self.coef_ = self._coefficients(self.embedding_).astype(samples.dtype, copy=False)
 
     def _normalized(self, rows):
-        if self.normalization == "none":
-            return rows.copy()
-        if self.normalization == "centered":
-            if sparse.issparse(rows):
-                raise ValueError('normalization="centered" makes sparse samples dense; take "unit" or "none".')
-            rows = rows - self._mean
-        return normalize(rows)
+        return self._scaling(rows)
 
     # New rows
 
+    @answers
     def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Shares of the clusters in new samples: inverse squared residuals, divided by their sum.
 
@@ -110,6 +108,57 @@ class BaseShallowSubspaceClustering(TakesRows, Threaded, BaseSelfExpressive):
 
     def _block_rows(self):
         return max(1, min(_MOST_ROWS, _BLOCK_VALUES // self.embedding_.shape[0]))
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """A normalisation of samples as training rows of any magnitudes have settled it.
+
+    Parameters
+    ----------
+    normalization : {"unit", "centered", "none"}
+    dtype : dtype
+        Of what it makes.
+    exponent : int, default=0
+        For "centered", rows are divided by two to its power before anything else.
+    mean : ndarray of shape (n_features,) or None, default=None
+        What they are centred by after that.
+    """
+
+    normalization: str
+    dtype: np.dtype
+    exponent: int = 0
+    mean: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, rows, normalization):
+        """The normalisation that training rows settle."""
+        if normalization == "none":
+            exponent = unit_exponent(rows)
+            if not squares_fit(exponent):
+                raise ValueError(
+                    f'X has magnitudes of 2 ** {exponent}, whose squares are no numbers; with normalization="none" '
+                    "samples are taken as they are: divide X, or choose another normalization."
+                )
+            return cls(normalization, np.dtype(np.float64) if exponent else rows.dtype)
+        if normalization == "unit":
+            return cls(normalization, rows.dtype)
+        if sparse.issparse(rows):
+            raise ValueError('normalization="centered" makes sparse samples dense; take "unit" or "none".')
+        exponent = exponent_of(rows)
+        mean = divided(rows, exponent).mean(axis=0)
+        return cls(normalization, rows.dtype, exponent, mean)
+
+    def __call__(self, rows):
+        """Rows under the normalisation, a copy."""
+        if self.normalization == "none":
+            return rows.astype(self.dtype)
+        if self.normalization == "unit":
+            return scaled_rows(rows)
+        centered = divided(rows, self.exponent) - self.mean
+        # Rows that equal the mean are zeros, not what rounding leaves of them.
+        floor = _ROUNDING * np.finfo(rows.dtype).eps
+        return scaled_rows(centered, floor=floor).astype(rows.dtype, copy=False)
 
 
 @estimator

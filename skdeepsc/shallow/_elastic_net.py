@@ -16,8 +16,6 @@ from ._quadratic import solve_l1_quadratics
 
 # Atoms of a target that are tried first, and those that join in one round.
 _FIRST, _MORE = 40, 20
-# Penalties below it count as it, so that targets that are 0 divide nothing by 0.
-_LEAST = 1e-30
 # Correlations are known up to this many units of the last place of the largest.
 _ROUNDING = 16
 
@@ -93,7 +91,8 @@ def elastic_net(atoms, targets, penalties, *, weights=None, own=None, start=None
     n_targets, n_atoms = targets.shape[0], atoms.shape[0]
     products = atoms.correlations(targets)
     largest = _largest(products, own)
-    l1, l2 = (np.maximum(penalty, _LEAST) for penalty in penalties(largest))
+    # Targets that are 0 divide nothing by 0.
+    l1, l2 = (np.maximum(penalty, np.finfo(products.dtype).tiny) for penalty in penalties(largest))
     goal = np.maximum(tol, _ROUNDING * np.finfo(products.dtype).eps * largest / l1)
     excess = _excess(products.copy(), l1, weights, own)
     sets = _Sets(n_targets, start).joined(excess, min(_FIRST, n_atoms), least=-np.inf)

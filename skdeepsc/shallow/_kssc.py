@@ -1,12 +1,13 @@
 """KSSC: sparse self-expression in the feature space of a kernel."""
 
+import inspect
 from collections.abc import Callable
 from typing import Annotated
 
 import numpy as np
 from sklearn.metrics.pairwise import KERNEL_PARAMS, pairwise_kernels
 
-from .._compat import StrOptions
+from .._compat import VALIDATION, StrOptions
 from .._params import AnyReal, NonNegative, estimator
 from ._elastic_net import KernelAtoms
 from ._ssc import AFFINE_WEIGHT, BaseSSC
@@ -83,12 +84,30 @@ class KSSC(BaseSSC):
         return residuals
 
     def _kernels(self, a, b):
+        given = self.kernel_params or {}
         if callable(self.kernel):
-            kernel = pairwise_kernels(a, b, metric=self.kernel, **self.kernel_params or {})
+            try:
+                inspect.signature(self.kernel).bind(a[0], b[0], **given)
+            except TypeError as error:
+                raise TypeError(
+                    f"kernel must take two samples and what is in kernel_params, {given}: {error}."
+                ) from error
+            except ValueError:  # No signature is known.
+                pass
+            with VALIDATION:
+                kernel = pairwise_kernels(a, b, metric=self.kernel, **given)
+        elif given:
+            raise ValueError(
+                f"kernel_params={given} are arguments of a callable; kernel={self.kernel!r} has gamma, degree, coef0."
+            )
         else:
             params = {"gamma": self.gamma, "degree": self.degree, "coef0": self.coef0}
-            kernel = pairwise_kernels(a, b, metric=self.kernel, filter_params=True, **params)
-        return np.ascontiguousarray(kernel, dtype=self.embedding_.dtype)
+            with VALIDATION:
+                kernel = pairwise_kernels(a, b, metric=self.kernel, filter_params=True, **params)
+        kernel = np.ascontiguousarray(kernel, dtype=self.embedding_.dtype)
+        if not np.isfinite(kernel).all():
+            raise ValueError(f"kernel={self.kernel!r} gives NaN or infinite values for these samples.")
+        return kernel
 
     def _bytes_per_pair(self):
         return 24

@@ -85,5 +85,8 @@ class BaseSparseSubspaceClustering(Iterative, BaseShallowSubspaceClustering):
     def _express(self, z):
         return self._solve(z)[0]
 
+    def _denser(self):
+        return ["a larger alpha"]
+
     def _bytes_per_pair(self):
         return 0

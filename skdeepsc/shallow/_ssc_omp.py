@@ -60,6 +60,9 @@ class SSCOMP(BaseShallowSubspaceClustering):
     def _pursue(self, targets, own=None):
         return matching_pursuit(targets, self.embedding_, self.n_nonzero_coefs, self.residual_tol, own=own)
 
+    def _denser(self):
+        return ["a larger n_nonzero_coefs"]
+
     def _bytes_per_pair(self):
         return 0
 

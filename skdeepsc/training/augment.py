@@ -1,10 +1,14 @@
-"""Random changes of samples that should not change their cluster: batched, on the device, by torch's generator."""
+"""Random changes of samples that should not change their cluster: batched, on the device, by the generator of a fit."""
 
+import inspect
 import math
+from numbers import Real
 
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+from .._random import generator_for
 
 
 class RandomAugmentation(nn.Module):
@@ -87,15 +91,15 @@ class RandomAugmentation(nn.Module):
             if self.erasing:
                 x = self._erased(x)
         if self.masking:
-            x = x * (torch.rand_like(x) >= self.masking)
-        return x + self.noise * torch.randn_like(x) if self.noise else x
+            x = x * (_rand_like(x) >= self.masking)
+        return x + self.noise * torch.randn_like(x, generator=generator_for(x.device)) if self.noise else x
 
     def _warped(self, x):
         """Images under a rotation, shear, scaling and shift each, continued by their border."""
         angle = math.radians(self.rotation) * _signed(x)
         cos, sin = angle.cos(), angle.sin()
         size = 1 + self.scale * _signed(x)
-        mirror = torch.where(torch.rand_like(size) < 0.5, -1.0, 1.0) if self.flip else torch.ones_like(size)
+        mirror = 1 - 2 * (_rand_like(size) < 0.5).to(x.dtype) if self.flip else torch.ones_like(size)
         shear = self.shear * _signed(x)
         shift = 2 * self.shift * _signed(x, 2)
         maps = torch.stack(
@@ -111,15 +115,15 @@ class RandomAugmentation(nn.Module):
     def _lights(self, x):
         """Factors of the pixels of each image, the exponentials of a plane."""
         down, right, level = (self.light * _signed(x, 1, 1, 1) for _ in range(3))
-        rows, columns = (torch.linspace(-1, 1, length, device=x.device) for length in x.shape[2:])
+        rows, columns = (torch.linspace(-1, 1, length, device=x.device, dtype=x.dtype) for length in x.shape[2:])
         return torch.exp(level + down * rows[:, None] + right * columns)
 
     def _erased(self, x):
         """Images with a rectangle of random size and place set to the image's mean."""
         inside = torch.ones_like(x[:, :1], dtype=torch.bool)
         for length, as_axis in ((x.shape[2], (-1, 1)), (x.shape[3], (1, -1))):
-            side = self.erasing * length * torch.rand_like(x[:, :1, :1, :1])
-            start = (length - side) * torch.rand_like(side)
+            side = self.erasing * length * _rand_like(x[:, :1, :1, :1])
+            start = (length - side) * _rand_like(side)
             place = torch.arange(length, device=x.device).view(as_axis)
             inside = inside & (place >= start) & (place < start + side)
         return torch.where(inside, x.mean((1, 2, 3), keepdim=True), x)
@@ -127,7 +131,12 @@ class RandomAugmentation(nn.Module):
 
 def _signed(x, *shape):
     """Uniform random numbers in [-1, 1], `shape` of them for each sample."""
-    return 2 * torch.rand(len(x), *shape, device=x.device) - 1
+    drawn = torch.rand(len(x), *shape, device=x.device, dtype=x.dtype, generator=generator_for(x.device))
+    return 2 * drawn - 1
+
+
+def _rand_like(x):
+    return torch.rand_like(x, generator=generator_for(x.device))
 
 
 # Changes that leave the class of such samples alone.
@@ -159,6 +168,13 @@ def as_augmentation(augment, image_shape):
     if augment is None or callable(augment):
         return augment
     settings = POLICIES[augment] if isinstance(augment, str) else augment
+    known = inspect.signature(RandomAugmentation).parameters
+    for name, value in settings.items():
+        if name not in known or not isinstance(value, Real) or not 0 <= value < math.inf:
+            raise TypeError(
+                f"augment must hold settings of RandomAugmentation, which are {', '.join(known)}, and numbers "
+                f"from 0; got {name!r}: {value!r}."
+            )
     only_images = sorted(name for name, value in settings.items() if value and name not in ("noise", "masking"))
     if len(image_shape) == 1 and only_images:
         raise ValueError(

@@ -6,6 +6,7 @@ import torch
 
 from .._input import row_blocks
 from .._memory import available_bytes
+from .._random import generator_for
 
 # Share of the free memory of a device that samples may take as a whole.
 _MEMORY_SHARE = 0.25
@@ -16,9 +17,12 @@ def resolve_device(device: str | torch.device) -> torch.device:
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError) as error:
+        found = torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ValueError(f"device={device!r} cannot be used here: {error}") from error
+    if found.type == "meta":
+        raise ValueError("device='meta' computes nothing: choose 'cpu', 'cuda' or 'auto'.")
+    return found
 
 
 def to_device(samples, device):
@@ -95,7 +99,7 @@ class Batches:
         On the device already, or on the way to it.
     batch_size : int
         Samples in a batch. At least n_samples: one batch that is `samples` itself, in order, without a copy. Else the
-        rows are shuffled by torch's generator in each epoch; the last batch may be smaller.
+        rows are shuffled by the fit's generator in each epoch; the last batch may be smaller.
     group : ProcessGroup or None, default=None
         Processes that share out the rows of each batch; this one's are handed out.
     """
@@ -111,14 +115,15 @@ class Batches:
 
     def __iter__(self):
         if self.group is not None:  # Layers that draw have drawn for different numbers of rows.
-            torch.set_rng_state(self.group.agree(torch.get_rng_state()))
+            generator = generator_for("cpu") or torch.default_generator
+            generator.set_state(self.group.agree(generator.get_state()))
         if self.batch_size < len(self.samples):
             return self._drawn()
         own = slice(None) if self.group is None else self.group.rows(len(self.index))
         return iter([({"x": self.samples[own], "index": self.index[own]}, None)])
 
     def _drawn(self):
-        for index in torch.randperm(len(self.samples)).split(self.batch_size):
+        for index in torch.randperm(len(self.samples), generator=generator_for("cpu")).split(self.batch_size):
             index = index.to(self.samples.device)
             index = index if self.group is None else index[self.group.rows(len(index))]
             yield {"x": self.samples[index], "index": index}, None

@@ -11,6 +11,10 @@ from .batches import Batches
 from .callbacks import StopTraining
 
 
+class Diverged(FloatingPointError):
+    """Training has met numbers that are none; the message says in which phase, and what to change."""
+
+
 def run_phase(phase, network, samples, *, callbacks=(), device="cpu", verbose=0, group=None):
     """Train `network` in place for one phase and return its history, one dict an epoch.
 
@@ -68,7 +72,7 @@ class Trainer(NeuralNet):
 
     def __init__(self, module, phase, **kwargs):
         self.phase = phase
-        self.term_names_ = ()
+        self.term_names_, self.last_terms_ = (), {}
         super().__init__(
             module,
             criterion=object,  # The costs are the phase's.
@@ -105,14 +109,18 @@ class Trainer(NeuralNet):
         values = torch.stack([value.detach() for value in terms.values()]).tolist()
         for name, value in zip(terms, values, strict=True):
             if not math.isfinite(value):
-                raise FloatingPointError(self._diverged(name, value))
+                raise Diverged(self._blame(f"The cost {name!r} became {value}", name))
             self.history.record_batch(name, value)
+        self.last_terms_ = dict(zip(terms, values, strict=True))
         return total
 
     def on_epoch_end(self, net, **kwargs):
         """Sum what the batches recorded into one figure a term, before any callback asks for it."""
+        former = [row["train_loss"] for row in self.history[:-1] if "train_loss" in row]
         for name in (*self.term_names_, "train_loss"):
             self.history.record(name, sum(self.history[-1, "batches", :, name]))
+        # What skorch's own callbacks record, for those that keep the best epoch.
+        self.history.record("train_loss_best", self.history[-1, "train_loss"] < min(former, default=math.inf))
 
     def train_phase(self, samples):
         """Run the phase on `samples`, a tensor on the device; Ctrl-C passes through as KeyboardInterrupt."""
@@ -130,6 +138,11 @@ class Trainer(NeuralNet):
             self.fit_loop(samples)
         except StopTraining:
             pass
+        except Diverged:
+            raise
+        except (FloatingPointError, ValueError, RuntimeError) as error:
+            self._require_finite(cause=error)
+            raise
         except KeyboardInterrupt as interrupt:
             if not _raised_by_early_stopping(interrupt):
                 raise
@@ -137,13 +150,29 @@ class Trainer(NeuralNet):
             for value, learns in trainable.items():
                 value.requires_grad_(learns)
         self.notify("on_train_end", X=samples, y=None)
+        self._require_finite()
         return self
 
-    def _diverged(self, name, value):
-        epoch = len(self.history)
+    def _require_finite(self, cause=None):
+        """Refuse weights that are no numbers, whoever met them first."""
+        broken = [name for name, value in self.module.named_parameters() if not value.isfinite().all()]
+        if broken:
+            part = broken[0].split(".")[0]
+            raise Diverged(self._blame(f"Weights of the {part} became NaN or infinite")) from cause
+        if isinstance(cause, FloatingPointError):
+            raise Diverged(self._blame(f"Training met numbers that are none ({cause})")) from cause
+
+    def _blame(self, what, term=None):
+        """What happened, where, and what to change."""
+        lrs = {self.phase.lr, *self.phase.part_lrs.values()}
+        steps = ", ".join(f"{lr:g}" for lr in sorted(lrs, reverse=True))
+        last = ", ".join(f"{name!r} {value:.3g}" for name, value in self.last_terms_.items())
+        if term is None and self.last_terms_:
+            term = max(self.last_terms_, key=lambda name: abs(self.last_terms_[name]))
         return (
-            f"The cost {name!r} became {value} in phase {self.phase.name!r}, epoch {epoch}. Lower this phase's "
-            f"learning rate (now {self.phase.lr:g}) or the weight of {name!r}, and check the scale of the input."
+            f"{what} in phase {self.phase.name!r}, epoch {len(self.history)}"
+            f"{f', after costs of {last}' if last else ''}. Lower this phase's learning rate (now {steps})"
+            f"{f' or the weight of {term!r}' if term else ''}, and check the scale of the input."
         )
 
 

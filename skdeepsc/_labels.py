@@ -1,0 +1,47 @@
+"""Labels as they come in: one for each sample, and none of them missing."""
+
+import numpy as np
+
+
+def as_labels(name, labels, n_samples=None):
+    """Labels, any names, as an array of one axis.
+
+    Parameters
+    ----------
+    name : str
+        What they are called in messages.
+    labels : array-like of shape (n_samples,)
+    n_samples : int or None, default=None
+        How many there must be.
+
+    Returns
+    -------
+    labels : ndarray of shape (n_samples,)
+
+    Raises
+    ------
+    ValueError
+        If they are not one for each sample, or hold NaN or None.
+    """
+    labels = np.asarray(labels)
+    if labels.ndim != 1:
+        raise ValueError(f"{name} must be 1-D, one label for each sample; got shape {labels.shape}.")
+    if n_samples is not None and len(labels) != n_samples:
+        raise ValueError(f"{name} must be one label for each of {n_samples} samples; got {len(labels)}.")
+    if labels.dtype.kind == "O":
+        is_missing = any(label is None or label != label for label in labels.tolist())
+    else:
+        is_missing = labels.dtype.kind in "fcmM" and bool((labels != labels).any())
+    if is_missing:
+        raise ValueError(f"{name} holds NaN or None: every sample needs a label.")
+    return labels
+
+
+def as_pair(name, labels, other_name, other):
+    """Two labellings of the same samples, at least one."""
+    labels, other = as_labels(name, labels), as_labels(other_name, other)
+    if len(labels) != len(other) or not len(labels):
+        raise ValueError(
+            f"{name} and {other_name} must have the same length, at least 1; got {len(labels)} and {len(other)}."
+        )
+    return labels, other

@@ -1,0 +1,376 @@
+"""Nothing is silently wrong: the same labels whatever the scale, the settings of the process, and the thread."""
+
+import re
+import subprocess
+import sys
+import threading
+import warnings
+from contextlib import contextmanager
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from skorch.callbacks import Callback, Checkpoint
+
+import skdeepsc
+from skdeepsc import NCSC, DSCNet, _memory, affinity, metrics, segmentation
+from skdeepsc.datasets import make_union_of_subspaces
+from tests.estimators import DEEP, SHALLOW, make_known
+
+SHORT = {"n_clusters": 3, "autoencoder__max_epochs": 2, "max_epochs": 1, "augment": None, "random_state": 0}
+SHORT |= {"subspace_epochs": 1, "classifier_epochs": 1, "n_nonzero_coefs": 4}
+CLUSTERERS = [*DEEP, skdeepsc.SubspaceClustering, *SHALLOW]
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::skdeepsc.segmentation.DegenerateAffinityWarning"),
+    pytest.mark.filterwarnings("ignore:The classifier is collapsing"),
+    pytest.mark.filterwarnings("ignore:Pre-training has learnt hardly anything"),
+]
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return make_union_of_subspaces(45, 12, n_subspaces=3, subspace_dim=3, random_state=0)[0]
+
+
+def quick(clusterer, **params):
+    return make_known(clusterer, **SHORT).set_params(**params)
+
+
+# Scales
+
+
+@pytest.mark.parametrize("clusterer", CLUSTERERS)
+def test_labels_do_not_depend_on_the_scale_of_the_samples(clusterer, rows):
+    plain = quick(clusterer).fit(rows)
+    scales = [(np.float64, -1000), (np.float32, 100), (np.float64, 1000), (np.float64, -100), (np.float32, -100)]
+    for dtype, exponent in scales[: 2 if clusterer in DEEP else None]:
+        scaled = np.ldexp(rows, exponent).astype(dtype)
+        fitted = quick(clusterer).fit(scaled)
+        assert np.array_equal(fitted.labels_, plain.labels_), (dtype, exponent)
+        assert np.array_equal(fitted.predict(scaled), plain.predict(rows)), (dtype, exponent)
+
+
+def test_decoded_samples_are_in_the_units_of_extreme_training_data(rows):
+    encoder = skdeepsc.AutoEncoder(max_epochs=2, random_state=0)
+    rebuilt = [encoder.fit(X).inverse_transform(encoder.transform(X)) for X in (rows, np.ldexp(rows, -700))]
+    np.testing.assert_array_equal(np.ldexp(rebuilt[1], 700), rebuilt[0])
+
+
+def test_a_rounding_error_is_no_direction(rows):
+    for scale in (1e-30, 1.0, 1e30):
+        level = np.full((45, 12), scale * 0.1, dtype=np.float32)
+        assert not skdeepsc.EDSC(2, normalization="centered").fit(level).embedding_.any()
+
+
+@pytest.mark.parametrize("factor", [1e-300, 1e-200, 1e200, 1e307])
+def test_graphs_and_coefficients_have_no_scale(factor):
+    coef = np.kron(np.eye(3), np.ones((5, 5))) - np.eye(15)
+    truth = np.repeat(range(3), 5)
+    for graph in (coef * factor, sparse.csr_array(coef * factor)):
+        assert metrics.clustering_accuracy_score(truth, segmentation.spectral_labels(graph, 3, random_state=0)) == 1
+        assert segmentation.normalized_cut(graph, truth) == 0
+        for name in ("scaled", "row_normalized", "top"):
+            found, plain = (affinity.compute_affinity(c, name) for c in (graph, coef))
+            assert abs(found - plain).max() <= 1e-15
+
+
+# Numbers that are none
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 1j, "x"])
+@pytest.mark.parametrize("name", affinity.__all__)
+def test_coefficients_that_are_no_numbers_are_refused(name, bad):
+    coef = np.ones((4, 4), dtype=object if bad == "x" else type(bad))
+    coef[2, 1] = bad
+    arguments = {"enhanced_affinity": (coef, 2), "affinity_from_top": (np.zeros((4, 4), int), coef)}
+    with pytest.raises(ValueError, match=r"coef|NaN|infinit|[Cc]omplex|could not convert"):
+        getattr(affinity, name)(*arguments.get(name, (coef,)))
+
+
+def test_labels_and_scores_that_are_no_numbers_are_refused():
+    graph, coef, missing = np.ones((3, 3)), np.full((3, 3), np.nan), [0, np.nan, 1]
+    for call in (
+        lambda: metrics.clustering_accuracy_score(missing, [0, 1, 1]),
+        lambda: metrics.purity_score([0, 1, 1], [None, 1, 1]),
+        lambda: metrics.subspace_preserving_error(coef, [0, 1, 1]),
+        lambda: metrics.expression_residual(coef, graph),
+        lambda: segmentation.normalized_cut(graph, missing),
+        lambda: segmentation.edge_information(graph, missing),
+        lambda: segmentation.match_labels(missing, [0, 1, 1]),
+    ):
+        with pytest.raises(ValueError, match="NaN"):
+            call()
+    scorer = metrics.make_labels_scorer(lambda features, labels: np.nan, needs_y=False)
+    with pytest.raises(ValueError, match="is nan"):
+        scorer(skdeepsc.EDSC(2, random_state=0).fit(np.eye(6)), np.eye(6))
+
+
+class Poison(Callback):
+    """NaN in a weight at the end of an epoch."""
+
+    def __init__(self, phase, epoch):
+        self.phase, self.epoch = phase, epoch
+
+    def on_epoch_end(self, net, **kwargs):
+        if (net.phase.name, len(net.history)) == (self.phase, self.epoch):
+            with torch.no_grad():
+                next(net.module_.encoder.parameters()).fill_(torch.nan)
+
+
+@pytest.mark.parametrize("epoch", [1, 2])
+@pytest.mark.parametrize(("clusterer", "phase"), [(DSCNet, "finetune"), (NCSC, "joint")])
+def test_weights_that_turn_nan_end_the_fit_and_phase_terms_and_step_are_named(clusterer, phase, epoch, rows):
+    broken = quick(clusterer, max_epochs=2, lr=3e-3, callbacks=[Poison(phase, epoch)])
+    wanted = rf"encoder became NaN .* phase '{phase}', epoch 2, after costs of 'reconstruction' .*rate \(now 0.003"
+    with pytest.raises(FloatingPointError, match=wanted):
+        broken.fit(rows)
+
+
+# Parameters and inputs
+
+
+BAD_PARAMETERS = [
+    (DSCNet, "channels", {"autoencoder__channels": (0,), "image_shape": (3, 4)}),
+    (DSCNet, "channels", {"autoencoder__channels": (), "image_shape": (3, 4)}),
+    (DSCNet, "kernel_sizes", {"autoencoder__kernel_sizes": ("3",), "image_shape": (3, 4)}),
+    (DSCNet, "hidden_sizes", {"autoencoder__hidden_sizes": (2.5, 2)}),
+    (DSCNet, "network", {"autoencoder__network": lambda: None}),
+    (DSCNet, "image_shape", {"image_shape": (-3, -4)}),
+    (DSCNet, "image_shape", {"image_shape": (3.0, 4.0)}),
+    (DSCNet, "device", {"device": "meta"}),
+    (DSCNet, "callbacks", {"callbacks": ["EarlyStopping"]}),
+    (DSCNet, "memory", {"memory": ""}),
+    (DSCNet, "memory", {"memory": "/dev/null/cache"}),
+    (DSCNet, "nope", {"affinity_params": {"nope": 1}}),
+    (DSCNet, "n_coefs", {"affinity_params": {"n_coefs": 0}}),
+    (DSCNet, "keep", {"affinity": "enhanced", "affinity_params": {"keep": -1}}),
+    (DSCNet, "affinity", {"affinity": lambda coef: coef[:3, :3]}),
+    (NCSC, "positive_threshold", {"positive_threshold": (2, 3)}),
+    (NCSC, "negative_threshold", {"negative_threshold": []}),
+    (skdeepsc.DSCSC, "augment", {"augment": {"nope": 1}}),
+    (skdeepsc.KSSC, "kernel_params", {"kernel_params": {"nope": 1}}),
+    (skdeepsc.KSSC, "kernel", {"kernel": lambda a, b: np.nan}),
+    (skdeepsc.SSC, "norm", {"affinity_params": {"norm": "l7"}}),
+    (skdeepsc.SSC, "n_jobs", {"n_jobs": 0}),
+    (skdeepsc.SubspaceClustering, "views", {"views": [("a", StandardScaler)]}),
+    (skdeepsc.SubspaceClustering, "'mine'", {"views": [("mine", FunctionTransformer(sparse.csr_array))]}),
+    (skdeepsc.SubspaceClustering, "subspace_dims", {"subspace_dims": ["a"]}),
+    (skdeepsc.Scattering, "image_size", {"image_size": 1}),
+]
+
+
+@pytest.mark.parametrize(("cls", "name", "params"), BAD_PARAMETERS)
+def test_a_parameter_that_cannot_be_is_named(cls, name, params, rows):
+    with pytest.raises((TypeError, ValueError), match=name):
+        quick(cls, **params).fit(rows)
+
+
+@pytest.mark.parametrize("cls", [skdeepsc.SSC, skdeepsc.AutoEncoder])
+def test_what_holds_no_numbers_is_refused_in_a_sentence(cls, rows):
+    for X, message in (
+        (np.ma.masked_array(rows, mask=rows > 0.5), "masked"),
+        (np.abs(rows).astype("datetime64[s]"), "dates"),
+        (pd.DataFrame({"a": pd.to_datetime(range(9)), "b": range(9)}), "dates"),
+        (torch.empty(9, 3, device="meta"), "meta"),
+        (torch.tensor(rows).to_sparse(), "to_dense"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=message):
+            quick(cls).fit(X)
+    assert quick(cls).fit(np.ma.masked_array(rows, mask=False))
+
+
+@pytest.mark.parametrize(
+    ("cls", "params"),
+    [
+        (skdeepsc.KSSC, {"kernel": "linear", "normalization": "none", "gamma": 1e-9}),
+        (skdeepsc.EnSC, {"alpha": 1.0, "normalization": "centered"}),
+        (DSCNet, {"n_neighbors": 30, "n_clusters": 7}),
+    ],
+)
+def test_a_fitted_model_keeps_the_parameters_of_its_fit(cls, params, rows):
+    fitted = quick(cls).fit(rows)
+    before = fitted.predict(rows), fitted.predict_proba(rows)
+    fitted.set_params(**params)
+    np.testing.assert_array_equal(fitted.predict(rows), before[0])
+    np.testing.assert_array_equal(fitted.predict_proba(rows), before[1])
+
+
+# The process
+
+
+@contextmanager
+def default_dtype(dtype):
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+@contextmanager
+def loud():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for category in (segmentation.DegenerateAffinityWarning, ConvergenceWarning):
+            warnings.simplefilter("ignore", category)
+        yield
+
+
+@contextmanager
+def default_device():
+    torch.set_default_device("meta")
+    try:
+        yield
+    finally:
+        torch.set_default_device(None)
+
+
+SETTINGS = {
+    "default dtype": lambda: default_dtype(torch.float64),
+    "half": lambda: default_dtype(torch.bfloat16),
+    "default device": default_device,
+    "inference": torch.inference_mode,
+    "autocast": lambda: torch.autocast("cpu", dtype=torch.bfloat16),
+    "errors of numpy": lambda: np.errstate(all="raise"),
+    "warnings are errors": loud,
+}
+DRAWING = [
+    quick(NCSC, batch_size=20),
+    quick(skdeepsc.PSSC, variant="paper"),
+    quick(skdeepsc.DSCSC, augment="digits", image_shape=(3, 4), autoencoder__channels=(4,)),
+    quick(skdeepsc.Contrastive, augment="rows"),
+    quick(skdeepsc.SSC),
+]
+
+
+def learnt(estimator, X):
+    """What a fit has found, and what follows from it."""
+    fitted = clone(estimator).fit(X)
+    found = fitted.transform(X) if hasattr(fitted, "transform") else fitted.predict_proba(X)
+    return [found, *(getattr(fitted, name) for name in ("labels_", "embedding_") if hasattr(fitted, name))]
+
+
+def assert_same(found, wanted):
+    assert len(found) == len(wanted)
+    for one, other in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("estimator", DRAWING, ids=lambda estimator: type(estimator).__name__)
+def test_settings_of_the_process_change_nothing(estimator, rows):
+    usual = learnt(estimator, rows)
+    for setting in SETTINGS.values():
+        with setting():
+            found = learnt(estimator, rows)
+        assert_same(found, usual)
+
+
+def states():
+    cudnn = torch.backends.cudnn
+    return [
+        torch.get_rng_state().tolist(),
+        np.random.get_state()[1].tolist(),
+        (cudnn.enabled, cudnn.benchmark, cudnn.deterministic),
+        list(map(str, warnings.filters)),
+    ]
+
+
+def test_fits_in_threads_are_those_alone_and_leave_the_process_as_it_was(rows):
+    dropout = torch.nn.Module()
+    dropout.encoder = torch.nn.Sequential(torch.nn.Linear(12, 6), torch.nn.Dropout(0.3))
+    dropout.decoder = torch.nn.Linear(6, 12)
+    estimators = [*DRAWING, quick(DSCNet, autoencoder__network=dropout)]
+    alone, together, before = [learnt(estimator, rows) for estimator in estimators], {}, states()
+
+    def fit(number, estimator):
+        together[number] = learnt(estimator, rows)
+
+    for _ in range(2):
+        threads = [threading.Thread(target=fit, args=pair) for pair in enumerate(estimators)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for number, wanted in enumerate(alone):
+            assert_same(together.pop(number), wanted)
+    assert states() == before
+
+
+def test_python_without_docstrings_clusters():
+    code = "from skdeepsc import SSC; print(SSC(2).fit([[0, 1], [1, 0], [1, 1]]).labels_.shape, SSC(2))"
+    run = subprocess.run(
+        [sys.executable, "-OO", "-W", "ignore", "-c", code], check=True, capture_output=True, text=True
+    )
+    assert run.stdout == "(3,) SSC(n_clusters=2)\n"
+
+
+def test_a_checkpoint_keeps_the_best_epoch_of_a_phase(tmp_path, rows):
+    keep = Checkpoint(monitor="train_loss_best", dirname=tmp_path)
+    fitted = quick(DSCNet, max_epochs=3, callbacks=[keep]).fit(rows)
+    assert (tmp_path / "params.pt").exists()
+    assert "train_loss_best" not in fitted.history_[-1]
+
+
+# Memory
+
+
+@pytest.mark.parametrize("kind", ["v1", "v2"])
+def test_limits_of_containers_count(kind, monkeypatch, tmp_path):
+    root, own = (tmp_path / "memory", "4:memory:/job/step") if kind == "v1" else (tmp_path, "0::/job/step")
+    limit, used, spare = _memory._CGROUP_FILES[kind]
+    (root / "job/step").mkdir(parents=True)
+    (root / "job" / limit).write_text("1000000\n")  # That of a group above counts, too.
+    (root / "job" / used).write_text("700000\n")
+    (root / "job/memory.stat").write_text(f"anon 5\n{spare} 200000\n")
+    (root / "job/step" / limit).write_text("max\n" if kind == "v2" else str(2**63 - 4096))
+    (tmp_path / "own").write_text(own + "\n")
+    monkeypatch.setattr(_memory, "_CGROUPS", tmp_path)
+    monkeypatch.setattr(_memory, "_OWN_CGROUPS", tmp_path / "own")
+    assert _memory.available_bytes("cpu") == 500_000
+
+
+def test_a_limit_of_the_address_space_counts(monkeypatch):
+    resource = pytest.importorskip("resource")
+    pages = int(_memory._text("/proc/self/statm").split()[0])
+    limit = pages * resource.getpagesize() + 2**24
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (limit, limit))
+    assert _memory.available_bytes("cpu") <= 2**24
+
+
+def test_all_pairs_of_a_view_are_refused_before_they_are_made(monkeypatch, rows):
+    monkeypatch.setattr(_memory, "available_bytes", lambda device: 10_000)
+    with pytest.raises(MemoryError, match=r"45 samples of 12 features, the view 'pixels', .*subsample=22"):
+        skdeepsc.SubspaceClustering(3, subsample=None).fit(rows)
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError("Unable to allocate"), RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 GB")]
+)
+def test_a_failing_allocation_says_what_would_fit(error, monkeypatch, rows):
+    def fail(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr("skdeepsc.deep._base.graphs_by_dim", fail)
+    with pytest.raises(MemoryError, match=r"llocat.* subsample=22"):
+        quick(DSCNet).fit(rows)
+
+
+# Warnings
+
+
+def test_a_warning_names_parameters_that_there_are_and_the_users_line(rows):
+    X = np.vstack([rows[:20], np.zeros((2, 12))])
+    for estimator, named in ((quick(skdeepsc.SSC), "a larger alpha"), (quick(skdeepsc.EDSC), "smaller subspace_dim")):
+        with pytest.warns(segmentation.DegenerateAffinityWarning) as caught:
+            estimator.fit(X)
+        assert {warning.filename for warning in caught} == {__file__}
+        (message,) = {str(warning.message) for warning in caught if "no affinity" in str(warning.message)}
+        assert named in message
+        for name in re.findall(r"larger (\w+)|smaller (\w+)", message.replace("n_coefs in ", "")):
+            assert "".join(name) in estimator.get_params(), message
