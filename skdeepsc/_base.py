@@ -144,8 +144,11 @@ class BaseSubspaceClustering(CallbackSupportMixin, ClusterMixin, Randomized):
         """Choose the rows that are clustered: all of them."""
         self._check_n_clusters(n_samples, f"n_samples = {n_samples}")
 
+    def _least_clusters(self):
+        return self.n_clusters
+
     def _check_n_clusters(self, n_rows, sizes):
-        if self.n_clusters > n_rows:
+        if self._least_clusters() > n_rows:
             raise ValueError(
                 f"n_clusters={self.n_clusters} must not be larger than the number of samples to cluster: {sizes}."
             )
@@ -237,7 +240,7 @@ class BaseGraphClustering(BaseSubspaceClustering):
         """Compare what matrices of pairs need with the memory there is."""
 
     def _way_out(self, n_samples):
-        n_rows = max(self.n_clusters, min(5000, len(self.sample_indices_) // 2))
+        n_rows = max(self._least_clusters(), min(5000, len(self.sample_indices_) // 2))
         return f"Cluster a random part and label the rest as predict does: subsample={n_rows}."
 
     def _rows(self, samples):

@@ -46,6 +46,8 @@ Epochs = Annotated[int, Interval(Integral, 0, None, closed="left")]
 
 # Parameters that change how an answer is computed, and not the answer.
 _HOW_NOT_WHAT = {"n_jobs", "block_size", "verbose"}
+# Parameters that nothing but a fit asks for; they may hold the user's own code.
+_OF_THE_FIT_ALONE = {"callbacks", "memory", "network", "init"}
 
 Method = TypeVar("Method", bound=Callable)
 
@@ -62,7 +64,11 @@ class Estimator(BaseEstimator):
     """Base of all that has parameters, each class of which is decorated by :func:`estimator`."""
 
     def __getstate__(self):
-        return {**super().__getstate__(), _VERSION_KEY: __version__}
+        state = super().__getstate__()
+        if "_fitted_params" in state:  # Those that have been changed since: the others are in the state anyway.
+            changed = {name: value for name, value in state["_fitted_params"].items() if value is not state[name]}
+            state = {**state, "_fitted_params": changed}
+        return {**state, _VERSION_KEY: __version__}
 
     def __setstate__(self, state):
         state = dict(state)
@@ -70,6 +76,13 @@ class Estimator(BaseEstimator):
         if version != __version__:
             warn_user(OtherVersionWarning(type(self).__name__, __version__, version))
         super().__setstate__(state)
+        if "_fitted_params" in state:
+            self._fitted_params = self._params_to_keep() | state["_fitted_params"]
+
+    def _params_to_keep(self):
+        """Parameters under which a fitted estimator answers."""
+        params = self.get_params(deep=False)
+        return {name: value for name, value in params.items() if name not in _HOW_NOT_WHAT | _OF_THE_FIT_ALONE}
 
     def _settings(self):
         """A context of usual settings, for a fit and an answer, whatever the process has set."""
@@ -107,7 +120,7 @@ def fits(method: Method) -> Method:
         begun = set(vars(draft)) - former
         with draft._settings():
             answer = learn(draft, *args, **kwargs)
-        draft._fitted_params = draft.get_params(deep=False)
+        draft._fitted_params = draft._params_to_keep()
         draft._learnt = frozenset(vars(draft)) - begun | {"_learnt"}
         self.__dict__ = vars(draft)
         return self if answer is draft else answer
@@ -121,8 +134,7 @@ def answers(method: Method) -> Method:
     @functools.wraps(method)
     def answer(self, *args, **kwargs):
         fitted = twin(self)
-        params = vars(self).get("_fitted_params", {})
-        vars(fitted).update({name: value for name, value in params.items() if name not in _HOW_NOT_WHAT})
+        vars(fitted).update(vars(self).get("_fitted_params", {}))
         with fitted._settings():
             return method(fitted, *args, **kwargs)
 

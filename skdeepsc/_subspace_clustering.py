@@ -220,9 +220,8 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         most = MOST_FREEDOM * len(path.scores)
         return sorted({min(freedom, most) for freedom in _FREEDOMS})
 
-    def _check_n_clusters(self, n_rows, sizes):
-        if self.n_clusters != "auto":
-            super()._check_n_clusters(n_rows, sizes)
+    def _least_clusters(self):
+        return 1 if self.n_clusters == "auto" else self.n_clusters
 
     # The views
 

@@ -295,7 +295,11 @@ def test_flat_rows_stay_flat(images):
         (np.zeros((5, 2, 2, 2, 2)), {}, "Images must have shape"),
         (np.zeros((5, 4, 9)), {"image_shape": (6, 6)}, r"X holds images of shape \(1, 4, 9\)"),
         (np.zeros((0, 4, 4)), {}, "Found array with 0 sample"),
-        (np.zeros((9, 4, 4)), {"autoencoder__kernel_sizes": (-1,)}, "must be odd"),
+        (
+            np.zeros((9, 4, 4)),
+            {"autoencoder__kernel_sizes": (-1,)},
+            "kernel_sizes must hold one or more positive integers",
+        ),
         (np.full((5, 4), np.nan), {}, "Input X contains NaN"),
         (np.zeros((1, 4)), {}, "1 sample"),
         (np.zeros((9, 4)), {"autoencoder__network": "conv"}, "needs images"),

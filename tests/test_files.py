@@ -301,7 +301,7 @@ def planted(saved, change):
         (lambda name, params, fitted, arrays: fitted.update(predict=1), "no attribute predict"),
         (lambda name, params, fitted, arrays: fitted.update(__class__=1), "no attribute __class__"),
         (lambda name, params, fitted, arrays: fitted.update(a={"builder": ["Module", {}]}), "network of the kind 'Mod"),
-        (lambda name, params, fitted, arrays: fitted.update(a={"atoms": ["elastic_net", 1]}), "atoms of the kind"),
+        (lambda name, params, fitted, arrays: fitted.update(a={"made": ["elastic_net", 1]}), "a part of the kind"),
         (
             lambda name, params, fitted, arrays: fitted["network_"]["network"][0]["SubspaceNetwork"].update(
                 augment={"Hook": {}}

@@ -23,8 +23,12 @@ from .._params import Estimator
 # Where estimators live that are not public names of the package itself.
 _PARTS = {"RidgeSolver": "skdeepsc.deep", "TrainedSolver": "skdeepsc.deep"}
 _SCIKIT_LEARN = {cls.__name__: cls for cls in (FrozenEstimator, FunctionTransformer, Pipeline)}
-# Other classes of the package in fitted attributes, and the arguments that make them.
-_ATOMS = {"RowAtoms": "atoms", "KernelAtoms": "kernel"}
+# Other classes of the package in fitted attributes, where they live, and the arguments that make them.
+_MADE_OF = {
+    "RowAtoms": ("skdeepsc.shallow._elastic_net", ("atoms",)),
+    "KernelAtoms": ("skdeepsc.shallow._elastic_net", ("kernel",)),
+    "Scaling": ("skdeepsc.shallow._base", ("normalization", "dtype", "exponent", "mean")),
+}
 # Auto-encoders that may be a parameter.
 _NETWORKS = ("ConvAutoEncoder", "DenseAutoEncoder", "ResidualAutoEncoder")
 _SPARSE = {cls.__name__: cls for cls in (sparse.csr_array, sparse.csr_matrix, sparse.csc_array, sparse.csc_matrix)}
@@ -102,6 +106,9 @@ class Writer:
         self.arrays[name] = stored
         return name
 
+    def _dtype(self, value, path):
+        return value.name
+
     def _scalar(self, value, path):
         return self._array(np.asarray(value), path)
 
@@ -131,9 +138,9 @@ class Writer:
                 (params if name in names else fitted)[name] = self.write(part, here)
         return [type(value).__name__, params, fitted]
 
-    def _atoms(self, value, path):
+    def _made(self, value, path):
         kind = type(value).__name__
-        return [kind, self.write(getattr(value, _ATOMS[kind]), _join(path, _ATOMS[kind]))]
+        return [kind, *(self.write(getattr(value, name), _join(path, name)) for name in _MADE_OF[kind][1])]
 
     def _skops(self, value, path):
         skops = _skops(f"{path} is a {type(value).__name__}, which is written")
@@ -215,6 +222,11 @@ class Reader:
         self.unread.discard(name)
         return self.arrays[name].transpose(np.argsort(axes).tolist())
 
+    def _dtype(self, content):
+        if content not in _DTYPES:
+            raise ValueError(f"it has a dtype {content!r}")
+        return np.dtype(content)
+
     def _scalar(self, content):
         return self._array(content)[()]
 
@@ -255,11 +267,11 @@ class Reader:
             vars(estimator).update(state)
         return estimator
 
-    def _atoms(self, content):
-        kind, atoms = content
-        if kind not in _ATOMS:
-            raise ValueError(f"it has atoms of the kind {kind!r}")
-        return getattr(import_module("skdeepsc.shallow._elastic_net"), kind)(self.read(atoms))
+    def _made(self, content):
+        kind, *parts = content
+        if kind not in _MADE_OF:
+            raise ValueError(f"it has a part of the kind {kind!r}")
+        return getattr(import_module(_MADE_OF[kind][0]), kind)(*map(self.read, parts))
 
     def _skops(self, content):
         skops = _skops("it has an estimator of scikit-learn's, which is read")
@@ -324,7 +336,8 @@ _FORMS = (
     (lambda value: type(value) in _SPARSE.values(), "sparse"),
     (lambda value: type(value) is np.random.RandomState, "random_state"),
     (_is_own_estimator, "estimator"),
-    (lambda value: type(value).__module__ == "skdeepsc.shallow._elastic_net", "atoms"),
+    (lambda value: type(value).__module__ == _MADE_OF.get(type(value).__name__, "-")[0], "made"),
+    (lambda value: isinstance(value, np.dtype), "dtype"),
     (lambda value: hasattr(value, "get_params") and type(value).__module__.startswith("sklearn."), "skops"),
     (lambda value: _is_torch(value, "device"), "device"),
     (_is_builder, "builder"),

@@ -65,8 +65,6 @@ class EDSC(BaseShallowSubspaceClustering):
     >>> clustering = EDSC(3, random_state=0).fit(X)
     >>> clustering_accuracy_score(y, clustering.labels_)
     1.0
-    >>> clustering.subspace_dim_
-    4
     >>> clustering.predict(X[:5]).shape
     (5,)
     """
