@@ -1,4 +1,4 @@
-# make demo   cluster the handwritten digits that come with scikit-learn
+# make demo   cluster the handwritten digits that come with scikit-learn, as arrays and as a folder of pictures
 # make test   run the tests
 # make lint   check style and types
 # make stress look for inputs, parameters and orders of calls that break something; EXAMPLES=300 of each clusterer
@@ -15,6 +15,7 @@ RUN := $(VENV)/bin/python
 
 demo: $(VENV)/installed
 	$(RUN) examples/plot_digits.py
+	$(RUN) examples/folder_of_pictures.py
 
 test: $(VENV)/installed
 	$(RUN) -m pytest --numprocesses 2 --dist worksteal

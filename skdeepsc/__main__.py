@@ -23,6 +23,8 @@ _EXAMPLES = """\
 examples:
   skdeepsc photos -k 12                 writes photos-clusters/report.html and more
   skdeepsc photos -k 12 --copy          and copies the pictures, a folder for each cluster
+  skdeepsc photos -k auto               chooses the number
+  skdeepsc more --predict photos-clusters/model.skdeepsc
   skdeepsc features.npy -k 5 --method SSC --out found
 """
 _REFUSED, _INTERRUPTED = 2, 130
@@ -68,7 +70,12 @@ def _parser():
     parser.add_argument(
         "source", metavar="FOLDER_OR_TABLE", type=Path, help="a folder of pictures, or .npy, .npz, .csv"
     )
-    parser.add_argument("-k", "--n-clusters", metavar="N", type=int, default=8, help="number of clusters (8)")
+    parser.add_argument(
+        "-k", "--n-clusters", metavar="N", type=_number, default=8, help='number of clusters, or "auto" (8)'
+    )
+    parser.add_argument(
+        "--predict", metavar="MODEL", type=Path, help="label by a model.skdeepsc of another run instead"
+    )
     parser.add_argument(
         "--method", default="SubspaceClustering", type=_method, help=f"one of {', '.join(_METHODS.values())}"
     )
@@ -96,6 +103,14 @@ def _method(name):
     return _METHODS[name.lower()]
 
 
+def _number(text):
+    if text == "auto":
+        return text
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f'{text!r} is no number of clusters; write 12, or "auto"')
+    return int(text)
+
+
 def _size(text):
     sides = text.lower().split("x")
     if len(sides) > 2 or not all(side.isdecimal() and int(side) > 0 for side in sides):
@@ -115,10 +130,11 @@ class _Work:
         """All steps."""
         self._check()
         with self._noted():
-            samples = self._pictures() if self.arguments.source.is_dir() else self._table()
-            clusterer = self._clustered(samples)
+            model = self._model()
+            samples = self._pictures(model) if self.arguments.source.is_dir() else self._table()
+            clusterer = self._clustered(samples) if model is None else model
             findings = self._found(clusterer, samples)
-        self._write(findings)
+        self._write(findings, clusterer)
         if self.arguments.sorting:
             self._sort(findings)
 
@@ -141,12 +157,26 @@ class _Work:
         if self.out.exists() and (not self.out.is_dir() or any(self.out.iterdir())):
             raise FileExistsError(f"{str(self.out)!r} is not an empty folder: choose another --out.")
 
-    def _pictures(self):
+    def _model(self):
+        """The model that labels, if it is given."""
+        path = self.arguments.predict
+        if path is None:
+            return None
+        model = skdeepsc.load(path)
+        if not hasattr(model, "labels_") or not hasattr(model, "predict_proba"):
+            raise ValueError(f"{str(path)!r} holds a {type(model).__name__}, which labels nothing.")
+        print(f"Labels are those of {path}, {type(model).__name__} of {len(model.labels_):,} samples.")
+        return model
+
+    def _pictures(self, model):
         from skdeepsc.datasets import load_images
 
-        wanted = self.arguments
+        wanted, size, color = self.arguments, self.arguments.size, self.arguments.color
+        if hasattr(model, "image_shape_"):  # What the model has seen decides.
+            n_channels, *size = model.image_shape_
+            size, color = tuple(size), "grey" if n_channels == 1 else "rgb"
         bunch = load_images(
-            wanted.source, wanted.size, color=wanted.color, fit=wanted.fit, n_jobs=-1, progress=_shows_bars(sys.stderr)
+            wanted.source, size, color=color, fit=wanted.fit, n_jobs=-1, progress=_shows_bars(sys.stderr)
         )
         images, names = bunch.images, bunch.filenames.tolist()
         height, width = images.shape[-2:]
@@ -175,6 +205,8 @@ class _Work:
         unknown = sorted(set(params) - set(method().get_params(deep=False)))
         if unknown:
             raise ValueError(f"{wanted.method} has no {' and no '.join(unknown)}: leave the option out.")
+        if wanted.n_clusters == "auto" and method is not skdeepsc.SubspaceClustering:
+            raise ValueError(f"-k auto is for SubspaceClustering; give {wanted.method} a number.")
         clusterer = method(wanted.n_clusters, **params)
         if _shows_bars(sys.stdout):
             from sklearn.callback import ProgressBar
@@ -183,18 +215,23 @@ class _Work:
         given = "".join(f", {name}={value!r}" for name, value in params.items())
         samples.code[:0] = [f"from skdeepsc import {wanted.method}"]
         samples.code += [
-            f"clusterer = {wanted.method}({wanted.n_clusters}{given}).fit(X)",
+            f"clusterer = {wanted.method}({wanted.n_clusters!r}{given}).fit(X)",
             "clusterer.labels_, clusterer.predict_proba(X)",
         ]
-        print(f"Clustering by {wanted.method} into {wanted.n_clusters} ...", flush=True)
+        print(f"Clustering by {wanted.method} into {_in_words(wanted.n_clusters)} ...", flush=True)
         return clusterer.fit(samples.X)
 
     def _found(self, clusterer, samples):
         from skdeepsc.report import find
 
-        return find(clusterer, samples.X, samples.names, samples.pictures, code="\n".join(samples.code))
+        if self.arguments.predict is not None:
+            path = str(self.arguments.predict)
+            samples.code[:0] = ["import skdeepsc"]
+            samples.code += [f"skdeepsc.load({path!r}).predict_proba(X)"]
+        is_fitted, code = self.arguments.predict is None, "\n".join(samples.code)
+        return find(clusterer, samples.X, samples.names, samples.pictures, is_fitted=is_fitted, code=code)
 
-    def _write(self, findings):
+    def _write(self, findings, clusterer):
         from skdeepsc.report import write_page, write_sheets, write_table
 
         findings.notes = self.notes
@@ -207,6 +244,9 @@ class _Work:
             self.done.append("sheets/")
         write_page(findings, self.out / "report.html", f"{self.arguments.source.resolve().name}, by cluster")
         self.done.append("report.html")
+        if self.arguments.predict is None:
+            skdeepsc.save(clusterer, self.out / "model.skdeepsc")
+            self.done.append("model.skdeepsc")
 
     def _sort(self, findings):
         """Bring each picture to a folder of its cluster, under its path below the source."""
@@ -230,6 +270,10 @@ class _Work:
         if issubclass(category, UserWarning):
             self.notes.append(str(message))
             print(f"Note: {message}", file=sys.stderr)
+
+
+def _in_words(n_clusters):
+    return "as many clusters as it finds" if n_clusters == "auto" else f"{n_clusters} clusters"
 
 
 class _Samples:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from skdeepsc import SSC, SSCOMP, SubspaceClustering, report
+from skdeepsc import SSC, SSCOMP, SubspaceClustering, load, report
 from skdeepsc.__main__ import main
 from skdeepsc.datasets import load_images
 from skdeepsc.datasets._images import image_files
@@ -64,7 +64,7 @@ def test_a_folder_becomes_a_table_sheets_and_a_page(folder, capsys):
     assert main([str(folder), "-k", "3", "--method", "ssc", "--copy", "--size", "9x12", "--fit", "pad"]) == 0
     said = capsys.readouterr()
     assert "Read 45 pictures as grey images of 9 x 12." in said.out
-    assert "Written to pics-clusters: clusters.csv, sheets/, report.html, clusters/." in said.out
+    assert "Written to pics-clusters: clusters.csv, sheets/, report.html, model.skdeepsc, clusters/." in said.out
     assert "Note: 1 of 46 files cannot be read" in said.err
 
     out = folder.parent / "pics-clusters"
@@ -103,6 +103,26 @@ def test_a_folder_becomes_a_table_sheets_and_a_page(folder, capsys):
     assert len(lines(folder.parent / "again/clusters.csv")) == 45
     assert main([str(folder), "-k", "2", "--method", "SSC"]) == 0
     assert (folder.parent / "pics-clusters-2/report.html").exists()
+
+
+def test_a_model_labels_other_pictures(folder, capsys):
+    assert main([str(folder), "-k", "auto", "--method", "SubspaceClustering", "--out", "first"]) == 0
+    model = load("first/model.skdeepsc")
+    assert model.n_clusters_ == max(int(line["cluster"]) for line in lines("first/clusters.csv")) + 1
+    few = folder.parent / "few"
+    few.mkdir()
+    for path in sorted((folder / "a").iterdir())[:4]:
+        Image.open(path).resize((20, 20)).save(few / path.name)
+    capsys.readouterr()
+    assert main([str(few), "--predict", "first/model.skdeepsc", "--out", "second"]) == 0
+    said = capsys.readouterr().out
+    assert "Labels are those of first/model.skdeepsc, SubspaceClustering of 45 samples." in said
+    assert "images of 8 x 8" in said
+    wanted = model.predict(load_images(few, (8, 8)).images)
+    assert [int(line["cluster"]) for line in lines("second/clusters.csv")] == wanted.tolist()
+    assert not Page((folder.parent / "second/report.html").read_text()).open
+    assert main([str(folder), "-k", "auto", "--method", "SSC", "--out", "third"]) == 2
+    assert "-k auto is for SubspaceClustering" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("how", ["link", "move"])

@@ -60,18 +60,20 @@ class Findings:
         return order[self.second_support[order] > 0][:n_samples]
 
 
-def find(clusterer, X, names=None, pictures=None, *, code="", notes=()):
-    """What a fitted clusterer has found in its training data.
+def find(clusterer, X, names=None, pictures=None, *, is_fitted=True, code="", notes=()):
+    """What a fitted clusterer has found in its training data, or says of other samples.
 
     Parameters
     ----------
     clusterer : fitted clusterer of this package
     X : array-like
-        What it was fitted on.
+        What it was fitted on, or others like them.
     names : sequence of str or None, default=None
         What samples are called; ``None``: by their numbers.
     pictures : sequence of path or ndarray, or None, default=None
         Of which sheets are made; ``None``: images of `X` if it holds any.
+    is_fitted : bool, default=True
+        Whether `X` is what it was fitted on, so that ``labels_`` are its labels; else they are those of `predict`.
     code : str, default=""
         How to do the same in Python, for the page.
     notes : sequence of str, default=()
@@ -91,8 +93,9 @@ def find(clusterer, X, names=None, pictures=None, *, code="", notes=()):
     >>> [len(members) for members in found.members] == [sum(found.cluster == k) for k in range(3)]
     True
     """
-    labels, proba = clusterer.labels_, clusterer.predict_proba(X)
-    support, rows = (proba + _links(clusterer, proba)) / 2, np.arange(len(labels))
+    proba = clusterer.predict_proba(X)
+    labels = clusterer.labels_ if is_fitted else proba.argmax(axis=1)
+    support, rows = (proba + _links(clusterer, proba)) / 2 if is_fitted else proba, np.arange(len(labels))
     others = support.copy()
     others[rows, labels] = -1.0
     second = others.argmax(axis=1)
@@ -150,8 +153,9 @@ def _typicality(clusterer, X, labels):
     samples = clusterer.transform(X) if hasattr(clusterer, "transform") else np.asarray(X)
     rows = np.asarray(samples, dtype=np.float32).reshape(len(labels), -1)
     rows = unit_rows(rows, rows.mean(axis=0))
-    means = np.array([rows[labels == cluster].mean(axis=0) for cluster in range(labels.max() + 1)])
-    return np.einsum("ij,ij->i", rows, means[labels])
+    present, which = np.unique(labels, return_inverse=True)
+    means = np.array([rows[labels == cluster].mean(axis=0) for cluster in present])
+    return np.einsum("ij,ij->i", rows, means[which])
 
 
 def _pictures(clusterer, X):
