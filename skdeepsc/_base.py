@@ -258,7 +258,11 @@ class BaseGraphClustering(BaseSubspaceClustering):
         self.labels_[rows] = row_labels
         rest = np.setdiff1d(np.arange(n_samples), rows, assume_unique=True)
         if len(rest):
-            self.labels_[rest] = self._label(samples, rest)
+            self._label_rest(samples, rest)
+
+    def _label_rest(self, samples, rest):
+        """Set the labels of the samples that were not clustered."""
+        self.labels_[rest] = self._label(samples, rest)
 
 
 @estimator

@@ -167,14 +167,23 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         return self._best_labels
 
     def _label_all(self, row_labels, samples):
-        super()._label_all(row_labels, samples)
-        self.confidence_ = np.empty(len(self.labels_))
+        self.confidence_ = np.empty(samples.shape[0])
         self.confidence_[self.sample_indices_] = self._row_confidence
-        rest = np.setdiff1d(np.arange(len(self.labels_)), self.sample_indices_)
-        if len(rest):
-            shares = self._shares(self._row_confidence.astype(np.float32)[:, None])
-            own = self._fill(shares, samples, np.empty((len(rest), self._n_found())), rest)
-            self.confidence_[rest] = own[np.arange(len(rest)), self.labels_[rest]]
+        super()._label_all(row_labels, samples)
+
+    def _label_rest(self, samples, rest):
+        """Set labels and confidence from the same votes: a view of many samples is what takes the time."""
+        membership = self._membership()
+        n_found = membership.shape[1]
+        voting = self._voting(np.hstack([membership, self._row_confidence[:, None] * membership]))
+
+        def answer(block):
+            votes = voting(block)
+            labels = votes[:, :n_found].argmax(axis=1)
+            return np.column_stack([labels, votes[np.arange(len(labels)), n_found + labels]])
+
+        found = self._fill(answer, samples, np.empty((len(rest), 2)), rest)
+        self.labels_[rest], self.confidence_[rest] = found.T
 
     # Public answers
 
@@ -331,17 +340,24 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
 
     # New rows
 
-    def _shares(self, row_weights=1.0):
+    def _shares(self):
         """Shares of the clusters in the largest positive coefficients of a sample, their sizes if it has none."""
-        n_coefs = self._n_votes
-        membership = row_weights * np.eye(self._n_found(), dtype=np.float32)[self._row_labels]
+        return self._voting(self._membership())
+
+    def _membership(self):
+        """1 where a row that was clustered is in a cluster, else 0."""
+        return np.eye(self._n_found(), dtype=np.float32)[self._row_labels]
+
+    def _voting(self, membership):
+        """A function that gives the mean of some columns over the rows that vote for each sample of a block."""
+        n_coefs, membership = self._n_votes, membership.astype(np.float32)
         membership, weights = torch.from_numpy(membership).to(self.device_), to_device(self._vote_weights, self.device_)
 
-        def shares(block):
+        def vote(block):
             features = unit_rows(self._features(self.view_, block), self._mean, self._floor)
             return _votes(torch.from_numpy(features).to(self.device_) @ weights, membership, n_coefs).cpu().numpy()
 
-        return shares
+        return vote
 
     def _by_blocks(self, function, n_rows):
         """One after the other: a view need not be safe for threads."""
@@ -401,11 +417,11 @@ def _columns(candidates):
 
 
 def _votes(coef, membership, n_coefs):
-    """Shares of the clusters in the largest positive coefficients of each row."""
+    """Mean of columns over the rows of the largest positive coefficients of each sample, over all if it has none."""
     top = coef.topk(min(n_coefs, coef.shape[1]), dim=1)
-    votes = (top.values.clamp_min(0)[..., None] * membership[top.indices]).sum(1)
-    total = votes.sum(1, keepdim=True)
-    return torch.where(total > 0, votes / total, membership.mean(0))
+    weights = top.values.clamp_min(0)
+    total = weights.sum(1, keepdim=True)
+    return torch.where(total > 0, (weights[..., None] * membership[top.indices]).sum(1) / total, membership.mean(0))
 
 
 def _takes_images(transformer):

@@ -159,6 +159,23 @@ def test_confidence_tells_right_labels_from_wrong_ones():
         assert right[surest].mean() > right.mean() + 0.02
 
 
+def test_confidence_of_the_rest_is_that_of_the_rows_that_vote_for_its_label(digits):
+    X = digits[0]
+    clustering = SubspaceClustering(5, views=["pixels"], subsample=200, random_state=0).fit(X)
+    rows, labels, confidence = clustering.sample_indices_, clustering.labels_, clustering.confidence_
+    rest = np.setdiff1d(np.arange(len(X)), rows)
+    flat = X.reshape(len(X), -1).astype(np.float32)
+    features = flat[rest] - flat[rows].mean(axis=0)
+    coef = features / np.linalg.norm(features, axis=1, keepdims=True) @ clustering._vote_weights
+    for sample, votes in zip(rest, coef, strict=True):
+        top = np.argsort(-votes)[:5]
+        weights = np.maximum(votes[top], 0)
+        own = labels[rows[top]] == labels[sample]
+        wanted = (weights * own * confidence[rows[top]]).sum() / weights.sum()
+        assert confidence[sample] == pytest.approx(wanted, abs=1e-4)
+    np.testing.assert_array_equal(labels[rest], clustering.predict(X[rest]))
+
+
 def test_the_number_of_clusters_is_chosen(digits):
     clustering = SubspaceClustering("auto", views=FIXED, random_state=0).fit(digits[0])
     assert clustering.n_clusters_ == 5
