@@ -119,7 +119,7 @@ class HasBases(LabelsByClassifier, StartsFromLabels, HasAutoEncoder):
 
     def _subspaces(self, nearest):
         """The network's part, of the first subspaces."""
-        raise NotImplementedError
+        return nearest
 
     # The objective
 
@@ -135,10 +135,10 @@ class HasBases(LabelsByClassifier, StartsFromLabels, HasAutoEncoder):
 
     # The algorithm
 
-    def _phase(self, rows, epochs):
+    def _phase(self, rows):
         watched = (CountClusters(self.n_clusters, _ADVICE, partial(self._end_epoch, rows)),)
         batch_size = self._batch_rows(len(rows))
-        return Phase("joint", self._costs, epochs, self.lr, batch_size=batch_size, callbacks=watched)
+        return Phase("joint", self._costs, self.max_epochs, self.lr, batch_size=batch_size, callbacks=watched)
 
     def _end_epoch(self, rows):
         """What follows an epoch."""
@@ -153,7 +153,7 @@ class HasBases(LabelsByClassifier, StartsFromLabels, HasAutoEncoder):
         with seeded(self._seeds["train"], self.device_, shared=self._runs_foreign_code()):
             self._build(samples)
             self._end_epoch(rows)
-            self._run(self._phase(rows, self.max_epochs), rows, progress)
+            self._run(self._phase(rows), rows, progress)
         self.bases_ = self.network_.classifier.bases.detach().cpu().numpy()
 
 

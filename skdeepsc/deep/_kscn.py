@@ -3,7 +3,6 @@
 import torch
 
 from .._params import Epochs, Positive, estimator
-from ..nn import NearestSubspace
 from ._bases import HasBases, refit
 
 
@@ -53,9 +52,6 @@ class KSCN(HasBases):
 
     max_epochs: Epochs = 10
     lr: Positive = 1e-4
-
-    def _subspaces(self, nearest):
-        return NearestSubspace(nearest.bases, nearest.mean, nearest.unit)
 
     def _subspace_cost(self, out):
         return self.gamma_subspace * (-out.logits.amax(1)).exp().sum()

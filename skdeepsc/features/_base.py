@@ -189,7 +189,7 @@ class TrainsNetwork(CallbackSupportMixin, OnDevice, TransformsImages, TakesCallb
         Returns
         -------
         X_hat : ndarray of shape (n_samples, ...), float32
-            In the units of `X`, in the shape in which the network sees it.
+            In the units of `X`, in the shape in which the network sees it; float64 where float32 cannot hold them.
         """
         check_is_fitted(self)
         return self._decode(self._latent(self._read(X, reset=False)))
