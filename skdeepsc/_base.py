@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from ._compat import CallbackSupportMixin, ClusterMixin, Interval
-from ._input import row_blocks
+from ._input import distinct_rows, first_copies, row_blocks
 from ._memory import require_memory, way_out
 from ._params import Count, Estimator, answers, estimator, fits, twin
 from ._random import Randomized, draw_rows, draw_seeds
@@ -68,7 +68,7 @@ class BaseSubspaceClustering(CallbackSupportMixin, ClusterMixin, Randomized):
         """
         samples = self._read(X)
         self._seeds = dict(zip(self._drawing, self._draw_seeds(len(self._drawing)), strict=True))
-        self._draw_rows(samples.shape[0])
+        self._draw_rows(samples)
         with way_out(self._way_out(samples.shape[0])), Progress(self, self._n_tasks(), samples) as progress:
             self._represent(samples, progress)
             with progress.task("segment"):
@@ -140,9 +140,9 @@ class BaseSubspaceClustering(CallbackSupportMixin, ClusterMixin, Randomized):
     def _draw_seeds(self, n_seeds):
         return draw_seeds(self.random_state, n_seeds)
 
-    def _draw_rows(self, n_samples):
+    def _draw_rows(self, samples):
         """Choose the rows that are clustered: all of them."""
-        self._check_n_clusters(n_samples, f"n_samples = {n_samples}")
+        self._check_n_clusters(samples.shape[0], f"n_samples = {samples.shape[0]}")
 
     def _least_clusters(self):
         return self.n_clusters
@@ -209,6 +209,9 @@ class Threaded(Estimator):
 class BaseGraphClustering(BaseSubspaceClustering):
     """A clusterer of a graph of samples, all or some of them.
 
+    Samples that equal each other are one row of the graph: a copy would express its copies and nothing else. All of
+    them get the label of the first.
+
     Parameters
     ----------
     subsample : int or None
@@ -218,7 +221,7 @@ class BaseGraphClustering(BaseSubspaceClustering):
     Attributes
     ----------
     affinity_matrix_ : ndarray or csr_array of shape (n_rows, n_rows)
-        The affinity that was clustered; n_rows is `subsample`, or n_samples if that is less.
+        The affinity that was clustered; n_rows is `subsample`, or the number of distinct samples if that is less.
     embedding_ : ndarray or CSR matrix of shape (n_rows, n_features_out)
         The rows that were clustered, as they were represented.
     sample_indices_ : ndarray of shape (n_rows,)
@@ -229,12 +232,16 @@ class BaseGraphClustering(BaseSubspaceClustering):
 
     _drawing: ClassVar[tuple[str, ...]] = ("rows", "labels")
 
-    def _draw_rows(self, n_samples):
-        """Choose the rows that are clustered, if there are enough for the clusters and the memory is."""
-        n_rows = min(self.subsample or n_samples, n_samples)
+    def _draw_rows(self, samples):
+        """Choose the rows that are clustered, no two of them equal, if there are enough and the memory is."""
+        n_samples = samples.shape[0]
+        first = first_copies(samples)
+        distinct = distinct_rows(first, self._least_clusters())
+        self._copied = first if len(distinct) < n_samples else None
+        n_rows = min(self.subsample or n_samples, len(distinct))
         self._check_n_clusters(n_rows, f"n_samples = {n_samples}, subsample={self.subsample}")
         self._check_memory(n_rows)
-        self.sample_indices_ = draw_rows(n_samples, n_rows, self._seeds["rows"])
+        self.sample_indices_ = distinct[draw_rows(len(distinct), n_rows, self._seeds["rows"])]
 
     def _check_memory(self, n_rows):
         """Compare what matrices of pairs need with the memory there is."""
@@ -242,6 +249,15 @@ class BaseGraphClustering(BaseSubspaceClustering):
     def _way_out(self, n_samples):
         n_rows = max(self._least_clusters(), min(5000, len(self.sample_indices_) // 2))
         return f"Cluster a random part and label the rest as predict does: subsample={n_rows}."
+
+    def _about_zeros(self):
+        """That some rows are zeros, if they are: no change of a parameter links them to any other."""
+        is_zero = np.asarray(abs(self.embedding_).sum(axis=1)).ravel() == 0
+        if not is_zero.any():
+            return ""
+        samples = self.sample_indices_[is_zero]
+        named = ", ".join(map(str, samples[:5])) + (", ..." if len(samples) > 5 else "")
+        return f" Samples that are zeros, as they are represented ({named}), are expressed by nothing: leave them out."
 
     def _rows(self, samples):
         """The samples that are clustered."""
@@ -256,9 +272,16 @@ class BaseGraphClustering(BaseSubspaceClustering):
         n_samples, rows = samples.shape[0], self.sample_indices_
         self.labels_ = np.zeros(n_samples, dtype=np.int64)
         self.labels_[rows] = row_labels
-        rest = np.setdiff1d(np.arange(n_samples), rows, assume_unique=True)
+        distinct = np.unique(np.arange(n_samples) if self._copied is None else self._copied)
+        rest = np.setdiff1d(distinct, rows, assume_unique=True)
         if len(rest):
             self._label_rest(samples, rest)
+        if self._copied is not None:
+            self._label_copies()
+
+    def _label_copies(self):
+        """Give equal samples what the first of them has."""
+        self.labels_ = self.labels_[self._copied]
 
     def _label_rest(self, samples, rest):
         """Set the labels of the samples that were not clustered."""
@@ -282,7 +305,7 @@ class BaseSelfExpressive(BaseGraphClustering):
     Attributes
     ----------
     coef_ : ndarray of shape (n_rows, n_rows)
-        Self-expression coefficients; row i rebuilds sample i. With `subsample`, n_rows is that, else n_samples.
+        Self-expression coefficients; row i rebuilds sample ``sample_indices_[i]`` by the others of them.
     """
 
     affinity: Affinity | Callable = "symmetric"
@@ -346,9 +369,9 @@ class BaseSelfExpressive(BaseGraphClustering):
 
     # From coefficients to labels
 
-    def _draw_rows(self, n_samples):
+    def _draw_rows(self, samples):
         check_affinity(self.affinity, self.affinity_params or {})
-        super()._draw_rows(n_samples)
+        super()._draw_rows(samples)
         self._graph = {
             "affinity": self.affinity,
             "params": dict(self.affinity_params or {}),
@@ -370,7 +393,7 @@ class BaseSelfExpressive(BaseGraphClustering):
         of_affinity = {"top": "a larger n_coefs in affinity_params", "thresholded": "a larger keep in affinity_params"}
         of_affinity["enhanced"] = "a larger keep or a smaller power in affinity_params"
         ways = [of_affinity.get(self.affinity, "") if isinstance(self.affinity, str) else "", *self._denser()]
-        return f"Try {', '.join([*filter(None, ways), 'another affinity'])}."
+        return f"Try {', '.join([*filter(None, ways), 'another affinity'])}.{self._about_zeros()}"
 
     def _denser(self):
         """Changes of the parameters with which samples have more, or larger, coefficients."""

@@ -162,7 +162,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         self.candidates_ = _columns(candidates)
 
     def _segment(self, samples):
-        with advising("Try a larger n_coefs, other subspace_dims or other views."):
+        with advising(f"Try a larger n_coefs, other subspace_dims or other views.{self._about_zeros()}"):
             warn_if_degenerate(self.affinity_matrix_, self._best_labels, self.n_clusters_)
         return self._best_labels
 
@@ -170,6 +170,10 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         self.confidence_ = np.empty(samples.shape[0])
         self.confidence_[self.sample_indices_] = self._row_confidence
         super()._label_all(row_labels, samples)
+
+    def _label_copies(self):
+        super()._label_copies()
+        self.confidence_ = self.confidence_[self._copied]
 
     def _label_rest(self, samples, rest):
         """Set labels and confidence from the same votes: a view of many samples is what takes the time."""

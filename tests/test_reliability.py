@@ -18,7 +18,8 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skorch.callbacks import Callback, Checkpoint
 
 import skdeepsc
-from skdeepsc import NCSC, DSCNet, _memory, affinity, metrics, segmentation
+from skdeepsc import NCSC, DSCNet, _input, _memory, affinity, metrics, segmentation
+from skdeepsc._input import first_copies
 from skdeepsc.datasets import make_union_of_subspaces
 from tests.estimators import DEEP, SHALLOW, make_known
 
@@ -40,6 +41,60 @@ def rows():
 
 def quick(clusterer, **params):
     return make_known(clusterer, **SHORT).set_params(**params)
+
+
+# Copies
+
+
+@pytest.mark.parametrize("clusterer", [skdeepsc.SubspaceClustering, *SHALLOW])
+@pytest.mark.parametrize("subsample", [None, 30])
+def test_copies_of_rows_change_nothing(clusterer, subsample, rows):
+    once = quick(clusterer, subsample=subsample).fit(rows)
+    thrice = quick(clusterer, subsample=subsample).fit(np.repeat(rows, 3, axis=0))
+    assert np.array_equal(thrice.labels_, np.repeat(once.labels_, 3))
+    assert np.array_equal(thrice.sample_indices_, 3 * once.sample_indices_)
+    assert np.array_equal(thrice.predict(rows), once.predict(rows))
+    if hasattr(once, "confidence_"):
+        assert np.array_equal(thrice.confidence_, np.repeat(once.confidence_, 3))
+
+
+@pytest.mark.parametrize("clusterer", DEEP)
+def test_copies_share_their_label_where_a_network_learns_from_all(clusterer, rows):
+    fitted = quick(clusterer).fit(np.tile(rows, (3, 1)))
+    assert np.array_equal(fitted.labels_, np.tile(fitted.labels_[:45], 3))
+    assert len(np.unique(fitted.labels_)) > 1
+
+
+def test_sparse_copies_change_nothing(rows):
+    often = sparse.csr_array(np.repeat(rows, 3, axis=0))
+    labels = quick(skdeepsc.SSC).fit_predict(often)
+    assert np.array_equal(labels, np.repeat(quick(skdeepsc.SSC).fit_predict(sparse.csr_array(rows)), 3))
+
+
+def test_first_copies_are_those_of_the_slow_version():
+    generator = np.random.default_rng(0)
+    for dtype in (np.uint8, np.float32, np.float64):
+        X = generator.integers(-1 if dtype != np.uint8 else 0, 2, (300, 5)).astype(dtype)
+        X[::7] *= dtype(-0.0)  # Zeros with a sign are zeros.
+        seen = {}
+        slow = [seen.setdefault(tuple((row + 0).tolist()), i) for i, row in enumerate(X)]
+        assert np.array_equal(first_copies(X), slow)
+        unsorted = sparse.csr_array((np.r_[X[:, 0], X[:, 1]], np.r_[[1] * 300, [0] * 300], np.arange(0, 601, 2)))
+        assert np.array_equal(first_copies(sparse.csr_array(X)), slow)
+        assert np.array_equal(first_copies(unsorted), first_copies(unsorted.toarray()))
+
+
+def test_rows_that_differ_in_bits_whose_keys_agree_are_not_copies(monkeypatch):
+    monkeypatch.setattr(_input, "_row_keys", lambda rows: np.zeros(rows.shape[0], dtype=np.uint64))
+    X = np.array([[1.0], [2.0], [1.0], [3.0]])
+    assert first_copies(X).tolist() == [0, 1, 0, 3]
+
+
+def test_zero_rows_are_named(rows):
+    X = rows.copy()
+    X[[4, 9]] = 0
+    with pytest.warns(segmentation.DegenerateAffinityWarning, match=r"zeros, as they are represented \(4\)"):
+        skdeepsc.SSC(3, random_state=0).fit(X)
 
 
 # Scales

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from .._compat import VALIDATION, HasMethods, StrOptions
 from .._dimension import N_COEFS, SUBSPACE_DIMS
+from .._input import distinct_rows, first_copies
 from .._params import Count, estimator
 from .._random import draw_rows
 from .._ridge import penalties_by_dim
@@ -58,14 +59,16 @@ class StartsFromLabels(TakesBatches):
         return torch.from_numpy(self._encode(self._first(samples))).to(self.device_)
 
     def _first(self, samples):
-        """Those that may get the first labels."""
-        return samples[draw_rows(len(samples), min(self.init_size, len(samples)), self._seeds["init"])]
+        """Those that may get the first labels, no two of them equal."""
+        rows = samples[draw_rows(len(samples), min(self.init_size, len(samples)), self._seeds["init"])]
+        return rows[distinct_rows(first_copies(rows), self.n_clusters)]
 
     def _batch_rows(self, n_samples):
         """Samples in a batch, such that the last one is hardly smaller than the others."""
         return n_samples if self.batch_size == "all" else math.ceil(n_samples / math.ceil(n_samples / self.batch_size))
 
-    def _draw_rows(self, n_samples):
+    def _draw_rows(self, samples):
+        n_samples = len(samples)
         sizes = f"n_samples = {n_samples}, batch_size={self.batch_size}, init_size={self.init_size}"
         self._check_n_clusters(min(n_samples, self._batch_rows(n_samples), self.init_size), sizes)
 

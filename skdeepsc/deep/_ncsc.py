@@ -321,6 +321,6 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, Expresses):
                 self.labels_ = self._label_together(samples)
         return self
 
-    def _draw_rows(self, n_samples):
-        super()._draw_rows(n_samples)
-        require_batch_memory(n_samples, self._batch_rows(n_samples), _PAIR_BYTES, self.device_)
+    def _draw_rows(self, samples):
+        super()._draw_rows(samples)
+        require_batch_memory(len(samples), self._batch_rows(len(samples)), _PAIR_BYTES, self.device_)
