@@ -238,10 +238,14 @@ class BaseGraphClustering(BaseSubspaceClustering):
         first = first_copies(samples)
         distinct = distinct_rows(first, self._least_clusters())
         self._copied = first if len(distinct) < n_samples else None
-        n_rows = min(self.subsample or n_samples, len(distinct))
+        n_rows = min(self._n_drawn() or n_samples, len(distinct))
         self._check_n_clusters(n_rows, f"n_samples = {n_samples}, subsample={self.subsample}")
         self._check_memory(n_rows)
         self.sample_indices_ = distinct[draw_rows(len(distinct), n_rows, self._seeds["rows"])]
+
+    def _n_drawn(self):
+        """The most rows that are clustered; None: all."""
+        return self.subsample
 
     def _check_memory(self, n_rows):
         """Compare what matrices of pairs need with the memory there is."""

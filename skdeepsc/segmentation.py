@@ -311,23 +311,30 @@ def choose_n_clusters(
 
 def score_labels(affinity, labellings):
     """Edge information and normalised cut of several labellings of one affinity, a list of pairs."""
-    row, col, weights = _edges(_as_graph(affinity))
-    between = [_between(row, col, weights, labels) for labels in labellings]
-    return [(_edge_information(table), _cut(table)) for table in between]
+    return [(_edge_information(table), _cut(table)) for table in _tables(affinity, labellings)]
 
 
 def relative_scores(affinity, labellings, n_clusters):
     """Scores of labellings that can be compared between graphs that keep the same number of coefficients a row.
 
-    Edge information divided by the logarithm of `n_clusters` and times the share of rows with any coefficient, so that
-    it lies in [0, 1]; normalised cut divided by `n_clusters`, where clusters without samples count as cut.
+    Each is a triple: edge information, the entropy of the shares of the clusters in all degrees, and normalised cut.
+    The first two are divided by the logarithm of `n_clusters`; information counts times the share of rows with any
+    coefficient, so that it lies in [0, 1]. Cut is divided by `n_clusters`, and clusters without samples count as cut.
     """
     expressed = affinity.sum() / affinity.shape[0]  # Rows that have coefficients sum to 1.
-    found = (len(np.unique(labels)) for labels in labellings)
-    return [
-        (expressed * information / np.log(max(n_clusters, 2)), (cut + n_clusters - n_found) / n_clusters)
-        for (information, cut), n_found in zip(score_labels(affinity, labellings), found, strict=True)
-    ]
+    unit = np.log(max(n_clusters, 2))
+    scores = []
+    for table, labels in zip(_tables(affinity, labellings), labellings, strict=True):
+        entropy = entr(table.sum(1) / (table.sum() or 1)).sum()
+        cut = (_cut(table) + n_clusters - len(np.unique(labels))) / n_clusters
+        scores.append((float(expressed * _edge_information(table) / unit), float(entropy / unit), float(cut)))
+    return scores
+
+
+def _tables(affinity, labellings):
+    """Affinity from each cluster to each, of each labelling."""
+    row, col, weights = _edges(_as_graph(affinity))
+    return [_between(row, col, weights, labels) for labels in labellings]
 
 
 def match_labels(labels: ArrayLike, reference: ArrayLike) -> np.ndarray:

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 from sklearn.datasets import load_digits
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdeepsc import Scattering
+from skdeepsc import LocalContrast, MultiscaleScattering, Scattering
 from skdeepsc.nn import ScatteringNetwork
 from skdeepsc.nn.wavelets import _morlet_wavelets
 
@@ -167,3 +168,51 @@ def test_order_one_is_the_first_part_of_order_two():
     first = Scattering(order=1, normalize=False).fit_transform(images)
     both = Scattering(order=2, normalize=False).fit_transform(images)
     np.testing.assert_allclose(first, both[:, : first.shape[1]], atol=1e-5)
+
+
+def test_symmetric_features_are_those_of_both_sides(images):
+    X, _ = images
+    plain, both = Scattering().fit(X), Scattering(symmetric=True).fit(X)
+    Z, mirrored = (plain.transform(rows) for rows in (X, X[:, :, ::-1]))
+    found, of_mirrored = (both.transform(rows) for rows in (X, X[:, :, ::-1]))
+    between = np.linalg.norm(Z - mirrored)
+    assert np.linalg.norm(StandardScaler(with_std=False).fit_transform(found - Z - mirrored)) < 0.3 * between
+    assert np.linalg.norm(found - of_mirrored) < 0.3 * between
+    np.testing.assert_allclose(both.fit_transform(X), found, atol=1e-5)
+    assert both.transform(X[:1]) == pytest.approx(found[:1], abs=1e-5)
+
+
+def test_multiscale_features_are_parts_of_unit_length(images):
+    X, _ = images
+    scattering = MultiscaleScattering(n_scales=(2, 1), image_size=None).fit(X)
+    Z = scattering.transform(X)
+    first = scattering.scatterings_[0]._n_features_out
+    np.testing.assert_allclose(np.linalg.norm(Z[:, :first], axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(Z[:, first:], axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(scattering.fit_transform(X), Z, atol=1e-5)
+    with pytest.raises(ValueError, match="n_scales must hold"):
+        MultiscaleScattering(n_scales=()).fit(X)
+
+
+def test_local_contrast_is_the_formula_and_ignores_slow_light(images):
+    X = images[0]
+    contrast = LocalContrast(sigma=1.5).fit(X)
+    v = np.log(X / X.max() + 0.02)
+    u = v - np.stack([gaussian_filter(image, 1.5, mode="nearest") for image in v])
+    s = np.sqrt(np.stack([gaussian_filter(image, 1.5, mode="nearest") for image in u**2]))
+    slow = u / (s + 0.1 * s.mean())
+    np.testing.assert_allclose(contrast.transform(X).reshape(X.shape), slow, atol=2e-3)
+    bright = X + 1  # Far from the offset, light is a factor.
+    contrast = LocalContrast().fit(bright)
+    light = np.linspace(0.5, 1, 8)[None, :, None].astype(np.float32)
+    change = np.linalg.norm(contrast.transform(bright * light) - contrast.transform(bright), axis=1)
+    assert np.median(change / np.linalg.norm(contrast.transform(bright), axis=1)) < 0.25
+
+
+def test_local_contrast_of_any_images(images):
+    assert not LocalContrast().fit_transform(np.full((4, 5, 5), 3.0)).any()
+    assert np.isfinite(LocalContrast().fit_transform(np.random.default_rng(0).normal(size=(6, 3, 5, 4)))).all()
+    X = images[0]
+    contrast = LocalContrast().fit(X)
+    np.testing.assert_allclose(contrast.transform(X), LocalContrast().fit_transform(X * 1e30), atol=1e-4)
+    np.testing.assert_array_equal(contrast.transform(X[3:4]), contrast.transform(X)[3:4])

@@ -17,6 +17,9 @@ from skorch.callbacks import Callback
 from threadpoolctl import threadpool_info
 
 from skdeepsc import AutoEncoder, Scattering, SubspaceClustering
+from skdeepsc._input import unit_rows
+from skdeepsc._self_training import self_train
+from skdeepsc._view_search import Look
 from skdeepsc.datasets import make_union_of_subspaces
 from skdeepsc.inspection import CandidatesDisplay
 from skdeepsc.metrics import clustering_accuracy_score
@@ -56,10 +59,13 @@ def test_union_of_subspaces_is_found():
 def test_the_table_says_why(fitted):
     table = fitted.candidates_
     assert len({len(column) for column in table.values()}) == 1
-    assert (np.diff(table["edge_information"]) <= 0).all()
-    assert set(table["view"]) == set(FIXED)
-    assert set(table["subspace_dim"]) == set(table["labelling_dim"]) == {1, 2, 4, 8, 16}
-    assert (fitted.view_, fitted.subspace_dim_) == (table["view"][0], table["subspace_dim"][0])
+    whitened = np.char.endswith(table["view"], ", whitened")
+    assert (np.diff(table["edge_information"][~whitened]) <= 0).all()
+    assert (np.diff(table["edge_information"][whitened][1:]) <= 0).all()
+    assert whitened[: whitened.sum()].all()
+    assert set(table["view"]) == {*FIXED, f"{fitted.view_}, whitened"}
+    assert set(table["subspace_dim"][whitened]) == {1, 2, 4, 8, 16}
+    assert (f"{fitted.view_}, whitened", fitted.subspace_dim_) == (table["view"][0], table["subspace_dim"][0])
     information = edge_information(fitted.affinity_matrix_, fitted.labels_) / np.log(5)
     assert table["edge_information"][0] == pytest.approx(information)
     assert table["normalized_cut"][0] == pytest.approx(normalized_cut(fitted.affinity_matrix_, fitted.labels_) / 5)
@@ -67,6 +73,7 @@ def test_the_table_says_why(fitted):
 
 def test_affinity_is_the_definition(digits, fitted):
     """C = H / (1 - diag H) by the inverse; the five largest of each row by sorting."""
+    fitted = clone(fitted).set_params(refine=False).fit(digits[0])
     Z = fitted.embedding_.astype(float)
     Z -= Z.mean(0)
     Z /= np.linalg.norm(Z, axis=1, keepdims=True)
@@ -161,7 +168,7 @@ def test_confidence_tells_right_labels_from_wrong_ones():
 
 def test_confidence_of_the_rest_is_that_of_the_rows_that_vote_for_its_label(digits):
     X = digits[0]
-    clustering = SubspaceClustering(5, views=["pixels"], subsample=200, random_state=0).fit(X)
+    clustering = SubspaceClustering(5, views=["pixels"], subsample=200, refine=False, random_state=0).fit(X)
     rows, labels, confidence = clustering.sample_indices_, clustering.labels_, clustering.confidence_
     rest = np.setdiff1d(np.arange(len(X)), rows)
     flat = X.reshape(len(X), -1).astype(np.float32)
@@ -334,10 +341,83 @@ def test_separate_components_are_kept_apart():
     assert adjusted_rand_score(labels, np.repeat(np.arange(15), 12)) == 1
 
 
+def test_whitening_divides_by_the_differences_along_edges(digits):
+    """The mean product of differences, edge by edge; what is whitened has its eigenvalues w as w / (w + mean w)."""
+    generator = np.random.RandomState(0)
+    look = Look.at("pixels", digits[0][:90].reshape(90, -1).astype(np.float32), "cpu")
+    affinity = look.graph(2, look.path.penalty(10), 5).affinity
+    whitened = look.whitened(affinity)
+    Z = unit_rows(look.features, look.mean, look.floor).astype(float)
+    dense = affinity.toarray()
+    slow = sum(dense[i, j] * np.outer(Z[i] - Z[j], Z[i] - Z[j]) / 2 for i in range(90) for j in range(90)) / dense.sum()
+    axes = look.path.axes.numpy().astype(float)
+    slow = axes.T @ slow @ axes
+    values, vectors = np.linalg.eigh(slow)
+    turn = axes @ vectors / np.sqrt(np.clip(values, 0, None) + values.mean())
+    probe = generator.normal(size=(5, Z.shape[1]))
+    ours = probe @ whitened.whitening.turn
+    np.testing.assert_allclose(ours @ ours.T, (probe @ turn) @ (probe @ turn).T, rtol=2e-2)
+    assert whitened.name == "pixels, whitened"
+    np.testing.assert_allclose(whitened.whitening(Z)[:, :3] ** 2 @ np.ones(3), 1, atol=1)
+    assert look.whitened(affinity * 0) is look
+
+
+def test_the_linear_classifier_is_ridge_regression():
+    generator = np.random.RandomState(0)
+    Z = unit_rows(np.repeat(np.eye(3, 6), 30, axis=0) + 0.3 * generator.normal(size=(90, 6))).astype(np.float32)
+    truth = np.repeat(range(3), 30)
+    labels = np.where(generator.uniform(size=90) < 0.2, generator.randint(3, size=90), truth)
+    halves = [(slice(0, 50), Z[:50]), (slice(50, 90), Z[50:])]
+    found, weights = self_train(lambda: iter(halves), labels, 3)
+    slow = labels
+    for _ in range(3):
+        W = np.hstack([Z, np.full((90, 1), 0.3)]).astype(float)
+        gram = W.T @ W
+        solved = np.linalg.solve(gram + 0.1 * np.trace(gram) / 7 * np.eye(7), W.T @ np.eye(3)[slow])
+        slow = (W @ solved).argmax(axis=1)
+    assert np.array_equal(found, slow)
+    np.testing.assert_allclose(weights, solved, atol=1e-4)
+    assert (found == truth).mean() > (labels == truth).mean()
+
+
+def test_a_classifier_that_would_leave_a_cluster_empty_is_not_taken():
+    Z = np.ones((20, 2), dtype=np.float32) / np.sqrt(2)
+    labels = np.r_[np.zeros(19, int), 1]
+    found, weights = self_train(lambda: [(slice(0, 20), Z)], labels, 2)
+    assert weights is None
+    assert np.array_equal(found, labels)
+
+
+def test_clusters_of_uneven_sizes_are_found():
+    data, accuracy = load_digits(), []
+    for seed in range(4):
+        generator = np.random.RandomState(seed)
+        sizes = dict(zip(generator.permutation(10)[:4], (17, 34, 85, 170), strict=True))
+        drawn = [generator.choice(np.flatnonzero(data.target == digit), size) for digit, size in sizes.items()]
+        rows = np.unique(np.concatenate(drawn))
+        found = [
+            SubspaceClustering(4, refine=refine, random_state=0).fit_predict(data.images[rows])
+            for refine in (True, False)
+        ]
+        accuracy.append([clustering_accuracy_score(data.target[rows], labels) for labels in found])
+    fair, plain = np.mean(accuracy, axis=0)
+    assert fair > 0.88
+    assert fair > plain + 0.05
+
+
+def test_views_that_are_far_behind_are_not_searched(digits, fitted):
+    table = SubspaceClustering(5, views=["scattering", "contrast"], random_state=0).fit(digits[0]).candidates_
+    assert set(table["subspace_dim"][table["view"] == "contrast"]) == {1, 4, 16}
+    assert set(table["subspace_dim"][table["view"] == "scattering"]) == {1, 2, 4, 8, 16}
+
+
 def test_errors_say_what_to_do(digits):
     images = digits[0][:40]
     for params, message in (
-        ({"views": ["wavelets"]}, r"views by name are 'autoencoder', 'scattering', 'pixels'; got 'wavelets'"),
+        (
+            {"views": ["wavelets"]},
+            r"views by name are 'scattering', 'symmetric', 'contrast', 'pixels', 'autoencoder'; got 'wavelets'",
+        ),
         ({"views": []}, "views must have names, each once"),
         ({"views": ["pixels", "pixels"]}, "views must have names, each once"),
         ({"subspace_dims": (0, 1)}, "subspace_dims must hold positive numbers"),
@@ -358,5 +438,5 @@ def test_errors_say_what_to_do(digits):
 def test_the_picture_shows_every_view(fitted):
     display = CandidatesDisplay.from_estimator(fitted)
     legend = {text.get_text() for text in display.axes_[0].get_legend().get_texts()}
-    assert legend == {*FIXED, "chosen"}
+    assert legend == {*FIXED, f"{fitted.view_}, whitened", "chosen"}
     assert len(display.axes_) == 3

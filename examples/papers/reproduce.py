@@ -86,7 +86,7 @@ CLASSICS |= {f"AE+{name}": CLASSICS[name] for name in ("SSC", "EDSC")}
 WAYS = ["default", "paper", "ridge", "trained", "ablations", "beside", "informed", "contrast", "classics", "neighbours"]
 WAYS += ["clustpy"]
 BESIDE = {"dscnet": {}, "pre-trained": {"max_epochs": 0}}
-VIEWS = ["autoencoder", "scattering", "pixels"]
+VIEWS = ["scattering", "symmetric", "contrast", "pixels", "autoencoder"]
 NEIGHBOURS = ["kmeans", "spectral", "umap"]
 CLUSTPY = ["DEC", "IDEC", "DCN", "DKM", "VaDE"]
 # Methods whose clusters have bases: there is neither a graph nor a solver to choose.

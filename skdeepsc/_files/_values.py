@@ -27,6 +27,7 @@ _SCIKIT_LEARN = {cls.__name__: cls for cls in (FrozenEstimator, FunctionTransfor
 _MADE_OF = {
     "RowAtoms": ("skdeepsc.shallow._elastic_net", ("atoms",)),
     "KernelAtoms": ("skdeepsc.shallow._elastic_net", ("kernel",)),
+    "Whitening": ("skdeepsc._view_search", ("turn", "mean", "floor")),
     "Scaling": ("skdeepsc.shallow._base", ("normalization", "dtype", "exponent", "mean")),
 }
 # Auto-encoders that may be a parameter.

@@ -1,7 +1,9 @@
 """Features as scikit-learn transformers: trained ones, which a deep clusterer can have, and fixed ones."""
 
 from ._autoencoder import AutoEncoder
+from ._contrast import LocalContrast
 from ._contrastive import Contrastive
+from ._multiscale import MultiscaleScattering
 from ._scattering import Scattering
 
-__all__ = ["AutoEncoder", "Contrastive", "Scattering"]
+__all__ = ["AutoEncoder", "Contrastive", "LocalContrast", "MultiscaleScattering", "Scattering"]

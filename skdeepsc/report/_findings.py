@@ -124,7 +124,7 @@ def choice_of(clusterer):
     name = type(clusterer).__name__
     if hasattr(clusterer, "candidates_"):
         found = clusterer.candidates_
-        n_views, n_dims = len(set(found["view"].tolist())), len(set(found["subspace_dim"].tolist()))
+        n_views, n_dims = len(clusterer.views_), len(set(found["subspace_dim"].tolist()))
         return (
             f"Of {n_views} view{'s' * (n_views > 1)} and {n_dims} dimension{'s' * (n_dims > 1)}, {name} chose the view "
             f"“{clusterer.view_}” with subspaces of expected dimension {clusterer.subspace_dim_:g}, because "
