@@ -340,24 +340,39 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
 
     # New rows
 
-    def _shares(self):
+    def _shares(self, *, of_others=False):
         """Shares of the clusters in the largest positive coefficients of a sample, their sizes if it has none."""
-        return self._voting(self._membership())
+        return self._voting(self._membership(), of_others)
 
     def _membership(self):
         """1 where a row that was clustered is in a cluster, else 0."""
         return np.eye(self._n_found(), dtype=np.float32)[self._row_labels]
 
-    def _voting(self, membership):
+    def _voting(self, membership, of_others=False):
         """A function that gives the mean of some columns over the rows that vote for each sample of a block."""
-        n_coefs, membership = self._n_votes, membership.astype(np.float32)
-        membership, weights = torch.from_numpy(membership).to(self.device_), to_device(self._vote_weights, self.device_)
+        membership = torch.from_numpy(membership.astype(np.float32)).to(self.device_)
+        weights = to_device(self._vote_weights, self.device_)
 
         def vote(block):
-            features = unit_rows(self._features(self.view_, block), self._mean, self._floor)
-            return _votes(torch.from_numpy(features).to(self.device_) @ weights, membership, n_coefs).cpu().numpy()
+            coef = self._expressed(self._features(self.view_, block), weights)
+            if of_others:
+                coef[self._twins(block)] = -torch.inf
+            return _votes(*_top_positive(coef, self._n_votes), membership).cpu().numpy()
 
         return vote
+
+    def _expressed(self, features, weights):
+        """Coefficients of features, before they are centred, over the rows that were clustered."""
+        return torch.from_numpy(unit_rows(features, self._mean, self._floor)).to(self.device_) @ weights
+
+    def _new_coefficients(self, samples):
+        coef = self._expressed(self._features(self.view_, samples), to_device(self._vote_weights, self.device_))
+        return _as_csr(*_top_positive(coef, self._n_votes), coef.shape[1])
+
+    def _own_coefficients(self, places):
+        coef = self._expressed(self.embedding_[places], to_device(self._vote_weights, self.device_))
+        coef[torch.arange(len(places)), torch.from_numpy(places)] = -torch.inf
+        return _as_csr(*_top_positive(coef, self._n_votes), coef.shape[1])
 
     def _by_blocks(self, function, n_rows):
         """One after the other: a view need not be safe for threads."""
@@ -416,12 +431,27 @@ def _columns(candidates):
     return {name: np.array(values) for name, values in columns.items()}
 
 
-def _votes(coef, membership, n_coefs):
-    """Mean of columns over the rows of the largest positive coefficients of each sample, over all if it has none."""
+def _top_positive(coef, n_coefs):
+    """The largest coefficients of each row, divided by their sum, and whose they are; 0 for those below 0."""
     top = coef.topk(min(n_coefs, coef.shape[1]), dim=1)
     weights = top.values.clamp_min(0)
     total = weights.sum(1, keepdim=True)
-    return torch.where(total > 0, (weights[..., None] * membership[top.indices]).sum(1) / total, membership.mean(0))
+    return torch.where(total > 0, weights / total, 0), top.indices
+
+
+def _votes(weights, columns, membership):
+    """Mean of the rows of a matrix with the weights of some of them, plain if all are 0."""
+    voted = (weights[..., None] * membership[columns]).sum(1)
+    return torch.where(weights.sum(1, keepdim=True) > 0, voted, membership.mean(0))
+
+
+def _as_csr(weights, columns, n_columns):
+    """Rows of coefficients as a sparse array without zeros."""
+    rows = np.repeat(np.arange(len(weights)), weights.shape[1])
+    values, places = weights.cpu().numpy().ravel(), columns.cpu().numpy().ravel()
+    made = sparse.csr_array((values, (rows, places)), shape=(len(weights), n_columns), dtype=np.float64)
+    made.eliminate_zeros()
+    return made
 
 
 def _takes_images(transformer):

@@ -19,7 +19,7 @@ _CLASSIFIED_ROWS = 1024
 class HasClassifier(Estimator):
     """A clusterer whose network has a classifier of the clusters `_classes`, in their order."""
 
-    def _shares(self):
+    def _shares(self, *, of_others=False):
         return lambda block: collect(
             (logits.softmax(1) for logits in self._logits(block)), np.empty((len(block), self._n_found()))
         )
@@ -88,8 +88,9 @@ class ClassifierOrNeighbors(HasClassifier):
             self._classes, labels = np.unique(matched, return_inverse=True)
         return labels
 
-    def _shares(self):
-        return super()._shares() if self._classifies() else super(HasClassifier, self)._shares()
+    def _shares(self, *, of_others=False):
+        answerer = super() if self._classifies() else super(HasClassifier, self)
+        return answerer._shares(of_others=of_others)
 
     def _n_found(self):
         return super(HasClassifier, self)._n_found()

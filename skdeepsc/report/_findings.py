@@ -20,7 +20,7 @@ class Findings:
     cluster, second : ndarray of shape (n_samples,), int64
         Cluster of each sample, and the next best; -1 where there is but one cluster.
     probability, second_probability : ndarray of shape (n_samples,), float64
-        Of these two, by ``predict_proba``. A sample that was clustered may speak for itself there.
+        Of these two, by ``predict_proba``, in which a sample that was clustered has no say in its own.
     support, second_support : ndarray of shape (n_samples,), float64
         The mean of the probability and of the share that the cluster has in the affinities of the sample, to others,
         where it is in the graph that was clustered; else the probability.
@@ -94,7 +94,7 @@ def find(clusterer, X, names=None, pictures=None, *, is_fitted=True, code="", no
     True
     """
     proba = clusterer.predict_proba(X)
-    labels = clusterer.labels_ if is_fitted else proba.argmax(axis=1)
+    labels = clusterer.labels_ if is_fitted else clusterer.predict(X)
     support, rows = (proba + _links(clusterer, proba)) / 2 if is_fitted else proba, np.arange(len(labels))
     others = support.copy()
     others[rows, labels] = -1.0

@@ -7,6 +7,7 @@ from typing import Annotated
 import numpy as np
 from sklearn.metrics.pairwise import KERNEL_PARAMS, pairwise_kernels
 
+from .._base import others_of
 from .._compat import VALIDATION, StrOptions
 from .._params import AnyReal, NonNegative, estimator
 from ._elastic_net import KernelAtoms
@@ -74,8 +75,14 @@ class KSSC(BaseSSC):
 
     def _residuals(self, z):
         """Squared distances in feature space."""
-        coef, products = self._express(z), self._targets_of(z)
-        own, members = self._kernels(z, z).diagonal(), self._members()
+        return self._distances_by_kernel(self._express(z), self._targets_of(z), self._kernels(z, z).diagonal())
+
+    def _own_residuals(self, places):
+        coef = others_of(self.coef_, places)
+        return self._distances_by_kernel(coef, self._kernel[places], self._kernel.diagonal()[places])
+
+    def _distances_by_kernel(self, coef, products, own):
+        members = self._members()
         residuals = np.empty((len(own), len(members)))
         for k, rows in enumerate(members):
             part = coef[:, rows].toarray()

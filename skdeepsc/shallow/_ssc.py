@@ -152,6 +152,10 @@ class SSC(BaseSSC):
         n_rows = self.embedding_.shape[0]
         return coef[:, :n_rows], z if self.outlier_alpha is None else z - coef[:, n_rows:]
 
+    def _aims(self, places):
+        aims = super()._aims(places)
+        return aims if self.outlier_alpha is None else aims - self.outliers_[places]
+
 
 def _stacked(rows, more):
     return sparse.vstack([rows, more], format="csr") if sparse.issparse(rows) else np.vstack([rows, more.toarray()])
