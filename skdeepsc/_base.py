@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import field
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -19,6 +19,7 @@ from ._dimension import N_COEFS
 from ._explanation import Explanation, PairExplanation, explained, explained_pair
 from ._input import row_blocks
 from ._memory import require_memory, way_out
+from ._noise import noise_bound, unexplained_shares
 from ._params import Count, Estimator, answers, estimator, fits, twin
 from ._random import Randomized, draw_rows, draw_seeds
 from ._row_keys import equal_pairs, row_keys
@@ -28,6 +29,10 @@ from .segmentation import AssignLabels, DegenerateAffinityWarning, spectral_labe
 
 # What the weights of rows in themselves leave to the others is a rounding error up to this.
 _ROUNDING = 1e-6
+# Rows that are compared with what their clusters make of them at once.
+_JUDGED_ROWS = 512
+# A share of the samples, not all of them.
+Share = Annotated[float, Interval(Real, 0, 1, closed="left")]
 # As many threads, or all cores but so many.
 Threads = Annotated[int, Interval(Integral, 1, None, closed="left"), Interval(Integral, None, -1, closed="right")]
 
@@ -272,9 +277,17 @@ class BaseGraphClustering(BaseSubspaceClustering):
     subsample : int or None
         Cluster this many rows, drawn at random without any label, and label the others as `predict` does. ``None``: all
         rows.
+    noise : {"auto"}, float in [0, 1) or None
+        Samples that nothing expresses get the label -1, as scikit-learn calls noise. They are those of which the rows
+        of their own cluster, with their coefficients, leave too much: a number is the share of the clustered rows that
+        are noise; ``"auto"`` puts the bound four spreads above the centre of the shortest half of what is left of all
+        rows, from .05 to 1, so that few rows or none are noise where all are alike. `predict` gives -1 to new samples
+        beyond the same bound. ``None``: there is no noise.
 
     Attributes
     ----------
+    labels_
+        With `noise`, -1 is noise.
     affinity_matrix_ : ndarray or csr_array of shape (n_rows, n_rows)
         The affinity that was clustered; n_rows is `subsample`, or n_samples if that is less.
     embedding_ : ndarray or CSR matrix of shape (n_rows, n_features_out)
@@ -284,10 +297,11 @@ class BaseGraphClustering(BaseSubspaceClustering):
     """
 
     subsample: Count | None = None
+    noise: Literal["auto"] | Share | None = None
 
     _drawing: ClassVar[tuple[str, ...]] = ("rows", "labels")
-    # Keys of the rows that were clustered.
-    _keys = np.empty(0, dtype=np.int64)
+    # Keys of the rows that were clustered, and what of a sample their clusters may leave unexplained.
+    _keys, _noise_bound = np.empty(0, dtype=np.int64), None
 
     def _draw_rows(self, n_samples):
         """Choose the rows that are clustered, if there are enough for the clusters and the memory is."""
@@ -317,6 +331,8 @@ class BaseGraphClustering(BaseSubspaceClustering):
         self._keys = row_keys(self._rows(samples))
         self.labels_ = np.zeros(n_samples, dtype=np.int64)
         self.labels_[rows] = row_labels
+        if self.noise is not None:
+            self._mark_noise()
         rest = np.setdiff1d(np.arange(n_samples), rows, assume_unique=True)
         if len(rest):
             self._label_rest(samples, rest)
@@ -328,6 +344,47 @@ class BaseGraphClustering(BaseSubspaceClustering):
     def _twins(self, samples):
         """Pairs of a sample and a row that was clustered and equals it."""
         return equal_pairs(row_keys(samples), self._keys)
+
+    # Noise
+
+    def _mark_noise(self):
+        """Set the bound of noise, and the labels of the clustered rows beyond it; clusters of them alone are none."""
+        blocks = row_blocks(len(self.sample_indices_), _JUDGED_ROWS)
+        shares = np.concatenate([self._unexplained_rows(block) for block in blocks])
+        self._noise_bound, labels = noise_bound(shares, self.noise), self._row_labels
+        kept = shares <= self._noise_bound
+        present, labels[kept] = np.unique(labels[kept], return_inverse=True)
+        labels[~kept] = -1
+        self.labels_[self.sample_indices_] = labels
+        self._keep_clusters(present)
+
+    def _keep_clusters(self, present):
+        """Forget what belongs to clusters of noise alone."""
+
+    def _unexplained_rows(self, block):
+        """What their own clusters leave unexplained of a block of the rows that were clustered, as shares."""
+        raise NotImplementedError
+
+    def _judged(self, block):
+        """Labels of a block of new samples, and what their clusters leave unexplained of them."""
+        raise NotImplementedError
+
+    def _label(self, samples, rows=None):
+        if self._noise_bound is None:
+            return super()._label(samples, rows)
+
+        def label(block):
+            labels, unexplained = self._judged(block)
+            labels[unexplained > self._noise_bound] = -1
+            known, places = self._twins(block)
+            labels[known] = self._row_labels[places]
+            return labels
+
+        return self._fill(label, samples, np.empty(samples.shape[0] if rows is None else len(rows), np.int64), rows)
+
+    def _is_member(self):
+        """Which rows that were clustered are in which cluster, shape (n_rows, n_found)."""
+        return self._row_labels[:, None] == np.arange(self._n_found())
 
     # Why samples are where they are
 
@@ -463,8 +520,21 @@ class BaseSelfExpressive(BaseGraphClustering):
     # Why samples are where they are
 
     def _own_coefficients(self, places):
-        rows = others_of(self.coef_, places)
-        return self._taken(rows)
+        rows = others_of(self.coef_[places], places)
+        return self._taken(sparse.csr_array(rows, dtype=np.float64))
+
+    def _unexplained_rows(self, block):
+        places, z = np.arange(len(self.sample_indices_))[block], self._expressed_rows()
+        own = self._row_labels[places, None] == self._row_labels
+        return unexplained_shares(self._aims(places), others_of(self.coef_[places], places), own, z)
+
+    def _expressed_rows(self):
+        """The clustered rows as they express each other."""
+        raise NotImplementedError
+
+    def _aims(self, places):
+        """The part of some of them that the others are to explain."""
+        return self._expressed_rows()[places]
 
     def _taken(self, coefs):
         """Those of the coefficients, as CSR, that the affinity is made of, if it takes the few largest of each row."""
@@ -527,19 +597,27 @@ class BaseSelfExpressive(BaseGraphClustering):
         raise NotImplementedError
 
 
-def others_of(coef, places):
-    """Some rows of coefficients, as CSR, without those of the rows themselves; scaled where those were not 0.
+def others_of(rows, own):
+    """Rows of coefficients, dense or CSR, without that of each in itself; scaled where it was not 0.
 
     A row with the weight w of its own in itself is expressed by the others with what they have left for it, 1 - w.
     """
-    rows = sparse.csr_array(coef[places], dtype=np.float64, copy=True)
-    of_row = np.repeat(np.arange(len(places)), np.diff(rows.indptr))
-    is_own = rows.indices == np.asarray(places)[of_row]
-    left = 1.0 - np.bincount(of_row[is_own], rows.data[is_own], minlength=len(places))
-    scale = np.divide(1, left, out=np.zeros_like(left), where=left > _ROUNDING)
-    rows.data *= np.where(is_own, 0, scale[of_row])
+    if not sparse.issparse(rows):
+        rows, each = np.array(rows), np.arange(len(own))
+        rows *= _inverse(1 - rows[each, own])[:, None]
+        rows[each, own] = 0
+        return rows
+    rows = sparse.csr_array(rows, copy=True)
+    of_row = np.repeat(np.arange(len(own)), np.diff(rows.indptr))
+    is_own = rows.indices == np.asarray(own)[of_row]
+    scale = _inverse(1.0 - np.bincount(of_row[is_own], rows.data[is_own], minlength=len(own)))
+    rows.data *= np.where(is_own, 0, scale[of_row]).astype(rows.dtype)
     rows.eliminate_zeros()
     return rows
+
+
+def _inverse(left):
+    return np.divide(1, left, out=np.zeros_like(left), where=left > _ROUNDING)
 
 
 def _affinity(coef, graph):

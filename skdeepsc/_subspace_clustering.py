@@ -15,10 +15,11 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from ._base import BaseGraphClustering, Threaded
+from ._base import BaseGraphClustering, Threaded, others_of
 from ._compat import check_array
 from ._input import unit_rows
 from ._memory import require_bytes
+from ._noise import unexplained_shares
 from ._params import Count, answers, estimator
 from ._random import draw_seeds
 from ._ridge import MOST_FREEDOM, penalties_by_dim
@@ -170,17 +171,22 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         self.confidence_ = np.empty(samples.shape[0])
         self.confidence_[self.sample_indices_] = self._row_confidence
         super()._label_all(row_labels, samples)
+        self.confidence_[self.labels_ < 0] = 0
 
     def _label_rest(self, samples, rest):
         """Set labels and confidence from the same votes: a view of many samples is what takes the time."""
-        membership = self._membership()
+        membership = self._is_member()
         n_found = membership.shape[1]
         voting = self._voting(np.hstack([membership, self._row_confidence[:, None] * membership]))
 
         def answer(block):
-            votes = voting(block)
+            features = self._features(self.view_, block)
+            votes = voting(block, features)
             labels = votes[:, :n_found].argmax(axis=1)
-            return np.column_stack([labels, votes[np.arange(len(labels)), n_found + labels]])
+            confidence = votes[np.arange(len(labels)), n_found + labels]
+            if self._noise_bound is not None:
+                labels[self._unexplained_features(features, labels) > self._noise_bound] = -1
+            return np.column_stack([labels, confidence])
 
         found = self._fill(answer, samples, np.empty((len(rest), 2)), rest)
         self.labels_[rest], self.confidence_[rest] = found.T
@@ -342,28 +348,48 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
 
     def _shares(self, *, of_others=False):
         """Shares of the clusters in the largest positive coefficients of a sample, their sizes if it has none."""
-        return self._voting(self._membership(), of_others)
-
-    def _membership(self):
-        """1 where a row that was clustered is in a cluster, else 0."""
-        return np.eye(self._n_found(), dtype=np.float32)[self._row_labels]
+        return self._voting(self._is_member(), of_others)
 
     def _voting(self, membership, of_others=False):
         """A function that gives the mean of some columns over the rows that vote for each sample of a block."""
         membership = torch.from_numpy(membership.astype(np.float32)).to(self.device_)
         weights = to_device(self._vote_weights, self.device_)
 
-        def vote(block):
-            coef = self._expressed(self._features(self.view_, block), weights)
+        is_noise = torch.from_numpy(self._row_labels < 0).to(self.device_)
+
+        def vote(block, features=None):
+            coef = self._expressed(self._features(self.view_, block) if features is None else features, weights)
+            coef[:, is_noise] = -torch.inf
             if of_others:
                 coef[self._twins(block)] = -torch.inf
             return _votes(*_top_positive(coef, self._n_votes), membership).cpu().numpy()
 
         return vote
 
+    def _judged(self, block):
+        features = self._features(self.view_, block)
+        labels = self._voting(self._is_member())(block, features).argmax(axis=1)
+        return labels, self._unexplained_features(features, labels)
+
+    def _unexplained_features(self, features, labels):
+        """What the rows of their clusters leave of new samples, with all their coefficients."""
+        coef = self._expressed(features, to_device(self._vote_weights, self.device_)).cpu().numpy()
+        own = labels[:, None] == self._row_labels
+        return unexplained_shares(self._unit(features), coef, own, self._unit(self.embedding_))
+
+    def _unexplained_rows(self, block):
+        places, rows = np.arange(len(self.sample_indices_))[block], self._unit(self.embedding_)
+        coef = rows[block] @ self._vote_weights
+        own = self._row_labels[places, None] == self._row_labels
+        return unexplained_shares(rows[block], others_of(coef, places), own, rows)
+
+    def _unit(self, features):
+        """Features as they express each other."""
+        return unit_rows(features, self._mean, self._floor)
+
     def _expressed(self, features, weights):
         """Coefficients of features, before they are centred, over the rows that were clustered."""
-        return torch.from_numpy(unit_rows(features, self._mean, self._floor)).to(self.device_) @ weights
+        return torch.from_numpy(self._unit(features)).to(self.device_) @ weights
 
     def _new_coefficients(self, samples):
         coef = self._expressed(self._features(self.view_, samples), to_device(self._vote_weights, self.device_))

@@ -262,7 +262,8 @@ class BaseDeepSubspaceClustering(Expresses, BaseSelfExpressive):
     max_epochs
         Of all samples at once; 0 clusters the pre-trained features, ``"auto"`` is 20.
     n_neighbors : int
-        Neighbours in the latent space that label new rows, and with `subsample` the rest of the training set.
+        Neighbours in the latent space that label new rows, and with `subsample` the rest of the training set; as noise,
+        where more of them are noise than of any cluster.
     subsample
         Algorithm 3 of PSSC. The auto-encoder is pre-trained on all rows.
 
@@ -448,14 +449,26 @@ class BaseDeepSubspaceClustering(Expresses, BaseSelfExpressive):
 
     def _shares(self, *, of_others=False):
         """Shares of the clusters in the clustered rows next to a sample in the latent space."""
-        nearest, membership = self._neighbors(), np.eye(self._n_found())[self._row_labels]
+        nearest, membership = self._neighbors(), self._is_member()
 
         def shares(block):
             weights, places = nearest(block, *(self._twins(block) if of_others else ((), ())))
             voted = (weights[..., None] * membership[places]).sum(axis=1)
-            return np.where(weights.any(axis=1, keepdims=True), voted, membership.mean(axis=0))
+            voted = np.where(voted.any(axis=1, keepdims=True), voted, membership.mean(axis=0))
+            return voted / voted.sum(axis=1, keepdims=True)
 
         return shares
+
+    def _judged(self, block):
+        """Noise where most of the neighbours are."""
+        weights, places = self._neighbors()(block)
+        labels, membership = self._row_labels[places], self._is_member()
+        voted = (weights[..., None] * membership[places]).sum(axis=1)
+        of_noise = (weights * (labels < 0)).sum(axis=1)
+        return voted.argmax(axis=1), np.where(of_noise > voted.max(axis=1), np.inf, 0)
+
+    def _expressed_rows(self):
+        return self._expressed_features(self.embedding_)
 
     def _neighbors(self):
         """A function that gives weights and numbers of the clustered rows next to the samples of a block.

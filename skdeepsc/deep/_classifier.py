@@ -70,7 +70,8 @@ class ClassifierOrNeighbors(HasClassifier):
     ----------
     predict_by : {"classifier", "neighbors"}
         What labels new rows: the classifier, which need not agree with `labels_` on rows that were fitted, or the
-        nearest clustered samples in the latent space. Without a trained classifier it is always the latter.
+        nearest clustered samples in the latent space. Without a trained classifier it is always the latter. A
+        classifier calls no new rows noise.
     classifier_epochs : int or "auto"
         Epochs in which the classifier alone learns.
     """
@@ -94,6 +95,16 @@ class ClassifierOrNeighbors(HasClassifier):
 
     def _n_found(self):
         return super(HasClassifier, self)._n_found()
+
+    def _keep_clusters(self, present):
+        if self._classes is not None:
+            self._classes = self._classes[present]
+
+    def _judged(self, block):
+        if not self._classifies():
+            return super()._judged(block)
+        labels = self._shares()(block).argmax(axis=1)
+        return labels, np.zeros(len(labels))
 
     def _classifies(self):
         return self._classes is not None and self.predict_by == "classifier"

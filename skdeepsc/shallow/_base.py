@@ -9,6 +9,7 @@ from scipy import sparse
 
 from .._base import BaseSelfExpressive, Threaded, others_of
 from .._input import TakesRows
+from .._noise import residual_shares
 from .._params import Count, Estimator, Positive, answers, estimator
 from .._scale import divided, exponent_of, scaled_rows, squares_fit, unit_exponent
 
@@ -113,12 +114,19 @@ class BaseShallowSubspaceClustering(TakesRows, Threaded, BaseSelfExpressive):
 
     def _own_residuals(self, places):
         """The same of training rows, whose own coefficients are left out."""
-        coef = others_of(self.coef_, places)
-        return self._distances(coef.astype(self.embedding_.dtype), self._aims(places))
+        return self._distances(others_of(self.coef_[places], places), self._aims(places))
 
-    def _aims(self, places):
-        """The part of training rows that the others are to explain."""
-        return self.embedding_[places]
+    def _expressed_rows(self):
+        return self.embedding_
+
+    def _judged(self, block):
+        z = self._normalized(block)
+        residuals = self._residuals(z)
+        return residuals.argmin(axis=1), residual_shares(residuals.min(axis=1), self._squares(z))
+
+    def _squares(self, z):
+        """Squared lengths of new rows."""
+        return squared_norms(z).astype(np.float64)
 
     def _distances(self, coef, z):
         distances = [squared_norms(z - coef[:, rows] @ self.embedding_[rows]) for rows in self._members()]
