@@ -85,6 +85,9 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         smaller one, because the features have fewer dimensions, are left out, too.
     n_coefs : int
         Coefficients kept in each row. Few keep clusters apart; many hold elongated clusters together.
+    affine : bool
+        Whether the coefficients of a sample must sum to 1, for subspaces that miss the origin, such as those of points
+        on moving bodies: features are centred and divided by one number, not each by its length.
     n_jobs
         Dimensions of a view are tried at once.
     callbacks
@@ -134,9 +137,11 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
     views: Literal["auto"] | Sequence[Any] = "auto"
     subspace_dims: Annotated[Sequence[float], "array-like"] = (1, 2, 4, 8, 16)
     n_coefs: Count = 5
+    affine: bool = False
     subsample: Count | None = 5000
 
     _drawing = ("rows", "views", "labels")
+    _vote_offset = 0.0
 
     # What is represented: the view and the dimension with the most information
 
@@ -274,8 +279,14 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         self._require_room(view, *features.shape)
         mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
         floor = _ROUNDING * np.linalg.norm(features, axis=1).max()
-        z = torch.from_numpy(unit_rows(features, mean, floor))
-        return features, mean, floor, RidgePath(z.to(self.device_))
+        z = torch.from_numpy(self._scaled(features, mean, floor))
+        return features, mean, floor, RidgePath(z.to(self.device_), affine=self.affine)
+
+    def _scaled(self, features, mean, floor):
+        """Centred rows of unit length or, where they are affine, divided by the length of the longest training row."""
+        if not self.affine:
+            return unit_rows(features, mean, floor)
+        return (features - mean) * np.float32(_ROUNDING / floor if floor else 1)
 
     def _require_room(self, view, n_rows, n_features):
         """Compare what the self-expression of features needs with the memory there is."""
@@ -342,7 +353,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         self._best_labels = np.unique(best.labels, return_inverse=True)[1]
         self.embedding_, self._mean, self._floor = features, mean, floor
         self._vote_weights = path.weights(best.graph.lam).cpu().numpy()
-        self._n_votes = self.n_coefs
+        self._n_votes, self._vote_offset = self.n_coefs, path.offset
 
     # New rows
 
@@ -379,17 +390,17 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
 
     def _unexplained_rows(self, block):
         places, rows = np.arange(len(self.sample_indices_))[block], self._unit(self.embedding_)
-        coef = rows[block] @ self._vote_weights
+        coef = rows[block] @ self._vote_weights + np.float32(self._vote_offset)
         own = self._row_labels[places, None] == self._row_labels
         return unexplained_shares(rows[block], others_of(coef, places), own, rows)
 
     def _unit(self, features):
         """Features as they express each other."""
-        return unit_rows(features, self._mean, self._floor)
+        return self._scaled(features, self._mean, self._floor)
 
     def _expressed(self, features, weights):
         """Coefficients of features, before they are centred, over the rows that were clustered."""
-        return torch.from_numpy(self._unit(features)).to(self.device_) @ weights
+        return torch.from_numpy(self._unit(features)).to(self.device_) @ weights + self._vote_offset
 
     def _new_coefficients(self, samples):
         coef = self._expressed(self._features(self.view_, samples), to_device(self._vote_weights, self.device_))

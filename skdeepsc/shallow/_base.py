@@ -196,6 +196,31 @@ class Scaling:
 
 
 @estimator
+class AroundMean(Estimator):
+    """A method whose affine form does not depend on where the origin is, and takes the mean of the rows for it.
+
+    Attributes
+    ----------
+    embedding_
+        With ``affine=True``, dense rows are then taken around their mean, which changes no coefficient.
+    """
+
+    _origin = None
+
+    def _around_mean(self, z):
+        """Training rows around their mean, which becomes the origin of others, too."""
+        if sparse.issparse(z):
+            return z
+        self._origin = z.mean(axis=0)
+        self.embedding_ = z - self._origin
+        return self.embedding_
+
+    def _normalized(self, rows):
+        z = super()._normalized(rows)
+        return z if self._origin is None else z - self._origin
+
+
+@estimator
 class Iterative(Estimator):
     """A method with a solver that works in rounds.
 

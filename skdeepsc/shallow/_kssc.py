@@ -12,7 +12,8 @@ from .._compat import VALIDATION, StrOptions
 from .._noise import residual_shares
 from .._params import AnyReal, NonNegative, estimator
 from ._elastic_net import KernelAtoms
-from ._ssc import AFFINE_WEIGHT, BaseSSC
+from ._sparse import AFFINE_WEIGHT
+from ._ssc import BaseSSC
 
 
 @estimator
