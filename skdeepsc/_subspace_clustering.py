@@ -10,6 +10,7 @@ from joblib import delayed
 from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.decomposition import TruncatedSVD
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import get_tags
@@ -17,12 +18,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._base import BaseGraphClustering, Threaded, others_of
 from ._compat import check_array
-from ._input import unit_rows
+from ._input import as_flat_rows, unit_rows
 from ._memory import require_bytes
 from ._noise import unexplained_shares
 from ._params import Count, answers, estimator
 from ._random import draw_seeds
 from ._ridge import MOST_FREEDOM, penalties_by_dim
+from ._scale import scaled_rows
 from ._warn import advising, warn_user
 from .affinity import affinity_from_top
 from .features import AutoEncoder, Scattering
@@ -39,6 +41,8 @@ from .segmentation import (
 from .training.batches import to_device
 
 _NAMED_VIEWS = ("autoencoder", "scattering", "pixels")
+# Components of the view of sparse rows.
+_N_COMPONENTS = 100
 # Degrees of freedom of the graphs by which a number of clusters is chosen.
 _FREEDOMS = (10, 30, 90)
 # Centred rows that are shorter than this share of the longest row before centring are rounding errors of float32.
@@ -78,7 +82,9 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         :class:`~skdeepsc.Scattering`, a fixed network; ``"pixels"``: the rows as they are; or a name and any
         transformer, which is cloned and gets flat float32 rows, or float32 images of shape (n, channels, height, width)
         if its tags (those of the first step of a pipeline) say that it takes three-dimensional arrays; a random state
-        that it leaves open is set from `random_state`. ``"auto"``: the three for images, ``"pixels"`` for flat rows.
+        that it leaves open is set from `random_state`. ``"auto"``: the three for images, ``"pixels"`` for flat rows,
+        ``"svd"`` for sparse rows such as tf-idf: rows of unit length on their 100 largest singular directions, which
+        never makes an array of the size of `X`. A transformer gets sparse rows as a float32 CSR array.
     subspace_dims : sequence of float
         Expected dimensions q of a subspace to try. Those with ``q * n_clusters > 0.7 n_samples`` are left out; if that
         leaves none, the smallest is taken with 0.7 n_samples degrees of freedom. Those that need the same penalty as a
@@ -141,7 +147,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
     subsample: Count | None = 5000
 
     _drawing = ("rows", "views", "labels")
-    _vote_offset = 0.0
+    _vote_offset, _is_sparse = 0.0, False
 
     # What is represented: the view and the dimension with the most information
 
@@ -199,6 +205,15 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
     # Public answers
 
     @answers
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
+        if sparse.issparse(X):
+            raise ValueError(
+                "predict_proba takes dense rows, and X is sparse, for which scikit-learn knows probabilities from "
+                "classifiers only: give X.toarray(), block by block, or take predict."
+            )
+        return super().predict_proba(X)
+
+    @answers
     def transform(self, X: ArrayLike) -> np.ndarray:
         """Samples under the winning view.
 
@@ -245,11 +260,33 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
 
     # The views
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def _read(self, X, *, reset=True):
+        """Checked samples, or sparse rows: those of a fit on sparse ones are all sparse, the others all dense."""
+        if reset:
+            self._is_sparse = sparse.issparse(X)
+        elif sparse.issparse(X) and not self._is_sparse:
+            raise TypeError("X is sparse, and the estimator was fitted on dense samples: give X.toarray(), by blocks.")
+        if not self._is_sparse:
+            return super()._read(X, reset=reset)
+        rows = sparse.csr_array(as_flat_rows(self, X, reset=reset))
+        if reset:
+            self.image_shape_ = rows.shape[1:]
+            self._settle()
+        # Lengths say nothing to views of sparse rows, and float32 holds those of 1, whatever the scale was.
+        return sparse.csr_array(scaled_rows(rows), dtype=np.float32)
+
     def _settle(self):
         super()._settle()
         self._check_callbacks()
 
     def _views(self):
+        if isinstance(self.views, str) and self._is_sparse:
+            return ("svd",)
         if isinstance(self.views, str):
             return _NAMED_VIEWS if len(self.image_shape_) == 3 else ("pixels",)
         return self.views
@@ -271,7 +308,10 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
             return name, Scattering(**shared)
         if name == "pixels":
             return name, FunctionTransformer()
-        raise ValueError(f"views by name are {', '.join(map(repr, _NAMED_VIEWS))}; got {name!r}.")
+        if name == "svd":
+            n_components = min(_N_COMPONENTS, self.n_features_in_)
+            return name, TruncatedSVD(n_components, random_state=seed)
+        raise ValueError(f"views by name are {', '.join(map(repr, (*_NAMED_VIEWS, 'svd')))}; got {name!r}.")
 
     def _ridge_path(self, view, rows):
         """Features of the rows that are clustered, what centres them, and their self-expression for all penalties."""
@@ -298,14 +338,18 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
     def _features(self, view, samples, fit=False):
         """Checked output of a view; a user's transformer gets a copy."""
         transformer = self.views_[view]
-        samples = samples if _takes_images(transformer) else samples.reshape(len(samples), -1)
+        n_samples = samples.shape[0]
+        is_identity = isinstance(transformer, FunctionTransformer) and transformer.func is None
+        if self._is_sparse and (is_identity or isinstance(transformer, AutoEncoder | Scattering)):
+            raise ValueError(f"The view {view!r} takes dense samples, and X is sparse: choose 'svd', or a transformer.")
+        samples = samples if self._is_sparse or _takes_images(transformer) else samples.reshape(n_samples, -1)
         if not isinstance(transformer, AutoEncoder | Scattering):
             samples = samples.astype(np.float32)
         features = transformer.fit_transform(samples) if fit else transformer.transform(samples)
         shape = np.shape(features)
-        if sparse.issparse(features) or len(shape) != 2 or shape[0] != len(samples) or not shape[1]:
+        if sparse.issparse(features) or len(shape) != 2 or shape[0] != n_samples or not shape[1]:
             raise ValueError(
-                f"The view {view!r} must turn {len(samples)} samples into a dense array of shape ({len(samples)}, "
+                f"The view {view!r} must turn {n_samples} samples into a dense array of shape ({n_samples}, "
                 f"n_features); got {type(features).__name__} of shape {shape}."
             )
         try:

@@ -337,7 +337,7 @@ def test_separate_components_are_kept_apart():
 def test_errors_say_what_to_do(digits):
     images = digits[0][:40]
     for params, message in (
-        ({"views": ["wavelets"]}, r"views by name are 'autoencoder', 'scattering', 'pixels'; got 'wavelets'"),
+        ({"views": ["wavelets"]}, r"views by name are 'autoencoder', 'scattering', 'pixels', 'svd'; got 'wavelets'"),
         ({"views": []}, "views must have names, each once"),
         ({"views": ["pixels", "pixels"]}, "views must have names, each once"),
         ({"subspace_dims": (0, 1)}, "subspace_dims must hold positive numbers"),

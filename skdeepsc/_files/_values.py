@@ -11,6 +11,7 @@ from importlib import import_module
 
 import numpy as np
 from scipy import sparse
+from sklearn.decomposition import TruncatedSVD
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -22,7 +23,7 @@ from .._params import Estimator
 
 # Where estimators live that are not public names of the package itself.
 _PARTS = {"RidgeSolver": "skdeepsc.deep", "TrainedSolver": "skdeepsc.deep"}
-_SCIKIT_LEARN = {cls.__name__: cls for cls in (FrozenEstimator, FunctionTransformer, Pipeline)}
+_SCIKIT_LEARN = {cls.__name__: cls for cls in (FrozenEstimator, FunctionTransformer, Pipeline, TruncatedSVD)}
 # Other classes of the package in fitted attributes, where they live, and the arguments that make them.
 _MADE_OF = {
     "RowAtoms": ("skdeepsc.shallow._elastic_net", ("atoms",)),
