@@ -3,24 +3,36 @@
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import field
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 from numpy.typing import ArrayLike
+from scipy import sparse
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from ._compat import CallbackSupportMixin, ClusterMixin, Interval
-from ._input import distinct_rows, first_copies, row_blocks
+from ._dimension import N_COEFS
+from ._explanation import Explanation, PairExplanation, explained, explained_pair
+from ._input import row_blocks
 from ._memory import require_memory, way_out
+from ._noise import noise_bound, unexplained_shares
 from ._params import Count, Estimator, answers, estimator, fits, twin
 from ._random import Randomized, draw_rows, draw_seeds
+from ._row_keys import distinct_rows, equal_pairs, first_copies, row_keys
 from ._warn import advising, muted
 from .affinity import DENSE_AFFINITIES, Affinity, check_affinity, compute_affinity
 from .segmentation import AssignLabels, DegenerateAffinityWarning, spectral_labels
 
+# What the weights of rows in themselves leave to the others is a rounding error up to this.
+_ROUNDING = 1e-6
+# Rows that are compared with what their clusters make of them at once.
+_JUDGED_ROWS = 512
+# A share of the samples, not all of them.
+Share = Annotated[float, Interval(Real, 0, 1, closed="left")]
 # As many threads, or all cores but so many.
 Threads = Annotated[int, Interval(Integral, 1, None, closed="left"), Interval(Integral, None, -1, closed="right")]
 
@@ -93,7 +105,10 @@ class BaseSubspaceClustering(CallbackSupportMixin, ClusterMixin, Randomized):
 
     @answers
     def predict_proba(self, X: ArrayLike) -> np.ndarray:
-        """Shares of the clusters in what labels new samples; the largest is what `predict` gives.
+        """Shares of the clusters in what labels samples; the largest is what `predict` gives for new ones.
+
+        A sample that was clustered, known by its values, and its copies have no say in their own shares: where the
+        others would rather have it elsewhere, the largest share is not that of its label.
 
         Parameters
         ----------
@@ -107,7 +122,52 @@ class BaseSubspaceClustering(CallbackSupportMixin, ClusterMixin, Randomized):
         """
         check_is_fitted(self)
         samples = self._read(X, reset=False)
-        return self._fill(self._shares(), samples, np.empty((samples.shape[0], self._n_found())))
+        return self._fill(self._shares(of_others=True), samples, np.empty((samples.shape[0], self._n_found())))
+
+    def _can_explain(self):
+        """Refuse where there are no coefficients."""
+        if hasattr(self, "_new_coefficients"):
+            return True
+        raise AttributeError(
+            f"{type(self).__name__} has no explain: its samples do not express each other in one matrix of "
+            "coefficients; predict_proba says which clusters a sample is near to."
+        )
+
+    @available_if(_can_explain)
+    @answers
+    def explain(
+        self, i: int | None = None, j: int | None = None, *, X: ArrayLike | None = None, top: Count | None = None
+    ) -> Explanation | PairExplanation | list[Explanation]:
+        """Which samples express sample i, why samples i and j are together or not, or what expresses new samples.
+
+        Weights are the coefficients of the sample over the others, those that `affinity` takes where it takes the few
+        largest; of new samples, those that label them: for a network's codes equal weights of the nearest
+        `n_neighbors`. Clusterers without such coefficients have no `explain`.
+
+        Parameters
+        ----------
+        i : int or None, default=None
+            Number of a training sample that was clustered; one beyond `subsample` is expressed by those that were, as a
+            new one, and is given as `X`.
+        j : int or None, default=None
+            Number of another.
+        X : array-like or tensor of shape (n_samples, n_features) or (n_samples, ...) or None, default=None
+            New samples, in place of `i`. Training samples among them are known by their values, and do not express
+            themselves.
+        top : int or None, default=None
+            The most samples to name, those of the largest weights. ``None``: all that have a weight.
+
+        Returns
+        -------
+        explanation : Explanation, PairExplanation or list of Explanation
+            For `i`, for `i` and `j`, or for each row of `X`.
+        """
+        check_is_fitted(self)
+        if (i is None) == (X is None) or (i is None and j is not None):
+            raise ValueError("explain takes the number i of a sample, two numbers i and j, or new samples X=rows.")
+        if top is not None and (not isinstance(top, Integral) or top < 1):
+            raise ValueError(f"top must be a positive int or None; got {top!r}.")
+        return self._explain_new(X, top) if i is None else self._explain_known(i, j, top)
 
     # What a clusterer supplies
 
@@ -123,8 +183,11 @@ class BaseSubspaceClustering(CallbackSupportMixin, ClusterMixin, Randomized):
         """Labels of the rows that are clustered."""
         raise NotImplementedError
 
-    def _shares(self):
-        """A function that gives the shares of the clusters for a block of new samples."""
+    def _shares(self, *, of_others=False):
+        """A function that gives the shares of the clusters for a block of samples.
+
+        `of_others` leaves a sample that was clustered, and its copies, out of what speaks for it.
+        """
         raise NotImplementedError
 
     def _n_found(self):
@@ -173,7 +236,11 @@ class BaseSubspaceClustering(CallbackSupportMixin, ClusterMixin, Randomized):
 
     def _by_blocks(self, function, n_rows):
         """What a function returns for each block of rows, a slice."""
-        return [function(block) for block in row_blocks(n_rows)]
+        return [function(block) for block in row_blocks(n_rows, self._block_rows())]
+
+    def _block_rows(self):
+        """Rows that are worked on at once."""
+        return None
 
 
 @estimator
@@ -200,10 +267,6 @@ class Threaded(Estimator):
         with self._threads() as run:
             return run(delayed(function)(block) for block in row_blocks(n_rows, self._block_rows()))
 
-    def _block_rows(self):
-        """Rows that are worked on at once."""
-        return None
-
 
 @estimator
 class BaseGraphClustering(BaseSubspaceClustering):
@@ -217,9 +280,17 @@ class BaseGraphClustering(BaseSubspaceClustering):
     subsample : int or None
         Cluster this many rows, drawn at random without any label, and label the others as `predict` does. ``None``: all
         rows.
+    noise : {"auto"}, float in [0, 1) or None
+        Samples that nothing expresses get the label -1, as scikit-learn calls noise. They are those of which the rows
+        of their own cluster, with their coefficients, leave too much: a number is the share of the clustered rows that
+        are noise; ``"auto"`` puts the bound four spreads above the centre of the shortest half of what is left of all
+        rows, from .05 to 1, so that few rows or none are noise where all are alike. `predict` gives -1 to new samples
+        beyond the same bound. ``None``: there is no noise.
 
     Attributes
     ----------
+    labels_
+        With `noise`, -1 is noise.
     affinity_matrix_ : ndarray or csr_array of shape (n_rows, n_rows)
         The affinity that was clustered; n_rows is `subsample`, or the number of distinct samples if that is less.
     embedding_ : ndarray or CSR matrix of shape (n_rows, n_features_out)
@@ -229,8 +300,11 @@ class BaseGraphClustering(BaseSubspaceClustering):
     """
 
     subsample: Count | None = None
+    noise: Literal["auto"] | Share | None = None
 
     _drawing: ClassVar[tuple[str, ...]] = ("rows", "labels")
+    # Keys of the rows that were clustered, and what of a sample their clusters may leave unexplained.
+    _keys, _noise_bound = np.empty(0, dtype=np.uint64), None
 
     def _draw_rows(self, samples):
         """Choose the rows that are clustered, no two of them equal, if there are enough and the memory is."""
@@ -274,8 +348,11 @@ class BaseGraphClustering(BaseSubspaceClustering):
 
     def _label_all(self, row_labels, samples):
         n_samples, rows = samples.shape[0], self.sample_indices_
+        self._keys = row_keys(self._rows(samples))
         self.labels_ = np.zeros(n_samples, dtype=np.int64)
         self.labels_[rows] = row_labels
+        if self.noise is not None:
+            self._mark_noise()
         distinct = np.unique(np.arange(n_samples) if self._copied is None else self._copied)
         rest = np.setdiff1d(distinct, rows, assume_unique=True)
         if len(rest):
@@ -290,6 +367,102 @@ class BaseGraphClustering(BaseSubspaceClustering):
     def _label_rest(self, samples, rest):
         """Set the labels of the samples that were not clustered."""
         self.labels_[rest] = self._label(samples, rest)
+
+    def _twins(self, samples):
+        """Pairs of a sample and a row that was clustered and equals it."""
+        return equal_pairs(row_keys(samples), self._keys)
+
+    # Noise
+
+    def _mark_noise(self):
+        """Set the bound of noise, and the labels of the clustered rows beyond it; clusters of them alone are none."""
+        blocks = row_blocks(len(self.sample_indices_), _JUDGED_ROWS)
+        shares = np.concatenate([self._unexplained_rows(block) for block in blocks])
+        self._noise_bound, labels = noise_bound(shares, self.noise), self._row_labels
+        kept = shares <= self._noise_bound
+        present, labels[kept] = np.unique(labels[kept], return_inverse=True)
+        labels[~kept] = -1
+        self.labels_[self.sample_indices_] = labels
+        self._keep_clusters(present)
+
+    def _keep_clusters(self, present):
+        """Forget what belongs to clusters of noise alone."""
+
+    def _unexplained_rows(self, block):
+        """What their own clusters leave unexplained of a block of the rows that were clustered, as shares."""
+        raise NotImplementedError
+
+    def _judged(self, block):
+        """Labels of a block of new samples, and what their clusters leave unexplained of them."""
+        raise NotImplementedError
+
+    def _label(self, samples, rows=None):
+        if self._noise_bound is None:
+            return super()._label(samples, rows)
+
+        def label(block):
+            labels, unexplained = self._judged(block)
+            labels[unexplained > self._noise_bound] = -1
+            known, places = self._twins(block)
+            labels[known] = self._row_labels[places]
+            return labels
+
+        return self._fill(label, samples, np.empty(samples.shape[0] if rows is None else len(rows), np.int64), rows)
+
+    def _is_member(self):
+        """Which rows that were clustered are in which cluster, shape (n_rows, n_found)."""
+        return self._row_labels[:, None] == np.arange(self._n_found())
+
+    # Why samples are where they are
+
+    def _own_coefficients(self, places):
+        """Coefficients of some of the rows that were clustered over the others, as CSR."""
+        raise NotImplementedError
+
+    def _explain_known(self, i, j, top):
+        numbers = [i] if j is None else [i, j]
+        places = [self._place_of(number) for number in numbers]
+        coefs, row_labels = self._own_coefficients(np.array(places)), self._row_labels
+        rows = self.sample_indices_
+        one = [
+            explained(int(number), int(row_labels[place]), coefs[[row]], rows, row_labels, self._n_found(), top)
+            for row, (number, place) in enumerate(zip(numbers, places, strict=True))
+        ]
+        if j is None:
+            return one[0]
+        shares = [a.shares[b.label] if b.label >= 0 else 0.0 for a, b in (one, one[::-1])]
+        labels, affinity = [part.label for part in one], self.affinity_matrix_[places[0], places[1]]
+        return explained_pair(numbers, labels, coefs, affinity, places, rows, shares, top)
+
+    def _explain_new(self, X, top):
+        samples = self._read(X, reset=False)
+        labels, n_rows = self._label(samples), samples.shape[0]
+        known = np.full(n_rows, -1)
+        rows, places = self._twins(samples)
+        known[rows[::-1]] = places[::-1]
+        found, row_labels = [], self._row_labels
+        for block in row_blocks(n_rows, self._block_rows()):
+            coefs = self._new_coefficients(samples[block])
+            for place, row in enumerate(range(n_rows)[block]):
+                number, coef = None, coefs[[place]]
+                if known[row] >= 0:
+                    number, coef = int(self.sample_indices_[known[row]]), self._own_coefficients(known[[row]])
+                label = int(labels[row])
+                found.append(explained(number, label, coef, self.sample_indices_, row_labels, self._n_found(), top))
+        return found
+
+    def _place_of(self, number):
+        """Where a training sample is among those that were clustered."""
+        n_samples = len(self.labels_)
+        if not isinstance(number, Integral) or not 0 <= number < n_samples:
+            raise ValueError(f"i and j must be numbers of training samples, 0 to {n_samples - 1}; got {number!r}.")
+        place = np.flatnonzero(self.sample_indices_ == number)
+        if not len(place):
+            raise ValueError(
+                f"Sample {number} is beyond subsample: it is expressed by the {len(self.sample_indices_)} that were "
+                f"clustered, as a new sample is: explain(X=X[[{number}]])."
+            )
+        return int(place[0])
 
 
 @estimator
@@ -371,6 +544,38 @@ class BaseSelfExpressive(BaseGraphClustering):
         state = super().__getstate__()
         return {**state, "_matrix": None} if "_matrix" in state else state
 
+    # Why samples are where they are
+
+    def _own_coefficients(self, places):
+        rows = others_of(self.coef_[places], places)
+        return self._taken(sparse.csr_array(rows, dtype=np.float64))
+
+    def _unexplained_rows(self, block):
+        places, z = np.arange(len(self.sample_indices_))[block], self._expressed_rows()
+        own = self._row_labels[places, None] == self._row_labels
+        return unexplained_shares(self._aims(places), others_of(self.coef_[places], places), own, z)
+
+    def _expressed_rows(self):
+        """The clustered rows as they express each other."""
+        raise NotImplementedError
+
+    def _aims(self, places):
+        """The part of some of them that the others are to explain."""
+        return self._expressed_rows()[places]
+
+    def _taken(self, coefs):
+        """Those of the coefficients, as CSR, that the affinity is made of, if it takes the few largest of each row."""
+        if self._graph["affinity"] != "top":
+            return coefs
+        n_coefs = self._graph["params"].get("n_coefs", N_COEFS)
+        coefs.data[coefs.data < 0] = 0
+        for start, end in zip(coefs.indptr[:-1], coefs.indptr[1:], strict=True):
+            if end - start > n_coefs:
+                values = coefs.data[start:end]
+                values[np.argsort(-values, kind="stable")[n_coefs:]] = 0
+        coefs.eliminate_zeros()
+        return coefs
+
     # From coefficients to labels
 
     def _draw_rows(self, samples):
@@ -417,6 +622,29 @@ class BaseSelfExpressive(BaseGraphClustering):
     def _bytes_per_pair(self):
         """Bytes for each pair of samples at the peak of `_represent`; 0 if there is no N x N matrix."""
         raise NotImplementedError
+
+
+def others_of(rows, own):
+    """Rows of coefficients, dense or CSR, without that of each in itself; scaled where it was not 0.
+
+    A row with the weight w of its own in itself is expressed by the others with what they have left for it, 1 - w.
+    """
+    if not sparse.issparse(rows):
+        rows, each = np.array(rows), np.arange(len(own))
+        rows *= _inverse(1 - rows[each, own])[:, None]
+        rows[each, own] = 0
+        return rows
+    rows = sparse.csr_array(rows, copy=True)
+    of_row = np.repeat(np.arange(len(own)), np.diff(rows.indptr))
+    is_own = rows.indices == np.asarray(own)[of_row]
+    scale = _inverse(1.0 - np.bincount(of_row[is_own], rows.data[is_own], minlength=len(own)))
+    rows.data *= np.where(is_own, 0, scale[of_row]).astype(rows.dtype)
+    rows.eliminate_zeros()
+    return rows
+
+
+def _inverse(left):
+    return np.divide(1, left, out=np.zeros_like(left), where=left > _ROUNDING)
 
 
 def _affinity(coef, graph):

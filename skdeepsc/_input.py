@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from numbers import Integral
 
 import numpy as np
-from scipy import sparse
 
 from ._compat import validate_data
 from ._params import Estimator, estimator
@@ -98,66 +97,6 @@ def row_blocks(n_rows, size=None):
     """Slices of `size` consecutive rows, the last of fewer, that together are all rows."""
     size = size or _BLOCK_ROWS
     return (slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size))
-
-
-def first_copies(samples):
-    """The number of the first sample that equals each sample, which is its own where none before it does.
-
-    Parameters
-    ----------
-    samples : ndarray of shape (n_samples, ...) or CSR matrix
-        Read block by block.
-
-    Returns
-    -------
-    first : ndarray of shape (n_samples,), int64
-    """
-    n_samples = samples.shape[0]
-    keys = np.concatenate([_row_keys(samples[block]) for block in row_blocks(n_samples)])
-    _, first, which = np.unique(keys, return_index=True, return_inverse=True)
-    first = first[which]
-    alike = np.flatnonzero(first < np.arange(n_samples))  # Different samples may share a key, if hardly ever.
-    for block in row_blocks(len(alike)):
-        rows = alike[block]
-        differ = samples[rows] != samples[first[rows]]
-        differ = differ.count_nonzero(axis=1) > 0 if sparse.issparse(differ) else differ.reshape(len(rows), -1).any(1)
-        first[rows[differ]] = rows[differ]
-    return first
-
-
-def distinct_rows(first, n_least):
-    """Numbers of the rows that no row before them equals, by :func:`first_copies`; of all if those are too few."""
-    distinct = np.unique(first)
-    return distinct if len(distinct) >= max(2, n_least) else np.arange(len(first))
-
-
-def _row_keys(rows):
-    """A 64-bit number for each row, the same for equal rows."""
-    if sparse.issparse(rows):
-        rows = sparse.csr_array(rows, copy=True)
-        rows.sum_duplicates()
-        rows.eliminate_zeros()
-        words = _words(rows.data[:, None]) ^ _mixed(rows.indices.astype(np.uint64) + np.uint64(1))[:, None]
-        sums = np.cumsum(np.append(np.uint64(0), _mixed(words).sum(axis=1, dtype=np.uint64)), dtype=np.uint64)
-        return sums[rows.indptr[1:]] - sums[rows.indptr[:-1]]
-    words = _words(rows.reshape(len(rows), -1))
-    places = np.random.default_rng(0).integers(2**64, size=words.shape[1], dtype=np.uint64)
-    return _mixed(words ^ places).sum(axis=1, dtype=np.uint64)
-
-
-def _words(rows):
-    """The bytes of rows, filled up with zeros, as 64-bit numbers."""
-    if rows.dtype.kind == "f":
-        rows = rows + rows.dtype.type(0)  # -0.0 equals 0.0.
-    values = np.ascontiguousarray(rows).view(np.uint8)
-    short = -values.shape[1] % 8
-    return (np.pad(values, ((0, 0), (0, short))) if short else values).view(np.uint64)
-
-
-def _mixed(words):
-    """Numbers in which every bit depends on every bit of the given ones."""
-    words = (words ^ (words >> np.uint64(31))) * np.uint64(0x9E3779B97F4A7C15)
-    return words ^ (words >> np.uint64(29))
 
 
 def unit_rows(rows, mean=None, floor=0.0):

@@ -10,18 +10,21 @@ from joblib import delayed
 from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.decomposition import TruncatedSVD
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from ._base import BaseGraphClustering, Threaded
+from ._base import BaseGraphClustering, Threaded, others_of
 from ._compat import check_array
-from ._input import row_blocks, unit_rows
+from ._input import as_flat_rows, row_blocks
 from ._memory import available_bytes, require_bytes
+from ._noise import unexplained_shares
 from ._params import Count, answers, estimator
 from ._random import draw_rows, draw_seeds
 from ._ridge import MOST_FREEDOM
+from ._scale import scaled_rows
 from ._self_training import outputs, self_train
 from ._view_search import Look, agreement, columns, fairest, search
 from ._warn import advising, warn_user
@@ -31,8 +34,10 @@ from .segmentation import DegenerateAffinityWarning, choose_n_clusters, warn_if_
 from .training.batches import to_device
 
 # Views by name, and those of images that "auto" looks at: the auto-encoder's codes have won on no set.
-_NAMED_VIEWS = ("scattering", "symmetric", "contrast", "pixels", "autoencoder")
+_NAMED_VIEWS = ("scattering", "symmetric", "contrast", "pixels", "autoencoder", "svd")
 _OF_IMAGES = ("scattering", "symmetric", "contrast", "pixels")
+# Components of the view of sparse rows.
+_N_COMPONENTS = 100
 # Rows that are clustered unless the user says how many, at least, and for each cluster.
 _ROWS, _ROWS_OF_CLUSTER = 5000, 75
 # The first look at several views: rows, at least and for each cluster, every so manieth dimension, and how hard each
@@ -89,8 +94,10 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         codes of a convolutional :class:`~skdeepsc.AutoEncoder`; or a name and any transformer, which is cloned and gets
         flat float32 rows, or float32 images of shape (n, channels, height, width) if its tags (those of the first step
         of a pipeline) say that it takes three-dimensional arrays; a random state that it leaves open is set from
-        `random_state`. ``"auto"``: the first four for images, ``"pixels"`` for flat rows. (The auto-encoder, which
-        takes most of the time, won on none of the sets in the documentation.)
+        `random_state`. ``"auto"``: the first four for images, ``"pixels"`` for flat rows, ``"svd"`` for sparse rows
+        such as tf-idf: rows of unit length on their 100 largest singular directions, which never makes an array of the
+        size of `X`. A transformer gets sparse rows as a float32 CSR array. (The auto-encoder, which takes most of the
+        time, won on none of the sets in the documentation.)
     subspace_dims : sequence of float
         Expected dimensions q of a subspace to try. Those with ``q * n_clusters > 0.7 n_samples`` are left out; if that
         leaves none, the smallest is taken with 0.7 n_samples degrees of freedom. Those that need the same penalty as a
@@ -100,6 +107,9 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
     refine : bool
         Whether to take steps 5 and 6, whitening and the linear classifier. Without them the answer is that of the
         winning view as it is, and new rows get the cluster that their largest coefficients vote for.
+    affine : bool
+        Whether the coefficients of a sample must sum to 1, for subspaces that miss the origin, such as those of points
+        on moving bodies: features are centred and divided by one number, not each by its length.
     subsample : int, "auto" or None
         Cluster this many rows, drawn at random without any label, and label the others. ``"auto"``: 5000, or 75 for
         each cluster if that is more. ``None``: all rows.
@@ -156,6 +166,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
     subspace_dims: Annotated[Sequence[float], "array-like"] = (1, 2, 4, 8, 16)
     n_coefs: Count = 5
     refine: bool = True
+    affine: bool = False
     subsample: Count | Literal["auto"] | None = "auto"  # type: ignore[assignment]
 
     _drawing = ("rows", "views", "labels")
@@ -198,13 +209,13 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         if len(looks) == 1:
             return looks, []
         n_rows = max(_FIRST_ROWS, _FIRST_ROWS_OF_CLUSTER * self.n_clusters_)
-        n_rows = n_rows if 2 * n_rows < len(rows) else len(rows)
-        part = rows[draw_rows(len(rows), n_rows, self._seeds["rows"])]
+        n_rows = n_rows if 2 * n_rows < rows.shape[0] else rows.shape[0]
+        part = rows[draw_rows(rows.shape[0], n_rows, self._seeds["rows"])]
         found = {}
         for view in looks:
-            look = (looks[view] if n_rows == len(rows) else None) or self._look(view, part)
+            look = (looks[view] if n_rows == rows.shape[0] else None) or self._look(view, part)
             found[view] = self._search(look, dims[::_FIRST_DIMS], **_FIRST_EFFORT)
-            looks[view] = look if n_rows == len(rows) else looks[view]
+            looks[view] = look if n_rows == rows.shape[0] else looks[view]
         least = max(candidates[0].information for candidates in found.values()) - _MARGIN
         behind = [view for view, candidates in found.items() if candidates[0].information < least]
         return (
@@ -225,24 +236,33 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         self.confidence_ = np.empty(samples.shape[0])
         self.confidence_[self.sample_indices_] = self._sureness(row_labels)
         super()._label_all(row_labels, samples)
+        self.confidence_[self.labels_ < 0] = 0
 
     def _label_copies(self):
         super()._label_copies()
         self.confidence_ = self.confidence_[self._copied]
+
+    def _keep_clusters(self, present):
+        self._agreement = self._agreement[:, present]
 
     def _label_rest(self, samples, rest):
         """Set labels and confidence from the same votes: a view of many samples is what takes the time."""
         voting, n_found = self._voting_with_confidence(), self._n_found()
 
         def answer(block):
-            votes = voting(block)
+            features = self._features(self.view_, block)
+            votes = voting(block, features)
             labels = votes[:, :n_found].argmax(axis=1)
-            return np.column_stack([labels, votes[np.arange(len(labels)), n_found + labels]])
+            confidence = votes[np.arange(len(labels)), n_found + labels]
+            if self._noise_bound is not None:
+                labels[self._unexplained_features(features, labels) > self._noise_bound] = -1
+            return np.column_stack([labels, confidence])
 
         found = self._fill(answer, samples, np.empty((len(rest), 2)), rest)
         self.labels_[rest], self.confidence_[rest] = found.T
         if self.refine:
-            self._self_train(samples, np.sort(np.concatenate([self.sample_indices_, rest])), voting)
+            rows = np.sort(np.concatenate([self.sample_indices_, rest]))
+            self._self_train(samples, rows[self.labels_[rows] >= 0], voting)
 
     def _self_train(self, samples, rows, voting):
         """Let a linear classifier learn the labels of some samples, and give them and those of new ones."""
@@ -266,7 +286,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
                 yield from kept
                 return
             for block in row_blocks(len(rows)):
-                pair = block, self._expressed(samples[rows[block]])
+                pair = block, self._unit(self._features(self.view_, samples[rows[block]]))
                 if kept is not None:
                     kept.append(pair)
                 yield pair
@@ -274,10 +294,35 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         return blocks
 
     def _sureness(self, row_labels):
-        """The share of labellings that give each clustered row its label."""
-        return self._agreement[np.arange(len(row_labels)), row_labels]
+        """The share of labellings that give each clustered row its label; 0 for noise."""
+        return np.where(row_labels >= 0, self._agreement[np.arange(len(row_labels)), row_labels], 0)
 
     # Public answers
+
+    @answers
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
+        """Shares of the clusters in what labels samples; the largest is what `predict` gives for new ones.
+
+        Shares of the largest coefficients, to which a sample that was clustered, known by its values, and its copies do
+        not add; or what is positive of the outputs of the linear classifier, where one has learnt the labels of samples
+        beyond `subsample`: there, a sample has the little say in its own that one of all has.
+
+        Parameters
+        ----------
+        X : array-like or tensor of shape (n_samples, n_features) or (n_samples, ...)
+            Samples like those in `fit`, dense; read block by block.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_found), float64
+            A column for each cluster in `labels_`; rows sum to 1.
+        """
+        if sparse.issparse(X):
+            raise ValueError(
+                "predict_proba takes dense rows, and X is sparse, for which scikit-learn knows probabilities from "
+                "classifiers only: give X.toarray(), block by block, or take predict."
+            )
+        return super().predict_proba(X)
 
     @answers
     def transform(self, X: ArrayLike) -> np.ndarray:
@@ -335,11 +380,33 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
 
     # The views
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def _read(self, X, *, reset=True):
+        """Checked samples, or sparse rows: those of a fit on sparse ones are all sparse, the others all dense."""
+        if reset:
+            self._is_sparse = sparse.issparse(X)
+        elif sparse.issparse(X) and not self._is_sparse:
+            raise TypeError("X is sparse, and the estimator was fitted on dense samples: give X.toarray(), by blocks.")
+        if not self._is_sparse:
+            return super()._read(X, reset=reset)
+        rows = sparse.csr_array(as_flat_rows(self, X, reset=reset))
+        if reset:
+            self.image_shape_ = rows.shape[1:]
+            self._settle()
+        # Lengths say nothing to views of sparse rows, and float32 holds those of 1, whatever the scale was.
+        return sparse.csr_array(scaled_rows(rows), dtype=np.float32)
+
     def _settle(self):
         super()._settle()
         self._check_callbacks()
 
     def _views(self):
+        if isinstance(self.views, str) and self._is_sparse:
+            return ("svd",)
         if isinstance(self.views, str):
             return _OF_IMAGES if len(self.image_shape_) == 3 else ("pixels",)
         return self.views
@@ -365,13 +432,16 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
             return name, LocalContrast(image_shape=shared["image_shape"])
         if name == "pixels":
             return name, FunctionTransformer()
+        if name == "svd":
+            n_components = min(_N_COMPONENTS, self.n_features_in_)
+            return name, TruncatedSVD(n_components, random_state=seed)
         raise ValueError(f"views by name are {', '.join(map(repr, _NAMED_VIEWS))}; got {name!r}.")
 
     def _look(self, view, rows):
         """What a view makes of the rows, and their self-expression for all penalties; the view is fitted."""
         features = self._features(view, rows, fit=True)
         self._require_room(view, *features.shape)
-        return Look.at(view, features, self.device_)
+        return Look.at(view, features, self.device_, affine=self.affine)
 
     def _require_room(self, view, n_rows, n_features):
         """Compare what the self-expression of features needs with the memory there is."""
@@ -383,14 +453,18 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
     def _features(self, view, samples, fit=False):
         """Checked output of a view; a user's transformer gets a copy."""
         transformer = self.views_[view]
-        samples = samples if _takes_images(transformer) else samples.reshape(len(samples), -1)
+        n_samples = samples.shape[0]
+        is_identity = isinstance(transformer, FunctionTransformer) and transformer.func is None
+        if self._is_sparse and (is_identity or isinstance(transformer, TransformsImages)):
+            raise ValueError(f"The view {view!r} takes dense samples, and X is sparse: choose 'svd', or a transformer.")
+        samples = samples if self._is_sparse or _takes_images(transformer) else samples.reshape(n_samples, -1)
         if not isinstance(transformer, TransformsImages):
             samples = samples.astype(np.float32)
         features = transformer.fit_transform(samples) if fit else transformer.transform(samples)
         shape = np.shape(features)
-        if sparse.issparse(features) or len(shape) != 2 or shape[0] != len(samples) or not shape[1]:
+        if sparse.issparse(features) or len(shape) != 2 or shape[0] != n_samples or not shape[1]:
             raise ValueError(
-                f"The view {view!r} must turn {len(samples)} samples into a dense array of shape ({len(samples)}, "
+                f"The view {view!r} must turn {n_samples} samples into a dense array of shape ({n_samples}, "
                 f"n_features); got {type(features).__name__} of shape {shape}."
             )
         try:
@@ -414,64 +488,118 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         self.view_, self.subspace_dim_, self.affinity_matrix_ = look.view, best.graph.dim, best.graph.affinity
         self._best_labels = np.unique(best.labels, return_inverse=True)[1]
         self._agreement = agreement(found, self._best_labels, self._best_labels.max() + 1)
-        self.embedding_, self._mean, self._floor = look.features, look.mean, look.floor
-        self._whitening, self._classifier = look.whitening, None
+        self.embedding_, self._scaling, self._classifier = look.features, look.scaling, None
         self._vote_weights = look.path.weights(best.graph.lam).cpu().numpy()
-        self._n_votes = self.n_coefs
+        self._n_votes, self._vote_offset = self.n_coefs, look.path.offset
 
     # New rows
 
-    def _shares(self):
+    def _shares(self, *, of_others=False):
         """Shares of the clusters: what is positive of the classifier's outputs, or of the largest coefficients."""
         if self._classifier is None:
-            return self._voting(self._membership())
+            return self._voting(self._is_member(), of_others)
 
         def shares(block):
-            positive = np.maximum(outputs(self._expressed(block), self._classifier), 0)
+            positive = np.maximum(self._outputs(self._features(self.view_, block)), 0)
             total = positive.sum(axis=1, keepdims=True)
             return np.divide(positive, total, out=np.full_like(positive, 1 / positive.shape[1]), where=total > 0)
 
         return shares
 
-    def _membership(self):
-        """1 where a row that was clustered is in a cluster, else 0."""
-        return np.eye(self._n_found(), dtype=np.float32)[self._row_labels]
+    def _outputs(self, features):
+        """Outputs of the linear classifier."""
+        return outputs(self._unit(features), self._classifier)
 
     def _voting_with_confidence(self):
         """Votes for the clusters, then the same, each times how sure the label of the row that votes is."""
-        membership = self._membership()
+        membership = self._is_member()
         return self._voting(np.hstack([membership, self._sureness(self._row_labels)[:, None] * membership]))
 
-    def _voting(self, membership):
+    def _voting(self, membership, of_others=False):
         """A function that gives the mean of some columns over the rows that vote for each sample of a block.
 
-        Those of the largest positive coefficients vote; all of them, where there is none.
+        Those of the largest positive coefficients vote; all of them, where there is none. Noise does not.
         """
-        n_coefs, membership = self._n_votes, membership.astype(np.float32)
-        membership, weights = torch.from_numpy(membership).to(self.device_), to_device(self._vote_weights, self.device_)
+        membership = torch.from_numpy(membership.astype(np.float32)).to(self.device_)
+        weights = to_device(self._vote_weights, self.device_)
+        is_noise = torch.from_numpy(self._row_labels < 0).to(self.device_)
 
-        def vote(block):
-            z = to_device(self._expressed(block), self.device_)
-            return _votes(z @ weights, membership, n_coefs).cpu().numpy()
+        def vote(block, features=None):
+            coef = self._coefficients(self._features(self.view_, block) if features is None else features, weights)
+            coef[:, is_noise] = -torch.inf
+            if of_others:
+                coef[self._twins(block)] = -torch.inf
+            return _votes(*_top_positive(coef, self._n_votes), membership).cpu().numpy()
 
         return vote
 
-    def _expressed(self, block):
-        """What expresses samples: features of the winning view, centred and scaled, and whitened if that was done."""
-        z = unit_rows(self._features(self.view_, block), self._mean, self._floor)
-        return z if self._whitening is None else self._whitening(z)
+    def _unit(self, features):
+        """Features of the winning view as they express each other."""
+        return self._scaling(features)
+
+    def _coefficients(self, features, weights=None):
+        """Coefficients of features over the rows that were clustered, a tensor."""
+        weights = to_device(self._vote_weights, self.device_) if weights is None else weights
+        return to_device(self._unit(features), self.device_) @ weights + self._vote_offset
+
+    # Noise
+
+    def _judged(self, block):
+        features = self._features(self.view_, block)
+        given = (
+            self._voting(self._is_member())(block, features) if self._classifier is None else self._outputs(features)
+        )
+        labels = given.argmax(axis=1)
+        return labels, self._unexplained_features(features, labels)
+
+    def _unexplained_features(self, features, labels):
+        """What the rows of their clusters leave of new samples, with all their coefficients."""
+        coef, own = self._coefficients(features).cpu().numpy(), labels[:, None] == self._row_labels
+        return unexplained_shares(self._unit(features), coef, own, self._unit(self.embedding_))
+
+    def _unexplained_rows(self, block):
+        places, rows = np.arange(len(self.sample_indices_))[block], self._unit(self.embedding_)
+        coef = rows[block] @ self._vote_weights + np.float32(self._vote_offset)
+        own = self._row_labels[places, None] == self._row_labels
+        return unexplained_shares(rows[block], others_of(coef, places), own, rows)
+
+    # Why samples are where they are
+
+    def _new_coefficients(self, samples):
+        coef = self._coefficients(self._features(self.view_, samples))
+        return _as_csr(*_top_positive(coef, self._n_votes), coef.shape[1])
+
+    def _own_coefficients(self, places):
+        coef = self._coefficients(self.embedding_[places])
+        coef[torch.arange(len(places)), torch.from_numpy(places)] = -torch.inf
+        return _as_csr(*_top_positive(coef, self._n_votes), coef.shape[1])
 
     def _by_blocks(self, function, n_rows):
         """One after the other: a view need not be safe for threads."""
         return BaseGraphClustering._by_blocks(self, function, n_rows)
 
 
-def _votes(coef, membership, n_coefs):
-    """Mean of columns over the rows of the largest positive coefficients of each sample, over all if it has none."""
+def _top_positive(coef, n_coefs):
+    """The largest coefficients of each row, divided by their sum, and whose they are; 0 for those below 0."""
     top = coef.topk(min(n_coefs, coef.shape[1]), dim=1)
     weights = top.values.clamp_min(0)
     total = weights.sum(1, keepdim=True)
-    return torch.where(total > 0, (weights[..., None] * membership[top.indices]).sum(1) / total, membership.mean(0))
+    return torch.where(total > 0, weights / total, 0), top.indices
+
+
+def _votes(weights, columns, membership):
+    """Mean of the rows of a matrix with the weights of some of them, plain if all are 0."""
+    voted = (weights[..., None] * membership[columns]).sum(1)
+    return torch.where(weights.sum(1, keepdim=True) > 0, voted, membership.mean(0))
+
+
+def _as_csr(weights, columns, n_columns):
+    """Rows of coefficients as a sparse array without zeros."""
+    rows = np.repeat(np.arange(len(weights)), weights.shape[1])
+    values, places = weights.cpu().numpy().ravel(), columns.cpu().numpy().ravel()
+    made = sparse.csr_array((values, (rows, places)), shape=(len(weights), n_columns), dtype=np.float64)
+    made.eliminate_zeros()
+    return made
 
 
 def _takes_images(transformer):

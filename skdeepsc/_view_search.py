@@ -27,6 +27,45 @@ _GROUND = 0.02
 _WHITENING = 1.0
 
 
+@dataclass(frozen=True)
+class Centering:
+    """What is done to features before they express each other: they are centred and scaled, and turned before that.
+
+    Parameters
+    ----------
+    mean : ndarray of shape (n_components,), float32
+        What they are centred by.
+    floor : float
+        Centred rows no longer than this become zeros.
+    affine : bool
+        Whether they are divided by the length of the longest training row, and not each by its own.
+    turn : ndarray of shape (n_features, n_components), float32, or None, default=None
+        A linear map, of rows to which `former` has been done.
+    former : Centering or None, default=None
+    """
+
+    mean: np.ndarray
+    floor: float
+    affine: bool
+    turn: np.ndarray | None = None
+    former: "Centering | None" = None
+
+    @classmethod
+    def of(cls, rows, affine, turn=None, former=None):
+        """That of training rows, which have been turned already."""
+        mean = rows.mean(axis=0, dtype=np.float64).astype(np.float32)
+        return cls(mean, float(_ROUNDING * np.linalg.norm(rows, axis=1).max()), affine, turn, former)
+
+    def __call__(self, features):
+        return self.center(features if self.former is None else self.former(features) @ self.turn)
+
+    def center(self, rows):
+        """The last step alone."""
+        if not self.affine:
+            return unit_rows(rows, self.mean, self.floor)
+        return (rows - self.mean) * np.float32(_ROUNDING / self.floor if self.floor else 1)
+
+
 @dataclass
 class Look:
     """Samples in a view, centred and of unit length, and their self-expression for all penalties.
@@ -37,13 +76,9 @@ class Look:
         Name.
     features : ndarray of shape (n_rows, n_features), float32
         What the view makes of the samples.
-    mean : ndarray of shape (n_features,), float32
-        What features are centred by.
-    floor : float
-        Centred features no longer than this become zeros.
+    scaling : Centering
+        What is done to features before they express each other.
     path : RidgePath
-    whitening : Whitening or None, default=None
-        What has been done to centred features of unit length before they express each other.
     ground : sparse array of shape (n_rows, n_rows) or None, default=None
         A graph of the same rows, a small share of which is added to every graph: where those fall into more parts than
         there are clusters, it says which belong together.
@@ -51,19 +86,15 @@ class Look:
 
     view: str
     features: np.ndarray
-    mean: np.ndarray
-    floor: float
+    scaling: Centering
     path: RidgePath
-    whitening: "Whitening | None" = None
     ground: Any = None
 
     @classmethod
-    def at(cls, view, features, device):
+    def at(cls, view, features, device, *, affine=False):
         """The first look at features."""
-        mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
-        floor = _ROUNDING * np.linalg.norm(features, axis=1).max()
-        z = to_device(unit_rows(features, mean, floor), device)
-        return cls(view, features, mean, floor, RidgePath(z))
+        scaling = Centering.of(features, affine)
+        return cls(view, features, scaling, RidgePath(to_device(scaling(features), device), affine=affine))
 
     def whitened(self, affinity):
         """Another look, after differences along the edges of a graph have been made small.
@@ -80,17 +111,19 @@ class Look:
         values, vectors = torch.linalg.eigh((scatter + scatter.T) / (2 * degrees.sum()))
         values = values.clamp_min(0) + _WHITENING * values.clamp_min(0).mean()
         turn = (vectors / values.clamp_min(torch.finfo(values.dtype).tiny).sqrt()).float()
-        z = (scores @ turn).cpu().numpy()
-        mean = z.mean(axis=0, dtype=np.float64).astype(np.float32)
-        floor = _ROUNDING * np.linalg.norm(z, axis=1).max()
-        path = RidgePath(to_device(unit_rows(z, mean, floor), scores.device))
-        whitening = Whitening((self.path.axes @ turn).cpu().numpy(), mean, floor)
-        return Look(self.view, self.features, self.mean, self.floor, path, whitening, affinity)
+        z, whole_turn, affine = (
+            (scores @ turn).cpu().numpy(),
+            (self.path.axes @ turn).cpu().numpy(),
+            self.scaling.affine,
+        )
+        scaling = Centering.of(z, affine, whole_turn, self.scaling)
+        path = RidgePath(to_device(scaling.center(z), scores.device), affine=affine)
+        return Look(self.view, self.features, scaling, path, affinity)
 
     @property
     def name(self):
         """The view, and whether it has been whitened."""
-        return self.view if self.whitening is None else f"{self.view}, whitened"
+        return self.view if self.scaling.former is None else f"{self.view}, whitened"
 
     def graph(self, dim, lam, n_coefs):
         """The affinity of the largest coefficients of each row under a penalty."""
@@ -99,25 +132,6 @@ class Look:
         if self.ground is not None:
             affinity = sparse.csr_array((1 - _GROUND) * affinity + _GROUND * self.ground)
         return Graph(self.name, dim, lam, affinity)
-
-
-@dataclass(frozen=True)
-class Whitening:
-    """A linear map of centred features of unit length, after which they are centred and scaled again.
-
-    Parameters
-    ----------
-    turn : ndarray of shape (n_features, n_components), float32
-    mean : ndarray of shape (n_components,), float32
-    floor : float
-    """
-
-    turn: np.ndarray
-    mean: np.ndarray
-    floor: float
-
-    def __call__(self, z):
-        return unit_rows(z @ self.turn, self.mean, self.floor)
 
 
 @dataclass

@@ -138,9 +138,10 @@ def test_neighbours_label_new_rows_when_asked_or_without_a_classifier(images):
     X, _ = images
     for params in ({"predict_by": "neighbors"}, {"gamma_class": 0}, {"max_epochs": 0}):
         fitted = make(S2ConvSCN, **{**S2, **params}, n_neighbors=5).fit(X)
-        proba = fitted.predict_proba(X)
-        assert set(np.round(proba * 5, 6).ravel()) <= set(range(6))
-        np.testing.assert_array_equal(fitted.predict(X), proba.argmax(1))
+        for rows in (X, X + 0.01):
+            proba = fitted.predict_proba(rows)
+            assert set(np.round(proba * 5, 6).ravel()) <= set(range(6))
+        np.testing.assert_array_equal(fitted.predict(X + 0.01), proba.argmax(1))
 
 
 def test_clusters_keep_the_names_of_the_classifier(images):

@@ -18,9 +18,12 @@ ROOT = Path(skdeepsc.__file__).parent
 PAGES = sorted((ROOT.parent / "docs").glob("*.md"))
 # Rooms by floor, the lowest first; a room knows those below it and, without a circle, those beside it.
 FLOORS = [
-    ["_compat", "_kmeans", "_labels", "_memory", "_ridge", "_scale", "_self_training", "_version", "_warn"],
+    [
+        *("_compat", "_explanation", "_kmeans", "_labels", "_memory", "_noise", "_ridge", "_scale", "_self_training"),
+        *("_version", "_warn"),
+    ],
     ["_params"],
-    ["_input", "_random"],
+    ["_input", "_random", "_row_keys"],
     ["affinity", "segmentation", "losses", "nn", "datasets", "model_selection"],
     ["metrics", "_base", "_dimension", "training"],
     ["features", "_view_search"],

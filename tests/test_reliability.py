@@ -18,8 +18,8 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skorch.callbacks import Callback, Checkpoint
 
 import skdeepsc
-from skdeepsc import NCSC, DSCNet, _input, _memory, affinity, metrics, segmentation
-from skdeepsc._input import first_copies
+from skdeepsc import NCSC, DSCNet, _memory, _row_keys, affinity, metrics, segmentation
+from skdeepsc._row_keys import first_copies
 from skdeepsc.datasets import make_union_of_subspaces
 from tests.estimators import DEEP, SHALLOW, make_known
 
@@ -85,7 +85,7 @@ def test_first_copies_are_those_of_the_slow_version():
 
 
 def test_rows_that_differ_in_bits_whose_keys_agree_are_not_copies(monkeypatch):
-    monkeypatch.setattr(_input, "_row_keys", lambda rows: np.zeros(rows.shape[0], dtype=np.uint64))
+    monkeypatch.setattr(_row_keys, "_row_keys", lambda rows: np.zeros(rows.shape[0], dtype=np.uint64))
     X = np.array([[1.0], [2.0], [1.0], [3.0]])
     assert first_copies(X).tolist() == [0, 1, 0, 3]
 

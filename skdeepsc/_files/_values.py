@@ -11,6 +11,7 @@ from importlib import import_module
 
 import numpy as np
 from scipy import sparse
+from sklearn.decomposition import TruncatedSVD
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -22,12 +23,12 @@ from .._params import Estimator
 
 # Where estimators live that are not public names of the package itself.
 _PARTS = {"RidgeSolver": "skdeepsc.deep", "TrainedSolver": "skdeepsc.deep"}
-_SCIKIT_LEARN = {cls.__name__: cls for cls in (FrozenEstimator, FunctionTransformer, Pipeline)}
+_SCIKIT_LEARN = {cls.__name__: cls for cls in (FrozenEstimator, FunctionTransformer, Pipeline, TruncatedSVD)}
 # Other classes of the package in fitted attributes, where they live, and the arguments that make them.
 _MADE_OF = {
     "RowAtoms": ("skdeepsc.shallow._elastic_net", ("atoms",)),
     "KernelAtoms": ("skdeepsc.shallow._elastic_net", ("kernel",)),
-    "Whitening": ("skdeepsc._view_search", ("turn", "mean", "floor")),
+    "Centering": ("skdeepsc._view_search", ("mean", "floor", "affine", "turn", "former")),
     "Scaling": ("skdeepsc.shallow._base", ("normalization", "dtype", "exponent", "mean")),
 }
 # Auto-encoders that may be a parameter.

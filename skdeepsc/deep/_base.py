@@ -9,9 +9,10 @@ from typing import Literal, Self
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neighbors import NearestNeighbors
 from sklearn.utils.validation import check_is_fitted
 
 from .._base import BaseSelfExpressive, BaseSubspaceClustering
@@ -261,7 +262,8 @@ class BaseDeepSubspaceClustering(Expresses, BaseSelfExpressive):
     max_epochs
         Of all samples at once; 0 clusters the pre-trained features, ``"auto"`` is 20.
     n_neighbors : int
-        Neighbours in the latent space that label new rows, and with `subsample` the rest of the training set.
+        Neighbours in the latent space that label new rows, and with `subsample` the rest of the training set; as noise,
+        where more of them are noise than of any cluster.
     subsample
         Algorithm 3 of PSSC. The auto-encoder is pre-trained on all rows.
 
@@ -445,21 +447,57 @@ class BaseDeepSubspaceClustering(Expresses, BaseSelfExpressive):
 
     # New rows
 
-    def _shares(self):
-        neighbors = self._neighbors()
+    def _shares(self, *, of_others=False):
+        """Shares of the clusters in the clustered rows next to a sample in the latent space."""
+        nearest, membership = self._neighbors(), self._is_member()
 
         def shares(block):
-            features = self._expressed_features(self._encode(block))
-            with VALIDATION:
-                return neighbors.predict_proba(features)
+            weights, places = nearest(block, *(self._twins(block) if of_others else ((), ())))
+            voted = (weights[..., None] * membership[places]).sum(axis=1)
+            voted = np.where(voted.any(axis=1, keepdims=True), voted, membership.mean(axis=0))
+            return voted / voted.sum(axis=1, keepdims=True)
 
         return shares
 
+    def _judged(self, block):
+        """Noise where most of the neighbours are."""
+        weights, places = self._neighbors()(block)
+        labels, membership = self._row_labels[places], self._is_member()
+        voted = (weights[..., None] * membership[places]).sum(axis=1)
+        of_noise = (weights * (labels < 0)).sum(axis=1)
+        return voted.argmax(axis=1), np.where(of_noise > voted.max(axis=1), np.inf, 0)
+
+    def _expressed_rows(self):
+        return self._expressed_features(self.embedding_)
+
     def _neighbors(self):
-        """Classifier by the clustered rows next to a sample in the latent space."""
-        neighbors = KNeighborsClassifier(min(self.n_neighbors, len(self.embedding_)), algorithm="brute")
+        """A function that gives weights and numbers of the clustered rows next to the samples of a block.
+
+        Pairs of a sample and a row that it must not have as its neighbour follow the block.
+        """
+        search = NearestNeighbors(algorithm="brute")
         with VALIDATION:
-            return neighbors.fit(self._expressed_features(self.embedding_), self._row_labels)
+            search.fit(self._expressed_features(self.embedding_))
+        n_rows = len(self.embedding_)
+
+        def nearest(block, rows=(), banned=()):
+            features = self._expressed_features(self._encode(block))
+            n_banned = int(np.bincount(rows, minlength=1).max()) if len(rows) else 0
+            n_found = min(self.n_neighbors + n_banned, n_rows)
+            with VALIDATION:
+                places = search.kneighbors(features, n_found, return_distance=False)
+            pairs = np.asarray(rows, dtype=np.int64) * n_rows + np.asarray(banned, dtype=np.int64)
+            counts = ~np.isin(np.arange(len(places))[:, None] * n_rows + places, pairs)
+            counts &= np.cumsum(counts, axis=1) <= self.n_neighbors
+            return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1), places
+
+        return nearest
+
+    def _new_coefficients(self, samples):
+        weights, places = self._neighbors()(samples)
+        rows = np.repeat(np.arange(len(places)), places.shape[1])
+        shape = len(places), len(self.embedding_)
+        return sparse.csr_array((weights.ravel(), (rows, places.ravel())), shape=shape)
 
     def _expressed_features(self, z):
         """Codes under the normalisation in which the training samples express each other."""

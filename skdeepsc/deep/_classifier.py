@@ -19,7 +19,7 @@ _CLASSIFIED_ROWS = 1024
 class HasClassifier(Estimator):
     """A clusterer whose network has a classifier of the clusters `_classes`, in their order."""
 
-    def _shares(self):
+    def _shares(self, *, of_others=False):
         return lambda block: collect(
             (logits.softmax(1) for logits in self._logits(block)), np.empty((len(block), self._n_found()))
         )
@@ -70,7 +70,8 @@ class ClassifierOrNeighbors(HasClassifier):
     ----------
     predict_by : {"classifier", "neighbors"}
         What labels new rows: the classifier, which need not agree with `labels_` on rows that were fitted, or the
-        nearest clustered samples in the latent space. Without a trained classifier it is always the latter.
+        nearest clustered samples in the latent space. Without a trained classifier it is always the latter. A
+        classifier calls no new rows noise.
     classifier_epochs : int or "auto"
         Epochs in which the classifier alone learns.
     """
@@ -88,11 +89,22 @@ class ClassifierOrNeighbors(HasClassifier):
             self._classes, labels = np.unique(matched, return_inverse=True)
         return labels
 
-    def _shares(self):
-        return super()._shares() if self._classifies() else super(HasClassifier, self)._shares()
+    def _shares(self, *, of_others=False):
+        answerer = super() if self._classifies() else super(HasClassifier, self)
+        return answerer._shares(of_others=of_others)
 
     def _n_found(self):
         return super(HasClassifier, self)._n_found()
+
+    def _keep_clusters(self, present):
+        if self._classes is not None:
+            self._classes = self._classes[present]
+
+    def _judged(self, block):
+        if not self._classifies():
+            return super()._judged(block)
+        labels = self._shares()(block).argmax(axis=1)
+        return labels, np.zeros(len(labels))
 
     def _classifies(self):
         return self._classes is not None and self.predict_by == "classifier"

@@ -12,10 +12,10 @@ from torch.nn import functional as F
 
 from .._compat import VALIDATION, HasMethods, StrOptions
 from .._dimension import N_COEFS, SUBSPACE_DIMS
-from .._input import distinct_rows, first_copies
 from .._params import Count, estimator
 from .._random import draw_rows
 from .._ridge import penalties_by_dim
+from .._row_keys import distinct_rows, first_copies
 from .._warn import muted
 from ..affinity import affinity_from_top
 from ..features._base import TakesBatches

@@ -192,9 +192,13 @@ class RidgePath:
     ----------
     z : tensor of shape (n_samples, n_features)
         Features under the normalisation in which they express each other.
+    affine : bool, default=False
+        Whether the coefficients of a sample must sum to 1. `z` must then be centred; :math:`11^T / n` is added to H.
 
     Attributes
     ----------
+    offset : float
+        What is added to every entry of H, and to every coefficient of a new sample.
     spectrum : tensor of shape (n_components,), float64
         Eigenvalues that float32 can tell from 0, ascending.
     scores : tensor of shape (n_samples, n_components), float32
@@ -203,7 +207,8 @@ class RidgePath:
         V, so that new samples have the scores ``z @ axes``.
     """
 
-    def __init__(self, z):
+    def __init__(self, z, *, affine=False):
+        self.offset = 1 / len(z) if affine else 0.0
         flat, z = z.shape[1] < z.shape[0], precise(z)
         values, vectors = torch.linalg.eigh(z.T @ z if flat else z @ z.T)
         counts = values > max(_NEGLIGIBLE * values[-1], 0)
@@ -219,13 +224,13 @@ class RidgePath:
     def coefficients(self, lam, rows=slice(None)):
         """Rows of C, shape (n_rows, n_samples), as :func:`ridge_coefficients` gives them."""
         weighted = self.scores[rows] / (self.spectrum + lam).float()
-        hat = weighted @ self.scores.T
+        hat = (weighted @ self.scores.T).add_(self.offset)
         own = torch.arange(len(self.scores), device=hat.device)[rows, None]
         leverage = hat.gather(1, own)
         return hat.div_((1 - leverage).clamp_min(_tiny(hat))).scatter_(1, own, 0)
 
     def weights(self, lam):
-        """The matrix W, shape (n_features, n_samples), of the coefficients of new samples, ``z @ W``."""
+        """The matrix W, shape (n_features, n_samples), of the coefficients of new samples, ``z @ W + offset``."""
         return (self.axes / (self.spectrum + lam).float()) @ self.scores.T
 
     def top_coefficients(self, lam, n_coefs):

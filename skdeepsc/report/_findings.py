@@ -18,9 +18,9 @@ class Findings:
     names : list of str
         What the samples are called, such as their files.
     cluster, second : ndarray of shape (n_samples,), int64
-        Cluster of each sample, and the next best; -1 where there is but one cluster.
+        Cluster of each sample, -1 for noise, and the next best; -1 where there is but one cluster.
     probability, second_probability : ndarray of shape (n_samples,), float64
-        Of these two, by ``predict_proba``. A sample that was clustered may speak for itself there.
+        Of these two, by ``predict_proba``, in which a sample that was clustered has no say in its own.
     support, second_support : ndarray of shape (n_samples,), float64
         The mean of the probability and of the share that the cluster has in the affinities of the sample, to others,
         where it is in the graph that was clustered; else the probability.
@@ -94,22 +94,24 @@ def find(clusterer, X, names=None, pictures=None, *, is_fitted=True, code="", no
     True
     """
     proba = clusterer.predict_proba(X)
-    labels = clusterer.labels_ if is_fitted else proba.argmax(axis=1)
+    labels = clusterer.labels_ if is_fitted else clusterer.predict(X)
     support, rows = (proba + _links(clusterer, proba)) / 2 if is_fitted else proba, np.arange(len(labels))
+    is_known = labels >= 0  # The others are noise, in no cluster.
     others = support.copy()
-    others[rows, labels] = -1.0
+    others[rows[is_known], labels[is_known]] = -1.0
     second = others.argmax(axis=1)
     is_alone = proba.shape[1] == 1
     of_second = [np.zeros(len(rows)) if is_alone else shares[rows, second] for shares in (proba, support)]
-    margin = support[rows, labels] - of_second[1]
+    of_first = [np.where(is_known, shares[rows, labels], 0.0) for shares in (proba, support)]
+    margin = of_first[1] - of_second[1]
     order = np.lexsort((-_typicality(clusterer, X, labels), -margin.round(6)))
     return Findings(
         names=[str(name) for name in (rows if names is None else names)],
         cluster=labels,
-        probability=proba[rows, labels],
+        probability=of_first[0],
         second=np.full(len(rows), -1) if is_alone else second,
         second_probability=of_second[0],
-        support=support[rows, labels],
+        support=of_first[1],
         second_support=of_second[1],
         members=[order[labels[order] == cluster] for cluster in range(proba.shape[1])],
         pictures=_pictures(clusterer, X) if pictures is None else pictures,
@@ -142,7 +144,7 @@ def _links(clusterer, proba):
     shares = proba.copy()
     if hasattr(clusterer, "affinity_matrix_"):
         rows = clusterer.sample_indices_
-        sums = clusterer.affinity_matrix_ @ np.eye(proba.shape[1])[clusterer.labels_[rows]]
+        sums = clusterer.affinity_matrix_ @ (clusterer.labels_[rows, None] == np.arange(proba.shape[1]))
         total = sums.sum(axis=1, keepdims=True)
         shares[rows] = np.divide(sums, total, out=proba[rows], where=total > 0)
     return shares

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 
-from .._base import BaseSelfExpressive, Threaded
+from .._base import BaseSelfExpressive, Threaded, others_of
 from .._input import TakesRows
+from .._noise import residual_shares
 from .._params import Count, Estimator, Positive, answers, estimator
 from .._scale import divided, exponent_of, scaled_rows, squares_fit, unit_exponent
 
@@ -84,22 +85,55 @@ class BaseShallowSubspaceClustering(TakesRows, Threaded, BaseSelfExpressive):
             raise ValueError("predict_proba takes dense rows, and X is sparse: give X.toarray(), block by block.")
         return super().predict_proba(X)
 
-    def _shares(self):
+    def _shares(self, *, of_others=False):
         """Inverse residuals, as shares."""
 
         def shares(block):
-            residuals = self._residuals(self._normalized(block)).astype(np.float64)
+            residuals = self._residuals_of_others(block) if of_others else self._residuals(self._normalized(block))
             scale = np.maximum(residuals.min(axis=1, keepdims=True), np.finfo(np.float64).tiny)
             inverse = scale / np.maximum(residuals, scale)
             return inverse / inverse.sum(axis=1, keepdims=True)
 
         return shares
 
+    def _residuals_of_others(self, block):
+        """The same where training rows are expressed by the others."""
+        rows, places = self._twins(block)
+        rows, first = np.unique(rows, return_index=True)
+        rest = np.setdiff1d(np.arange(block.shape[0]), rows, assume_unique=True)
+        residuals = np.empty((block.shape[0], self._n_found()))
+        if len(rest):
+            residuals[rest] = self._residuals(self._normalized(block[rest]))
+        if len(rows):
+            residuals[rows] = self._own_residuals(places[first])
+        return residuals
+
     def _residuals(self, z):
         """Squared distances from new rows to what the rows of each cluster contribute to them."""
-        coef, z = self._express_and_aim(z)
-        members = self._members()
-        return np.column_stack([squared_norms(z - coef[:, rows] @ self.embedding_[rows]) for rows in members])
+        return self._distances(*self._express_and_aim(z))
+
+    def _own_residuals(self, places):
+        """The same of training rows, whose own coefficients are left out."""
+        return self._distances(others_of(self.coef_[places], places), self._aims(places))
+
+    def _expressed_rows(self):
+        return self.embedding_
+
+    def _judged(self, block):
+        z = self._normalized(block)
+        residuals = self._residuals(z)
+        return residuals.argmin(axis=1), residual_shares(residuals.min(axis=1), self._squares(z))
+
+    def _squares(self, z):
+        """Squared lengths of new rows."""
+        return squared_norms(z).astype(np.float64)
+
+    def _distances(self, coef, z):
+        distances = [squared_norms(z - coef[:, rows] @ self.embedding_[rows]) for rows in self._members()]
+        return np.column_stack(distances).astype(np.float64)
+
+    def _new_coefficients(self, samples):
+        return self._taken(sparse.csr_array(self._express(self._normalized(samples)), dtype=np.float64, copy=True))
 
     def _members(self):
         """Which clustered rows are in each cluster."""
@@ -159,6 +193,31 @@ class Scaling:
         # Rows that equal the mean are zeros, not what rounding leaves of them.
         floor = _ROUNDING * np.finfo(rows.dtype).eps
         return scaled_rows(centered, floor=floor).astype(rows.dtype, copy=False)
+
+
+@estimator
+class AroundMean(Estimator):
+    """A method whose affine form does not depend on where the origin is, and takes the mean of the rows for it.
+
+    Attributes
+    ----------
+    embedding_
+        With ``affine=True``, dense rows are then taken around their mean, which changes no coefficient.
+    """
+
+    _origin = None
+
+    def _around_mean(self, z):
+        """Training rows around their mean, which becomes the origin of others, too."""
+        if sparse.issparse(z):
+            return z
+        self._origin = z.mean(axis=0)
+        self.embedding_ = z - self._origin
+        return self.embedding_
+
+    def _normalized(self, rows):
+        z = super()._normalized(rows)
+        return z if self._origin is None else z - self._origin
 
 
 @estimator

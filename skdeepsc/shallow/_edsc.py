@@ -4,6 +4,7 @@ from functools import partial
 from typing import Literal
 
 import numpy as np
+from scipy import sparse
 from scipy.linalg import cho_factor, cho_solve, eigvalsh
 from scipy.optimize import brentq
 
@@ -11,20 +12,22 @@ from .._dimension import N_COEFS, SUBSPACE_DIMS, best_graph
 from .._params import Positive, estimator
 from .._ridge import penalties_by_dim
 from ..affinity import top_affinity
-from ._base import BaseShallowSubspaceClustering, dense
+from ._base import AroundMean, BaseShallowSubspaceClustering, dense
 
 # Share of the largest eigenvalue below which others are rounding errors.
 _NEGLIGIBLE = 1e-6
 
 
 @estimator
-class EDSC(BaseShallowSubspaceClustering):
+class EDSC(AroundMean, BaseShallowSubspaceClustering):
     r"""Efficient dense subspace clustering: every sample as a ridge regression on the others.
 
-    .. math:: \min_C \|Z - CZ\|_F^2 + \lambda \|C\|_F^2 \quad (\text{s.t. } \mathrm{diag}(C) = 0)
+    .. math:: \min_C \|Z - CZ\|_F^2 + \lambda \|C\|_F^2
+        \quad (\text{s.t. } \mathrm{diag}(C) = 0,\ C 1 = 1)
 
     has the solution :math:`C = H = G (G + \lambda I)^{-1}` with the Gram matrix :math:`G = ZZ^T`; under the constraint,
-    :math:`c_{ij} = h_{ij} / (1 - h_{ii})` off the diagonal.
+    :math:`c_{ij} = h_{ij} / (1 - h_{ii})` off the diagonal. Where the coefficients of a sample must sum to 1, the same
+    holds of :math:`H = G (G + \lambda I)^{-1} + 11^T / n` with the Gram matrix of the samples around their mean.
 
     Parameters
     ----------
@@ -37,6 +40,9 @@ class EDSC(BaseShallowSubspaceClustering):
         :math:`\lambda` itself, in place of `subspace_dim`.
     zero_diagonal : bool
         Whether samples must not express themselves.
+    affine : bool
+        Whether the coefficients of a sample must sum to 1, for subspaces that miss the origin; then
+        ``normalization="none"`` is what they call for. Not for sparse input, which it would make dense.
 
     Attributes
     ----------
@@ -72,8 +78,12 @@ class EDSC(BaseShallowSubspaceClustering):
     subspace_dim: Positive | Literal["auto"] = "auto"
     ridge_lambda: Positive | None = None
     zero_diagonal: bool = True
+    affine: bool = False
 
     def _coefficients(self, z):
+        if self.affine and sparse.issparse(z):
+            raise ValueError("affine=True makes sparse samples dense: give X.toarray(), or take EnSC or SSC.")
+        z = self._around_mean(z) if self.affine else z
         self._choose_penalty(z)
         coef, self._weights = self._ridge(z, self.ridge_lambda_)
         return coef
@@ -96,7 +106,7 @@ class EDSC(BaseShallowSubspaceClustering):
     def _ridge(self, z, lam):
         """Coefficients of the rows, and the matrix that gives those of new ones."""
         weights = ridge_weights(z, lam)
-        coef = np.asarray(z @ weights)
+        coef = self._express_by(weights, z)
         if self.zero_diagonal:
             residual = 1 - coef.diagonal()
             coef /= np.maximum(residual, np.finfo(coef.dtype).eps)[:, None]
@@ -104,7 +114,11 @@ class EDSC(BaseShallowSubspaceClustering):
         return coef, weights
 
     def _express(self, z):
-        return np.asarray(z @ self._weights)
+        return self._express_by(self._weights, z)
+
+    def _express_by(self, weights, z):
+        coef = np.asarray(z @ weights)
+        return coef + 1 / coef.shape[1] if self.affine else coef
 
 
 def gram_spectrum(z):

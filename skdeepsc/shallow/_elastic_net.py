@@ -90,7 +90,7 @@ def elastic_net(atoms, targets, penalties, *, weights=None, own=None, start=None
     """
     n_targets, n_atoms = targets.shape[0], atoms.shape[0]
     products = atoms.correlations(targets)
-    largest = _largest(products, own)
+    largest = largest_magnitude(products, own)
     # Targets that are 0 divide nothing by 0.
     l1, l2 = (np.maximum(penalty, np.finfo(products.dtype).tiny) for penalty in penalties(largest))
     goal = np.maximum(tol, _ROUNDING * np.finfo(products.dtype).eps * largest / l1)
@@ -175,7 +175,7 @@ class _Sets:
         )
 
 
-def _largest(correlations, own):
+def largest_magnitude(correlations, own):
     """Largest magnitude of a correlation of each target."""
     magnitude = np.abs(correlations)
     if own is not None:

@@ -3,19 +3,22 @@
 from numbers import Real
 from typing import Annotated
 
+import numpy as np
+
 from .._compat import Interval
 from .._params import estimator
-from ._elastic_net import RowAtoms
-from ._sparse import BaseSparseSubspaceClustering
+from ._base import squared_norms
+from ._elastic_net import RowAtoms, largest_magnitude
+from ._sparse import AFFINE_WEIGHT, AffineSparse
 
 
 @estimator
-class EnSC(BaseSparseSubspaceClustering):
+class EnSC(AffineSparse):
     r"""Elastic net subspace clustering.
 
     .. math::
         \min_{c_i} \lambda \|c_i\|_1 + \frac{1 - \lambda}{2} \|c_i\|^2 + \frac{\gamma_i}{2} \|z_i - c_i Z\|^2
-        \quad\text{s.t. } c_{ii} = 0
+        \quad\text{s.t. } c_{ii} = 0,\ (c_i 1 = 1)
 
     The l1 norm keeps to the sample's own subspace, the squared norm brings in more of it. The problem is solved over an
     active set, which all samples outside of it confirm. No N x N matrix is ever held.
@@ -24,7 +27,7 @@ class EnSC(BaseSparseSubspaceClustering):
     ----------
     alpha
         Here it is :math:`\gamma_i`, `alpha` times the least with which :math:`c_i` is not 0,
-        :math:`\lambda / \max_j |z_i z_j^T|`, so that values above 1 matter.
+        :math:`\lambda / \max_j |z_i z_j^T|`, so that values above 1 matter; the same with ``affine=True``.
     l1_ratio : float in (0, 1]
         :math:`\lambda`; 1 is SSC.
 
@@ -49,8 +52,18 @@ class EnSC(BaseSparseSubspaceClustering):
     alpha: Annotated[float, Interval(Real, 1, None, closed="left")] = 50.0
     l1_ratio: Annotated[float, Interval(Real, 0, 1, closed="right")] = 0.9
 
+    def _coefficients(self, z):
+        self._sum_weight = AFFINE_WEIGHT * (float(squared_norms(z).mean()) or 1.0)
+        return super()._coefficients(z)
+
     def _atoms_of(self, z):
-        return RowAtoms(z)
+        return RowAtoms(self._with_sums(z, np.ones(z.shape[0])) if self.affine else z)
+
+    def _solve_targets(self, targets, *, own=None, **settings):
+        if self.affine:  # The column of the constraint says nothing about the samples.
+            largest = largest_magnitude(RowAtoms(self.embedding_).correlations(targets), own)
+            settings["penalties"] = lambda _: self._penalties(largest)
+        return super()._solve_targets(targets, own=own, **settings)
 
     def _penalties(self, largest):
         l1 = largest / self.alpha  # lambda / gamma_i

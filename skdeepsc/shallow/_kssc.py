@@ -7,10 +7,13 @@ from typing import Annotated
 import numpy as np
 from sklearn.metrics.pairwise import KERNEL_PARAMS, pairwise_kernels
 
+from .._base import others_of
 from .._compat import VALIDATION, StrOptions
+from .._noise import residual_shares
 from .._params import AnyReal, NonNegative, estimator
 from ._elastic_net import KernelAtoms
-from ._ssc import AFFINE_WEIGHT, BaseSSC
+from ._sparse import AFFINE_WEIGHT
+from ._ssc import BaseSSC
 
 
 @estimator
@@ -74,8 +77,22 @@ class KSSC(BaseSSC):
 
     def _residuals(self, z):
         """Squared distances in feature space."""
-        coef, products = self._express(z), self._targets_of(z)
-        own, members = self._kernels(z, z).diagonal(), self._members()
+        return self._distances_by_kernel(self._express(z), self._targets_of(z), self._kernels(z, z).diagonal())
+
+    def _own_residuals(self, places):
+        coef = others_of(self.coef_[places], places)
+        return self._distances_by_kernel(coef, self._kernel[places], self._kernel.diagonal()[places])
+
+    def _unexplained_rows(self, block):
+        places = np.arange(len(self.sample_indices_))[block]
+        residuals = self._own_residuals(places)[np.arange(len(places)), self._row_labels[places]]
+        return residual_shares(residuals, self._kernel.diagonal()[places].astype(np.float64))
+
+    def _squares(self, z):
+        return self._kernels(z, z).diagonal().astype(np.float64)
+
+    def _distances_by_kernel(self, coef, products, own):
+        members = self._members()
         residuals = np.empty((len(own), len(members)))
         for k, rows in enumerate(members):
             part = coef[:, rows].toarray()

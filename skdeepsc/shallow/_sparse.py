@@ -9,6 +9,11 @@ from .._warn import warn_user
 from ._base import BaseShallowSubspaceClustering, Iterative
 from ._elastic_net import elastic_net
 
+# Weight of the affine constraint in its augmented Lagrangian, for samples of unit length; most updates of the aims.
+AFFINE_WEIGHT, _MOST_UPDATES = 10.0, 300
+# Sums of coefficients are known up to this many units of the last place.
+_ROUNDING = 64
+
 
 @estimator
 class BaseSparseSubspaceClustering(Iterative, BaseShallowSubspaceClustering):
@@ -79,8 +84,9 @@ class BaseSparseSubspaceClustering(Iterative, BaseShallowSubspaceClustering):
         """Coefficients, largest violation as a share of `tol`, and rounds, of one block of rows."""
         return self._solve_targets(self._targets_of(z), **settings)
 
-    def _solve_targets(self, targets, **settings):
-        return elastic_net(self._atoms, targets, self._penalties, max_iter=self.max_iter, tol=self.tol, **settings)
+    def _solve_targets(self, targets, *, penalties=None, **settings):
+        penalties = penalties or self._penalties
+        return elastic_net(self._atoms, targets, penalties, max_iter=self.max_iter, tol=self.tol, **settings)
 
     def _express(self, z):
         return self._solve(z)[0]
@@ -90,3 +96,47 @@ class BaseSparseSubspaceClustering(Iterative, BaseShallowSubspaceClustering):
 
     def _bytes_per_pair(self):
         return 0
+
+
+@estimator
+class AffineSparse(BaseSparseSubspaceClustering):
+    """The affine constraint as a sequence of problems without it.
+
+    Parameters
+    ----------
+    affine : bool
+        Whether the coefficients of a sample must sum to 1, for subspaces that miss the origin; then
+        ``normalization="none"`` is what they call for.
+    """
+
+    affine: bool = False
+
+    # Weight of the constraint; a method whose samples have other lengths than 1 sets its own.
+    _sum_weight = AFFINE_WEIGHT
+
+    def _solve_targets(self, targets, *, start=None, **settings):
+        if not self.affine:
+            return super()._solve_targets(targets, start=start, **settings)
+        # Method of multipliers: where a sum of coefficients misses 1, the next problem aims at as much more.
+        aims, n_iter = np.ones(targets.shape[0]), 0
+        goal = max(self.tol, _ROUNDING * np.finfo(targets.dtype).eps)
+        for _ in range(_MOST_UPDATES):
+            start, violation, rounds = super()._solve_targets(self._with_sums(targets, aims), start=start, **settings)
+            missed = 1 - np.asarray(start[:, : self.embedding_.shape[0]].sum(axis=1)).ravel()
+            n_iter += rounds
+            if np.abs(missed).max() <= goal:
+                break
+            aims += missed
+        return start, max(violation, np.abs(missed).max() / goal), n_iter
+
+    def _with_sums(self, targets, aims):
+        """Targets whose coefficients are to have the given sums."""
+        return with_column(targets, np.sqrt(self._sum_weight) * aims)
+
+
+def with_column(rows, column):
+    """Rows, dense or CSR, with one more column."""
+    column = column.astype(rows.dtype)[:, None]
+    if sparse.issparse(rows):
+        return sparse.hstack([rows, sparse.csr_array(column)], format="csr")
+    return np.hstack([rows, column])

@@ -9,23 +9,12 @@ from .._params import Positive, estimator
 from ..affinity import Affinity
 from ._base import dense
 from ._elastic_net import RowAtoms
-from ._sparse import BaseSparseSubspaceClustering
-
-# Weight of the affine constraint in its augmented Lagrangian, for samples of unit length; most updates of the aims.
-AFFINE_WEIGHT, _MOST_UPDATES = 10.0, 300
-# Sums of coefficients are known up to this many units of the last place.
-_ROUNDING = 64
+from ._sparse import AFFINE_WEIGHT, AffineSparse, with_column
 
 
 @estimator
-class BaseSSC(BaseSparseSubspaceClustering):
-    r"""The affine constraint as a sequence of lasso problems.
-
-    Parameters
-    ----------
-    affine : bool
-        Whether the coefficients of a sample must sum to 1, for subspaces that miss the origin; then
-        ``normalization="none"`` is what they call for.
+class BaseSSC(AffineSparse):
+    r"""A lasso for each sample.
 
     Attributes
     ----------
@@ -33,7 +22,6 @@ class BaseSSC(BaseSparseSubspaceClustering):
         The weight of the residual itself.
     """
 
-    affine: bool = False
     affinity: Affinity | Callable = "scaled"
 
     def _coefficients(self, z):
@@ -53,25 +41,6 @@ class BaseSSC(BaseSparseSubspaceClustering):
 
     def _penalties(self, largest):
         return np.full_like(largest, 1 / self.lambda_), np.zeros_like(largest)
-
-    def _solve_targets(self, targets, *, start=None, **settings):
-        if not self.affine:
-            return super()._solve_targets(targets, start=start, **settings)
-        # Method of multipliers: where a sum of coefficients misses 1, the next problem aims at as much more.
-        aims, n_iter = np.ones(targets.shape[0]), 0
-        goal = max(self.tol, _ROUNDING * np.finfo(targets.dtype).eps)
-        for _ in range(_MOST_UPDATES):
-            start, violation, rounds = super()._solve_targets(self._with_sums(targets, aims), start=start, **settings)
-            missed = 1 - np.asarray(start[:, : self.embedding_.shape[0]].sum(axis=1)).ravel()
-            n_iter += rounds
-            if np.abs(missed).max() <= goal:
-                break
-            aims += missed
-        return start, max(violation, np.abs(missed).max() / goal), n_iter
-
-    def _with_sums(self, targets, aims):
-        """Targets whose coefficients are to have the given sums."""
-        return with_column(targets, np.sqrt(AFFINE_WEIGHT) * aims)
 
 
 @estimator
@@ -152,13 +121,10 @@ class SSC(BaseSSC):
         n_rows = self.embedding_.shape[0]
         return coef[:, :n_rows], z if self.outlier_alpha is None else z - coef[:, n_rows:]
 
+    def _aims(self, places):
+        aims = super()._aims(places)
+        return aims if self.outlier_alpha is None else aims - self.outliers_[places]
+
 
 def _stacked(rows, more):
     return sparse.vstack([rows, more], format="csr") if sparse.issparse(rows) else np.vstack([rows, more.toarray()])
-
-
-def with_column(rows, column):
-    column = column.astype(rows.dtype)[:, None]
-    if sparse.issparse(rows):
-        return sparse.hstack([rows, sparse.csr_array(column)], format="csr")
-    return np.hstack([rows, column])
