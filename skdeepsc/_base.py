@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from ._compat import CallbackSupportMixin, ClusterMixin, Interval
 from ._input import distinct_rows, first_copies, row_blocks
 from ._memory import require_memory, way_out
-from ._params import Count, Estimator, answers, estimator, fits, twin
+from ._params import Count, Estimator, answers, checked, estimator, fits, twin
 from ._random import Randomized, draw_rows, draw_seeds
 from ._warn import advising, muted
 from .affinity import DENSE_AFFINITIES, Affinity, check_affinity, compute_affinity
@@ -313,6 +313,7 @@ class BaseSelfExpressive(BaseGraphClustering):
     assign_labels: AssignLabels | Literal["auto"] = "auto"
 
     @answers
+    @checked
     def recluster(
         self,
         X: ArrayLike,

@@ -27,7 +27,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, TypeVar, Union, cast, dataclass_transform, get_args, get_origin
+from typing import Annotated, Any, Literal, Self, TypeVar, Union, cast, dataclass_transform, get_args, get_origin
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -78,6 +78,14 @@ class Estimator(BaseEstimator):
         super().__setstate__(state)
         if "_fitted_params" in state:
             self._fitted_params = self._params_to_keep() | state["_fitted_params"]
+
+    def set_params(self, **params) -> Self:
+        for name in params:
+            part = name.split("__")[0]
+            value = params.get(part, getattr(self, part, None))
+            if part != name and value is not None and not hasattr(value, "set_params"):
+                raise TypeError(f"{part} has no parameters, so that {name} cannot be set; it is {value!r}.")
+        return super().set_params(**params)
 
     def _params_to_keep(self):
         """Parameters under which a fitted estimator answers."""

@@ -15,9 +15,10 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
+from ._arrays import as_numbers
 from ._base import BaseGraphClustering, Threaded
-from ._compat import check_array
 from ._input import unit_rows
+from ._labels import numbered
 from ._memory import require_bytes
 from ._params import Count, answers, estimator
 from ._random import draw_seeds
@@ -296,7 +297,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
                 f"n_features); got {type(features).__name__} of shape {shape}."
             )
         try:
-            return check_array(features, dtype=np.float32, input_name=f"The output of the view {view!r}")
+            return as_numbers(f"The output of the view {view!r}", features, dtype=np.float32)
         except (TypeError, ValueError) as error:
             raise ValueError(f"The view {view!r} must give finite numbers: {error}") from error
 
@@ -337,7 +338,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         """Set what follows from the best candidate so far."""
         self.view_, self.subspace_dim_ = best.graph.view, best.graph.dim
         self.affinity_matrix_ = best.graph.affinity
-        self._best_labels = np.unique(best.labels, return_inverse=True)[1]
+        self._best_labels = numbered(best.labels)
         self.embedding_, self._mean, self._floor = features, mean, floor
         self._vote_weights = path.weights(best.graph.lam).cpu().numpy()
         self._n_votes = self.n_coefs

@@ -1,7 +1,7 @@
 """From an affinity to labels: spectral clustering that loses no eigenvectors, normalised cut, label matching."""
 
 from contextlib import suppress
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,17 +14,18 @@ from scipy.special import entr, rel_entr
 from sklearn.metrics.cluster import contingency_matrix
 from sklearn.utils import check_random_state
 
+from ._arrays import as_numbers
 from ._compat import cluster_qr, discretize
 from ._input import unit_rows
 from ._kmeans import k_means_starts
-from ._labels import as_labels, as_pair
+from ._labels import as_labels, as_pair, numbered
 from ._params import Count, checked
 from ._scale import exponent_of
 from ._warn import advice_or, warn_user
 
 # Ways from an embedding to labels.
 AssignLabels = Literal["kmeans", "discretize", "cluster_qr", "diffusion", "best"]
-RandomState = int | np.random.RandomState | None
+RandomState = Annotated[int | np.random.RandomState | None, "random_state"]
 
 __all__ = [
     "DegenerateAffinityWarning",
@@ -90,8 +91,8 @@ def spectral_labels(
 
     Returns
     -------
-    labels : ndarray of shape (n_samples,), int
-        Consecutive from 0.
+    labels : ndarray of shape (n_samples,), int64
+        Consecutive from 0, in the order in which they first appear.
 
     Warns
     -----
@@ -115,7 +116,7 @@ def spectral_labels(
         n_vectors = _DIFFUSION_VECTORS * n_clusters + 1 if assign_labels == "diffusion" else n_clusters
         values, vectors = _eigenpairs(graph, part, n_vectors, generator)
         labels = _assign(values, vectors, n_clusters, assign_labels, generator)
-    labels = np.unique(labels, return_inverse=True)[1].astype(np.int64)
+    labels = numbered(labels)
     _warn_if_collapsed(labels, n_clusters)
     return labels
 
@@ -249,6 +250,7 @@ def find_candidates(affinity, n_clusters, random_state, walks=_DIFFUSION_STEPS, 
     return candidates | _without_starts(values, vectors, n_clusters, generator)
 
 
+@checked
 def choose_n_clusters(
     affinity: Any, n_clusters: Any = None, *, random_state: RandomState = None
 ) -> tuple[int, dict[int, float]]:
@@ -445,8 +447,11 @@ def _diffused(values, vectors, n_steps):
 def _checked_numbers(n_clusters, n_samples):
     """Numbers of clusters to try, ascending."""
     if n_clusters is not None:
-        numbers = np.unique(np.fromiter(n_clusters, dtype=float))
-        if not len(numbers) or numbers[0] < 2 or numbers[-1] > n_samples or (numbers % 1).any():
+        try:
+            numbers = np.unique(np.fromiter(n_clusters, dtype=float))
+        except (TypeError, ValueError):
+            numbers = np.empty(0)
+        if not len(numbers) or not (numbers[0] >= 2 and numbers[-1] <= n_samples) or (numbers % 1).any():
             raise ValueError(
                 f"n_clusters must hold whole numbers from 2 to n_samples = {n_samples}; got {n_clusters!r}."
             )
@@ -615,16 +620,19 @@ def _check_n_clusters(n_clusters, n_samples):
 
 
 def _n_rows(affinity):
-    return np.shape(affinity)[0] if np.ndim(affinity) or sparse.issparse(affinity) else 0
+    """How many labels an affinity asks for; None where it is no matrix, which is refused by itself."""
+    shape = getattr(affinity, "shape", None) or ([len(affinity)] if isinstance(affinity, list | tuple) else [None])
+    return shape[0]
 
 
 def _as_graph(affinity):
     """A checked float64 copy of an affinity, dense or CSR, divided by a power of 4 such that it is at most 1."""
-    if sparse.issparse(affinity):
-        graph = sparse.csr_array(affinity, dtype=np.float64, copy=True)
-        values = graph.data
-    else:
-        values = graph = np.array(affinity, dtype=np.float64)
+    any_shape = {"ensure_2d": False, "allow_nd": True, "ensure_min_samples": 0, "ensure_min_features": 0}
+    graph = as_numbers(
+        "affinity", affinity, accept_sparse="csr", dtype=np.float64, copy=True, ensure_all_finite=False, **any_shape
+    )
+    graph = sparse.csr_array(graph) if sparse.issparse(graph) else graph
+    values = graph.data if sparse.issparse(graph) else graph
     if graph.ndim != 2 or graph.shape[0] != graph.shape[1] or not graph.shape[0]:
         raise ValueError(f"affinity must be a square matrix of at least one sample; got shape {graph.shape}.")
     if not np.isfinite(values).all() or (values.size and values.min() < 0):

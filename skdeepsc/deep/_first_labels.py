@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from .._compat import VALIDATION, HasMethods, StrOptions
 from .._dimension import N_COEFS, SUBSPACE_DIMS
 from .._input import distinct_rows, first_copies
+from .._labels import numbered
 from .._params import Count, estimator
 from .._random import draw_rows
 from .._ridge import penalties_by_dim
@@ -107,7 +108,7 @@ def labels_by_clusterer(clusterer, samples, n_clusters, seed):
         clusterer.set_params(random_state=seed)
     takes_images = get_tags(clusterer).input_tags.three_d_array
     found = clusterer.fit_predict(samples if takes_images else samples.reshape(len(samples), -1))
-    labels = np.unique(found, return_inverse=True)[1].astype(np.int64)
+    labels = numbered(found)
     if labels.max() >= n_clusters:
         raise ValueError(f"init found {labels.max() + 1} clusters, more than n_clusters={n_clusters}.")
     return labels

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, check_memory
 
+from .._arrays import as_numbers
 from .._base import Progress
 from .._input import input_divisor
 from .._memory import way_out
@@ -122,7 +122,7 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
             In the units of the training data; float64 where float32 cannot hold them.
         """
         check_is_fitted(self)
-        codes = check_array(Z, dtype=np.float32)
+        codes = as_numbers("Z", Z, dtype=np.float32)
         if codes.shape[1] != self._n_latent:
             raise ValueError(f"Z has {codes.shape[1]} features, but codes have {self._n_latent}.")
         return self._decode(to_device(codes, "cpu"))
