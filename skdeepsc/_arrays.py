@@ -27,10 +27,14 @@ def plain(name, values):
     ValueError
         If entries of a masked array are masked, or a tensor is on the device meta.
     TypeError
-        If a tensor is sparse.
+        If a tensor is sparse, or an array holds records.
     """
     if not hasattr(values, "detach"):
-        if np.ma.is_masked(values):
+        if isinstance(values, list | tuple) and any(hasattr(row, "detach") for row in values):
+            return [plain(name, row) for row in values]
+        if getattr(getattr(values, "dtype", None), "names", None):
+            raise TypeError(f"{name} holds records with the fields {values.dtype.names}: make columns of them.")
+        if any(map(np.ma.is_masked, values if isinstance(values, list | tuple) else [values])):
             raise ValueError(
                 f"{name} is a masked array with masked entries, which hold no data: fill them, {name}.filled(0), or "
                 "impute."
@@ -40,17 +44,19 @@ def plain(name, values):
         raise ValueError(f"{name} is a tensor on the device meta, which has a shape and no data.")
     if str(values.layout) != "torch.strided":
         raise TypeError(f"{name} is a sparse tensor: give {name}.to_dense(), or a sparse matrix of scipy.")
-    values = values.detach().cpu()
-    return (values.float() if values.is_floating_point() and values.element_size() < 4 else values).numpy()
+    try:
+        values = values.detach().cpu()
+        return (values.float() if values.is_floating_point() and values.element_size() < 4 else values).numpy()
+    except (RuntimeError, TypeError) as error:
+        raise TypeError(f"{name} is a tensor that is no plain array of numbers: {error}") from error
 
 
 def numeric(name, values):
     """:func:`plain` values that can be numbers: no dates and times, TypeError for those."""
     values = plain(name, values)
-    dtypes = getattr(values, "dtypes", None)
-    kinds = {
-        getattr(dtype, "kind", "") for dtype in (getattr(values, "dtype", None), *(() if dtypes is None else dtypes))
-    }
+    dtypes = getattr(values, "dtypes", None)  # Of a frame.
+    columns = dtypes if isinstance(dtypes, list) else getattr(dtypes, "values", ())
+    kinds = {getattr(dtype, "kind", "") for dtype in (getattr(values, "dtype", None), *columns)}
     if kinds & set("mM"):
         raise TypeError(f"{name} holds dates or times, which are no numbers as they are: make numbers of them.")
     return values

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import field
-from numbers import Integral
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
@@ -12,17 +11,14 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
-from ._compat import CallbackSupportMixin, ClusterMixin, Interval
+from ._compat import CallbackSupportMixin, ClusterMixin
 from ._input import distinct_rows, first_copies, row_blocks
-from ._memory import require_memory, way_out
-from ._params import Count, Estimator, answers, checked, estimator, fits, twin
+from ._memory import require_memory, require_whole, way_out
+from ._params import Count, Estimator, Threads, answers, checked, estimator, fits, twin
 from ._random import Randomized, draw_rows, draw_seeds
 from ._warn import advising, muted
 from .affinity import DENSE_AFFINITIES, Affinity, check_affinity, compute_affinity
 from .segmentation import AssignLabels, DegenerateAffinityWarning, spectral_labels
-
-# As many threads, or all cores but so many.
-Threads = Annotated[int, Interval(Integral, 1, None, closed="left"), Interval(Integral, None, -1, closed="right")]
 
 
 @estimator
@@ -166,6 +162,7 @@ class BaseSubspaceClustering(CallbackSupportMixin, ClusterMixin, Randomized):
         """An array filled with what a function gives for blocks of samples, or of some of them."""
 
         def fill(block):  # Pieces that are kept until the end would scatter the memory.
+            require_whole(samples)
             out[block] = function(samples[block if rows is None else rows[block]])
 
         self._by_blocks(fill, len(out))

@@ -11,7 +11,7 @@ from scipy import sparse
 from ._arrays import naming, numeric
 from ._compat import validate_data
 from ._params import Estimator, estimator
-from ._scale import divided, scaled_rows, unit_exponent
+from ._scale import divided, in_float32, scaled_rows, unit_exponent
 
 # Pixel values of an 8-bit image are known to end at 255, whatever the brightest pixel of a sample of them.
 _UINT8_MAX = 255.0
@@ -291,11 +291,7 @@ def _in_units(estimator, X, reset):
         given = estimator._given_exponent()
         estimator._exponent = unit_exponent(X) if given is None else given
     scaled = divided(X, estimator._exponent)
-    with np.errstate(over="ignore", under="ignore"):
-        scaled = scaled if scaled.dtype == np.uint8 else scaled.astype(np.float32, copy=False)
-    if scaled is not X and not np.isfinite(scaled).all():
-        raise ValueError("X holds values that are too large for float32 beside those of the training data.")
-    return scaled
+    return scaled if scaled.dtype == np.uint8 else in_float32(scaled, "X")
 
 
 def _checked_shape(image_shape):
@@ -303,7 +299,8 @@ def _checked_shape(image_shape):
     if image_shape is None:
         return None
     shape = tuple(image_shape)
-    if not 1 <= len(shape) <= 3 or not all(isinstance(n, Integral) and n > 0 for n in shape):
+    are_counts = all(isinstance(n, Integral) and not isinstance(n, bool) and n > 0 for n in shape)
+    if not 1 <= len(shape) <= 3 or not are_counts:
         raise ValueError(
             f"image_shape must be (height, width) or (channels, height, width), positive integers; got {image_shape}."
         )

@@ -23,6 +23,7 @@ from ._memory import require_bytes
 from ._params import Count, answers, estimator
 from ._random import draw_seeds
 from ._ridge import MOST_FREEDOM, penalties_by_dim
+from ._scale import divided, in_float32, unit_exponent
 from ._warn import advising, warn_user
 from .affinity import affinity_from_top
 from .features import AutoEncoder, Scattering
@@ -145,7 +146,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
 
     def _represent(self, samples, progress):
         dims, rows, candidates, best = self._dims(), self._rows(samples), [], None
-        self.views_ = self._transformers(self._seeds["views"])
+        self.views_, self._exponents = self._transformers(self._seeds["views"]), {}
         self.n_clusters_, self.n_clusters_scores_, known = self.n_clusters, None, {}
         if self.n_clusters == "auto":
             with progress.task("n_clusters"):
@@ -297,9 +298,12 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
                 f"n_features); got {type(features).__name__} of shape {shape}."
             )
         try:
-            return as_numbers(f"The output of the view {view!r}", features, dtype=np.float32)
+            features = as_numbers(f"The output of the view {view!r}", features, dtype=[np.float64, np.float32])
         except (TypeError, ValueError) as error:
             raise ValueError(f"The view {view!r} must give finite numbers: {error}") from error
+        if fit:
+            self._exponents[view] = unit_exponent(features)
+        return in_float32(divided(features, self._exponents[view]), f"The output of the view {view!r}")
 
     # The rule
 

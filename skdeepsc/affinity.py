@@ -17,7 +17,7 @@ from scipy.sparse.linalg import eigsh
 
 from ._arrays import as_numbers, naming, numeric
 from ._compat import Interval
-from ._params import Count, NonNegative, Positive, checked
+from ._params import Count, NonNegative, Positive, checked, require_call
 from ._scale import divided, exponent_of, scaled_rows, unit_exponent
 
 # Names of affinities, and those that make sparse coefficients dense.
@@ -379,6 +379,7 @@ def compute_affinity(
         If the function has no such parameter.
     """
     if callable(affinity):
+        require_call("affinity", affinity, "C and what is in affinity_params", coef, **params)
         return affinity(coef, **params)
     check_affinity(affinity, params)
     if affinity == "enhanced":

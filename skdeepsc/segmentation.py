@@ -1,7 +1,7 @@
 """From an affinity to labels: spectral clustering that loses no eigenvectors, normalised cut, label matching."""
 
 from contextlib import suppress
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,20 +12,19 @@ from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh, splu
 from scipy.special import entr, rel_entr
 from sklearn.metrics.cluster import contingency_matrix
-from sklearn.utils import check_random_state
 
 from ._arrays import as_numbers
 from ._compat import cluster_qr, discretize
 from ._input import unit_rows
 from ._kmeans import k_means_starts
 from ._labels import as_labels, as_pair, numbered
-from ._params import Count, checked
+from ._params import Count, RandomState, checked
+from ._random import generator_of
 from ._scale import exponent_of
 from ._warn import advice_or, warn_user
 
 # Ways from an embedding to labels.
 AssignLabels = Literal["kmeans", "discretize", "cluster_qr", "diffusion", "best"]
-RandomState = Annotated[int | np.random.RandomState | None, "random_state"]
 
 __all__ = [
     "DegenerateAffinityWarning",
@@ -109,7 +108,7 @@ def spectral_labels(
         return np.arange(n_samples)
     n_parts, part = _components(graph)
     _warn_if_degenerate(graph, n_parts, n_clusters)
-    generator = check_random_state(random_state)
+    generator = generator_of(random_state)
     if assign_labels == "best":
         labels = _best_labels(graph, part, n_clusters, generator)
     else:
@@ -149,7 +148,7 @@ def spectral_embedding(
         Eigenvectors, one a column, orthonormal.
     """
     graph = _as_graph(affinity)
-    return _eigenpairs(graph, _components(graph)[1], n_components, check_random_state(random_state))
+    return _eigenpairs(graph, _components(graph)[1], n_components, generator_of(random_state))
 
 
 def normalized_cut(affinity: Any, labels: ArrayLike) -> float:
@@ -240,7 +239,7 @@ def candidate_labels(affinity: Any, n_clusters: Count, *, random_state: RandomSt
 
 def find_candidates(affinity, n_clusters, random_state, walks=_DIFFUSION_STEPS, n_starts=_N_STARTS):
     """:func:`candidate_labels` of some random walks and starts."""
-    graph, generator = _as_graph(affinity), check_random_state(random_state)
+    graph, generator = _as_graph(affinity), generator_of(random_state)
     n_samples = graph.shape[0]
     _check_n_clusters(n_clusters, n_samples)
     if n_clusters in (1, n_samples):
@@ -292,7 +291,7 @@ def choose_n_clusters(
     >>> best
     5
     """
-    graph, generator = _as_graph(affinity), check_random_state(random_state)
+    graph, generator = _as_graph(affinity), generator_of(random_state)
     n_samples = graph.shape[0]
     numbers = _checked_numbers(n_clusters, n_samples)
     if not numbers:
