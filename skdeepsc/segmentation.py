@@ -625,7 +625,7 @@ def _n_rows(affinity):
 
 
 def _as_graph(affinity):
-    """A checked float64 copy of an affinity, dense or CSR, divided by a power of 4 such that it is at most 1."""
+    """A checked float64 copy of an affinity, dense or CSR, divided by a power of 2 such that it is at most 1."""
     any_shape = {"ensure_2d": False, "allow_nd": True, "ensure_min_samples": 0, "ensure_min_features": 0}
     graph = as_numbers(
         "affinity", affinity, accept_sparse="csr", dtype=np.float64, copy=True, ensure_all_finite=False, **any_shape
@@ -636,8 +636,7 @@ def _as_graph(affinity):
         raise ValueError(f"affinity must be a square matrix of at least one sample; got shape {graph.shape}.")
     if not np.isfinite(values).all() or (values.size and values.min() < 0):
         raise ValueError("affinity must be finite and non-negative; it holds NaN, infinite or negative entries.")
-    exponent = exponent_of(values)
-    np.ldexp(values, -(exponent + exponent % 2), out=values)  # The square roots of degrees stay exact, too.
+    np.ldexp(values, -exponent_of(values), out=values)  # The same graph at every scale, to the bit.
     probe = np.cos(np.arange(graph.shape[0]))
     if not np.allclose(graph @ probe, graph.T @ probe, rtol=1e-4, atol=1e-6 * (values.max(initial=0) or 1)):
         raise ValueError("affinity must be symmetric; e.g. take the larger, or the mean, of the two entries of a pair.")
