@@ -26,7 +26,8 @@ lint: $(VENV)/installed
 	$(RUN) -m mypy
 
 stress: $(VENV)/installed
-	SKDEEPSC_EXAMPLES=$(EXAMPLES) $(RUN) -m pytest --numprocesses 2 tests/test_properties.py tests/test_reliability.py
+	SKDEEPSC_EXAMPLES=$(EXAMPLES) $(RUN) -m pytest --numprocesses 2 tests/test_properties.py tests/test_reliability.py \
+		tests/test_input.py
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

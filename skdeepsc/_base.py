@@ -18,9 +18,9 @@ from ._compat import CallbackSupportMixin, ClusterMixin, Interval
 from ._dimension import N_COEFS
 from ._explanation import Explanation, PairExplanation, explained, explained_pair
 from ._input import row_blocks
-from ._memory import require_memory, way_out
+from ._memory import require_memory, require_whole, way_out
 from ._noise import noise_bound, unexplained_shares
-from ._params import Count, Estimator, answers, estimator, fits, twin
+from ._params import Count, Estimator, Threads, answers, checked, estimator, fits, twin
 from ._random import Randomized, draw_rows, draw_seeds
 from ._row_keys import distinct_rows, equal_pairs, first_copies, row_keys
 from ._warn import advising, muted
@@ -33,8 +33,6 @@ _ROUNDING = 1e-6
 _JUDGED_ROWS = 512
 # A share of the samples, not all of them.
 Share = Annotated[float, Interval(Real, 0, 1, closed="left")]
-# As many threads, or all cores but so many.
-Threads = Annotated[int, Interval(Integral, 1, None, closed="left"), Interval(Integral, None, -1, closed="right")]
 
 
 @estimator
@@ -229,6 +227,7 @@ class BaseSubspaceClustering(CallbackSupportMixin, ClusterMixin, Randomized):
         """An array filled with what a function gives for blocks of samples, or of some of them."""
 
         def fill(block):  # Pieces that are kept until the end would scatter the memory.
+            require_whole(samples)
             out[block] = function(samples[block if rows is None else rows[block]])
 
         self._by_blocks(fill, len(out))
@@ -490,6 +489,7 @@ class BaseSelfExpressive(BaseGraphClustering):
     assign_labels: AssignLabels | Literal["auto"] = "auto"
 
     @answers
+    @checked
     def recluster(
         self,
         X: ArrayLike,

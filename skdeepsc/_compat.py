@@ -10,11 +10,11 @@ from sklearn.base import _fit_context as fit_context
 from sklearn.cluster._spectral import cluster_qr, discretize
 from sklearn.utils._param_validation import (
     HasMethods,
-    Interval,
     Options,
     StrOptions,
     validate_parameter_constraints,
 )
+from sklearn.utils._param_validation import Interval as _Interval
 from sklearn.utils.validation import _num_samples as num_samples
 
 if TYPE_CHECKING:  # scikit-learn has no annotations, and behind a base of unknown type nothing is checked.
@@ -41,6 +41,13 @@ if TYPE_CHECKING:  # scikit-learn has no annotations, and behind a base of unkno
 else:
     from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
     from sklearn.callback import CallbackSupportMixin
+
+
+class Interval(_Interval):
+    """Numbers in a range; True and False are none."""
+
+    def is_satisfied_by(self, val):
+        return not isinstance(val, bool) and super().is_satisfied_by(val)
 
 
 class _KeepsDocstrings(SourceFileLoader):

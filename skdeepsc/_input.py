@@ -7,9 +7,10 @@ from numbers import Integral
 
 import numpy as np
 
+from ._arrays import naming, numeric
 from ._compat import validate_data
 from ._params import Estimator, estimator
-from ._scale import divided, scaled_rows, unit_exponent
+from ._scale import divided, in_float32, scaled_rows, unit_exponent
 
 # Pixel values of an 8-bit image are known to end at 255, whatever the brightest pixel of a sample of them.
 _UINT8_MAX = 255.0
@@ -134,7 +135,7 @@ def as_samples(estimator, X, *, image_shape=None, reset):
     TypeError
         If `X` is sparse; if it is a path, or a list of paths or of PIL images.
     """
-    X, image_shape = _from_torch(_no_files(X)), _checked_shape(image_shape)
+    X, image_shape = numeric("X", _no_files(X)), _checked_shape(image_shape)
     own_shape = tuple(getattr(X, "shape", None) or _nested_shape(X))[1:]
     if len(own_shape) > 1:
         if len(own_shape) > 3:
@@ -148,7 +149,8 @@ def as_samples(estimator, X, *, image_shape=None, reset):
             )
         X = np.asarray(X).reshape(len(X), math.prod(own_shape))
     dtypes = [np.float32, np.float64, np.uint8]
-    X = validate_data(estimator, X, reset=reset, dtype=dtypes, order="C", ensure_min_samples=2 if reset else 1)
+    with naming("X"):
+        X = validate_data(estimator, X, reset=reset, dtype=dtypes, order="C", ensure_min_samples=2 if reset else 1)
     X = _in_units(estimator, X, reset)
     own_shape = with_channels(own_shape) if len(own_shape) > 1 else X.shape[1:]
     wanted = own_shape if image_shape is None else with_channels(tuple(image_shape))
@@ -189,19 +191,20 @@ def as_flat_rows(estimator, X, *, reset):
     TypeError
         If `X` is a path, or a list of paths or of PIL images.
     """
-    X = _from_torch(_no_files(X))
+    X = numeric("X", _no_files(X))
     shape = tuple(getattr(X, "shape", None) or _nested_shape(X))
     if len(shape) > 2:
         X = np.asarray(X).reshape(shape[0], math.prod(shape[1:]))
-    return validate_data(
-        estimator,
-        X,
-        reset=reset,
-        accept_sparse="csr",
-        dtype=[np.float64, np.float32],
-        order="C",
-        ensure_min_samples=2 if reset else 1,
-    )
+    with naming("X"):
+        return validate_data(
+            estimator,
+            X,
+            reset=reset,
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32],
+            order="C",
+            ensure_min_samples=2 if reset else 1,
+        )
 
 
 def _no_files(X):
@@ -227,11 +230,7 @@ def _in_units(estimator, X, reset):
         given = estimator._given_exponent()
         estimator._exponent = unit_exponent(X) if given is None else given
     scaled = divided(X, estimator._exponent)
-    with np.errstate(over="ignore", under="ignore"):
-        scaled = scaled if scaled.dtype == np.uint8 else scaled.astype(np.float32, copy=False)
-    if scaled is not X and not np.isfinite(scaled).all():
-        raise ValueError("X holds values that are too large for float32 beside those of the training data.")
-    return scaled
+    return scaled if scaled.dtype == np.uint8 else in_float32(scaled, "X")
 
 
 def _checked_shape(image_shape):
@@ -239,36 +238,12 @@ def _checked_shape(image_shape):
     if image_shape is None:
         return None
     shape = tuple(image_shape)
-    if not 1 <= len(shape) <= 3 or not all(isinstance(n, Integral) and n > 0 for n in shape):
+    are_counts = all(isinstance(n, Integral) and not isinstance(n, bool) and n > 0 for n in shape)
+    if not 1 <= len(shape) <= 3 or not are_counts:
         raise ValueError(
             f"image_shape must be (height, width) or (channels, height, width), positive integers; got {image_shape}."
         )
     return shape
-
-
-def _refuse_what_is_no_number(X):
-    """Refuse what scikit-learn's validation would take for numbers."""
-    if np.ma.is_masked(X):
-        raise ValueError(
-            "X is a masked array with masked entries, which hold no data: fill them, X.filled(0), or impute."
-        )
-    dtypes = getattr(X, "dtypes", None)
-    kinds = {getattr(dtype, "kind", "") for dtype in (getattr(X, "dtype", None), *(() if dtypes is None else dtypes))}
-    if kinds & set("mM"):
-        raise TypeError("X holds dates or times, which are no features as they are: make numbers of them.")
-
-
-def _from_torch(X):
-    """The array of a tensor, half precision as float32; anything else as it is, if it can hold numbers."""
-    if not hasattr(X, "detach"):
-        _refuse_what_is_no_number(X)
-        return X
-    if X.is_meta:
-        raise ValueError("X is a tensor on the device meta, which has a shape and no data.")
-    if str(X.layout) != "torch.strided":
-        raise TypeError("X is a sparse tensor: give X.to_dense(), or, to the classics, a sparse matrix of scipy.")
-    X = X.detach().cpu()
-    return (X.float() if X.is_floating_point() and X.element_size() < 4 else X).numpy()
 
 
 def with_channels(shape):

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ._arrays import naming, plain
+
 
 def as_labels(name, labels, n_samples=None):
     """Labels, any names, as an array of one axis.
@@ -23,18 +25,45 @@ def as_labels(name, labels, n_samples=None):
     ValueError
         If they are not one for each sample, or hold NaN or None.
     """
-    labels = np.asarray(labels)
+    labels = plain(name, labels)
+    with naming(name):
+        labels = np.asarray(labels)
     if labels.ndim != 1:
         raise ValueError(f"{name} must be 1-D, one label for each sample; got shape {labels.shape}.")
     if n_samples is not None and len(labels) != n_samples:
         raise ValueError(f"{name} must be one label for each of {n_samples} samples; got {len(labels)}.")
     if labels.dtype.kind == "O":
-        is_missing = any(label is None or label != label for label in labels.tolist())
+        is_missing = any(map(_is_missing, labels.tolist()))
     else:
         is_missing = labels.dtype.kind in "fcmM" and bool((labels != labels).any())
     if is_missing:
         raise ValueError(f"{name} holds NaN or None: every sample needs a label.")
+    if labels.dtype.kind == "O":
+        with naming(name):  # Labels of several kinds have no order.
+            np.unique(labels)
     return labels
+
+
+def _is_missing(label):
+    try:
+        return label is None or bool(label != label)
+    except TypeError:  # The NA of pandas is neither equal nor unequal to itself.
+        return True
+
+
+def numbered(labels):
+    """Labels as numbers from 0 in the order in which they first appear, so that equal clusterings have equal labels.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_samples,)
+
+    Returns
+    -------
+    numbers : ndarray of shape (n_samples,), int64
+    """
+    _, first, which = np.unique(labels, return_index=True, return_inverse=True)
+    return first.argsort().argsort()[which].astype(np.int64)
 
 
 def as_pair(name, labels, other_name, other):

@@ -27,7 +27,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, TypeVar, Union, cast, dataclass_transform, get_args, get_origin
+from typing import Annotated, Any, Literal, Self, TypeVar, Union, cast, dataclass_transform, get_args, get_origin
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -43,6 +43,9 @@ Probability = Annotated[float, Interval(Real, 0, 1, closed="both")]
 AnyReal = Annotated[float, Interval(Real, None, None, closed="neither")]
 Count = Annotated[int, Interval(Integral, 1, None, closed="left")]
 Epochs = Annotated[int, Interval(Integral, 0, None, closed="left")]
+# As many threads, or all cores but so many.
+Threads = Annotated[int, Interval(Integral, 1, None, closed="left"), Interval(Integral, None, -1, closed="right")]
+RandomState = Annotated[int | np.random.RandomState | None, "random_state"]
 
 # Parameters that change how an answer is computed, and not the answer.
 _HOW_NOT_WHAT = {"n_jobs", "block_size", "verbose"}
@@ -78,6 +81,14 @@ class Estimator(BaseEstimator):
         super().__setstate__(state)
         if "_fitted_params" in state:
             self._fitted_params = self._params_to_keep() | state["_fitted_params"]
+
+    def set_params(self, **params) -> Self:
+        for name in params:
+            part = name.split("__")[0]
+            value = params.get(part, getattr(self, part, None))
+            if part != name and value is not None and not hasattr(value, "set_params"):
+                raise TypeError(f"{part} has no parameters, so that {name} cannot be set; it is {value!r}.")
+        return super().set_params(**params)
 
     def _params_to_keep(self):
         """Parameters under which a fitted estimator answers."""
@@ -135,8 +146,16 @@ def answers(method: Method) -> Method:
     def answer(self, *args, **kwargs):
         fitted = twin(self)
         vars(fitted).update(vars(self).get("_fitted_params", {}))
-        with fitted._settings():
-            return method(fitted, *args, **kwargs)
+        try:
+            with fitted._settings():
+                return method(fitted, *args, **kwargs)
+        except AttributeError as error:
+            if error.obj is not fitted or not error.name.startswith("_"):
+                raise
+            raise ValueError(
+                f"This {type(self).__name__} lacks {error.name!r}, which a fit of this version sets: it comes from "
+                "another version of the package. Fit again."
+            ) from error
 
     return cast(Method, answer)
 
@@ -151,13 +170,18 @@ def twin(estimator):
 def checked(function: Method) -> Method:
     """A function whose arguments are checked by their annotations, as the parameters of estimators are."""
     signature = inspect.signature(function)
-    hints = {name: parameter.annotation for name, parameter in signature.parameters.items()}
+    hints = {
+        name: parameter.annotation
+        for name, parameter in signature.parameters.items()
+        if parameter.kind is not parameter.VAR_KEYWORD
+    }
+    is_open = len(hints) < len(signature.parameters)
     constraints = {name: _allowed(hint) for name, hint in hints.items() if hint not in _ANYTHING}
 
     def check(arguments):
         """Refuse names that the function does not have, and values that it does not take."""
         for name in arguments:
-            if name not in hints:
+            if name not in hints and not is_open:
                 raise TypeError(f"{function.__name__} has no parameter {name!r}; it has {', '.join(hints)}.")
         given = {name: value for name, value in arguments.items() if name in constraints}
         validate_parameter_constraints(constraints, given, function.__name__)
@@ -169,6 +193,27 @@ def checked(function: Method) -> Method:
 
     vars(call)["check"] = check
     return cast(Method, call)
+
+
+def require_call(name, function, takes, *args, **kwargs):
+    """Refuse a user's function that cannot be called with what it is called with.
+
+    Parameters
+    ----------
+    name : str
+        The parameter that it is given as.
+    function : callable
+    takes : str
+        What it must take, for the message.
+    *args, **kwargs
+        What it is called with.
+    """
+    try:
+        inspect.signature(function).bind(*args, **kwargs)
+    except TypeError as error:
+        raise TypeError(f"{name} must take {takes}: {error}.") from error
+    except ValueError:  # No signature is known.
+        pass
 
 
 # From annotations to constraints

@@ -3,12 +3,11 @@
 import threading
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
-from typing import Annotated
 
 import numpy as np
 from sklearn.utils import check_random_state
 
-from ._params import Estimator, estimator
+from ._params import Estimator, RandomState, estimator
 
 _LARGEST_SEED = np.iinfo(np.int32).max
 
@@ -23,7 +22,12 @@ class Randomized(Estimator):
         An int gives the same result each time. NumPy's and torch's global generators are neither used nor changed.
     """
 
-    random_state: Annotated[int | np.random.RandomState | None, "random_state"] = None
+    random_state: RandomState = None
+
+
+def generator_of(random_state):
+    """A generator of a seed, or the given one; ``None``: a new one, so that NumPy's global one is not advanced."""
+    return np.random.RandomState() if random_state is None else check_random_state(random_state)
 
 
 def draw_seeds(random_state, n_seeds):
@@ -41,8 +45,7 @@ def draw_seeds(random_state, n_seeds):
     -------
     seeds : list of int
     """
-    generator = np.random.RandomState() if random_state is None else check_random_state(random_state)
-    return generator.randint(_LARGEST_SEED, size=n_seeds).tolist()
+    return generator_of(random_state).randint(_LARGEST_SEED, size=n_seeds).tolist()
 
 
 def draw_rows(n_samples, n_rows, seed):

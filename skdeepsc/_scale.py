@@ -40,6 +40,26 @@ def divided(values, exponent):
         return np.ldexp(values.astype(np.float64), -exponent)
 
 
+def in_float32(values, name):
+    """An array as float32, if its numbers fit; what is too small becomes 0.
+
+    Parameters
+    ----------
+    values : ndarray
+    name : str
+        What they are called where they do not fit.
+
+    Returns
+    -------
+    values : ndarray, float32
+    """
+    with np.errstate(over="ignore", under="ignore"):
+        cast = values.astype(np.float32, copy=False)
+    if cast is not values and not np.isfinite(cast).all():
+        raise ValueError(f"{name} holds values that are too large for float32 beside those of the training data.")
+    return cast
+
+
 def lengths(rows):
     """Lengths of rows as pairs ``norms, exponents``: a row is ``norms * 2 ** exponents`` long, whatever its scale.
 

@@ -16,15 +16,16 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
+from ._arrays import as_numbers
 from ._base import BaseGraphClustering, Threaded, others_of
-from ._compat import check_array
 from ._input import as_flat_rows, row_blocks
+from ._labels import numbered
 from ._memory import available_bytes, require_bytes
 from ._noise import unexplained_shares
 from ._params import Count, answers, estimator
 from ._random import draw_rows, draw_seeds
 from ._ridge import MOST_FREEDOM
-from ._scale import scaled_rows
+from ._scale import divided, in_float32, scaled_rows, unit_exponent
 from ._self_training import outputs, self_train
 from ._view_search import Look, agreement, columns, fairest, search
 from ._warn import advising, warn_user
@@ -178,6 +179,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
 
     def _represent(self, samples, progress):
         dims, rows, self.views_ = self._dims(), self._rows(samples), self._transformers(self._seeds["views"])
+        self._exponents = {}
         looks, candidates = self._first_looks(rows, dims, progress)
         best = None
         for view in self.views_:
@@ -468,9 +470,12 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
                 f"n_features); got {type(features).__name__} of shape {shape}."
             )
         try:
-            return check_array(features, dtype=np.float32, input_name=f"The output of the view {view!r}")
+            features = as_numbers(f"The output of the view {view!r}", features, dtype=[np.float64, np.float32])
         except (TypeError, ValueError) as error:
             raise ValueError(f"The view {view!r} must give finite numbers: {error}") from error
+        if fit:
+            self._exponents[view] = unit_exponent(features)
+        return in_float32(divided(features, self._exponents[view]), f"The output of the view {view!r}")
 
     # The rule
 
@@ -486,7 +491,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
     def _select(self, best, found, look):
         """Set what follows from the best of the candidates found in a view."""
         self.view_, self.subspace_dim_, self.affinity_matrix_ = look.view, best.graph.dim, best.graph.affinity
-        self._best_labels = np.unique(best.labels, return_inverse=True)[1]
+        self._best_labels = numbered(best.labels)
         self._agreement = agreement(found, self._best_labels, self._best_labels.max() + 1)
         self.embedding_, self._scaling, self._classifier = look.features, look.scaling, None
         self._vote_weights = look.path.weights(best.graph.lam).cpu().numpy()

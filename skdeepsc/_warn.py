@@ -33,9 +33,9 @@ class OtherVersionWarning(InconsistentVersionWarning):
 
     def __str__(self):
         return (
-            f"This pickle of {self.estimator_name} was written by skdeepsc {self.original_sklearn_version}, and this "
-            f"is skdeepsc {self.current_sklearn_version}: it may fail, or mean something else here. Fit again, or keep "
-            "estimators with skdeepsc.save, whose files are refused in words where they cannot be read."
+            f"This pickle of {self.estimator_name} was written by version {self.original_sklearn_version} of skdeepsc, "
+            f"and this is version {self.current_sklearn_version}: it may fail, or mean something else here. Fit again, "
+            "or keep estimators with skdeepsc.save, whose files are refused in words where they cannot be read."
         )
 
 

@@ -15,9 +15,10 @@ from scipy import sparse
 from scipy.linalg import eigh, svd
 from scipy.sparse.linalg import eigsh
 
-from ._compat import Interval, check_array
-from ._params import Count, NonNegative, Positive, checked
-from ._scale import divided, exponent_of, scaled_rows
+from ._arrays import as_numbers, naming, numeric
+from ._compat import Interval
+from ._params import Count, NonNegative, Positive, checked, require_call
+from ._scale import divided, exponent_of, scaled_rows, unit_exponent
 
 # Names of affinities, and those that make sparse coefficients dense.
 Affinity = Literal["symmetric", "scaled", "thresholded", "enhanced", "low_rank", "row_normalized", "top"]
@@ -121,7 +122,7 @@ def threshold_coefficients(coef: Any, keep: Kept = 0.2, *, axis: Literal[0, 1] =
         return rows.T.tocsr() if axis == 0 else rows
     rows = coef.T if axis == 0 else coef
     order = np.argsort(-np.abs(rows), axis=1)
-    magnitude = np.take_along_axis(np.abs(rows), order, axis=1)
+    magnitude = np.take_along_axis(np.abs(divided(rows, unit_exponent(rows))), order, axis=1)
     before = np.cumsum(magnitude, axis=1) - magnitude
     kept = before < keep * magnitude.sum(1, keepdims=True)
     np.put_along_axis(rows, order, np.where(kept, np.take_along_axis(rows, order, axis=1), 0), axis=1)
@@ -331,7 +332,8 @@ def affinity_from_top(columns: np.ndarray, coefs: np.ndarray) -> sparse.csr_arra
     -------
     affinity : csr_array of shape (n_samples, n_samples)
     """
-    columns, coefs = np.asarray(columns), np.asarray(coefs)
+    with naming("columns and coefs"):
+        columns, coefs = np.asarray(numeric("columns", columns)), np.asarray(numeric("coefs", coefs))
     if columns.ndim != 2 or columns.shape != coefs.shape:
         raise ValueError(
             f"columns and coefs must have the same shape (n_samples, n_coefs); got {columns.shape} and {coefs.shape}."
@@ -339,9 +341,9 @@ def affinity_from_top(columns: np.ndarray, coefs: np.ndarray) -> sparse.csr_arra
     n_samples, n_coefs = columns.shape
     if columns.dtype.kind not in "iu" or columns.min(initial=0) < 0 or columns.max(initial=-1) >= n_samples:
         raise ValueError(f"columns must hold numbers of the {n_samples} samples, from 0.")
-    if coefs.dtype.kind != "f" or not np.isfinite(coefs).all():
-        raise ValueError("coefs must hold finite floating-point numbers; there are NaN, infinite or other values.")
-    weights = scaled_rows(np.clip(coefs, 0, None), "l1")
+    if coefs.dtype.kind not in "iuf" or not np.isfinite(coefs).all():
+        raise ValueError("coefs must hold finite numbers; there are NaN, infinite or other values.")
+    weights = scaled_rows(np.clip(coefs, 0.0, None), "l1")
     rows = np.repeat(np.arange(n_samples), n_coefs)
     top = sparse.csr_array((weights.ravel(), (rows, columns.ravel())), shape=(n_samples, n_samples))
     return _mean_of_both(top)
@@ -377,6 +379,7 @@ def compute_affinity(
         If the function has no such parameter.
     """
     if callable(affinity):
+        require_call("affinity", affinity, "C and what is in affinity_params", coef, **params)
         return affinity(coef, **params)
     check_affinity(affinity, params)
     if affinity == "enhanced":
@@ -412,11 +415,12 @@ def _largest_singular(graph, rank, random_state):
 
 def _threshold_rows(coef, keep):
     """:func:`threshold_coefficients` of the rows of a CSR array."""
-    order, first = _largest_first(np.abs(coef.data), coef.indptr)
-    magnitude = np.abs(coef.data)[order]
+    values = abs(divided(coef, unit_exponent(coef.data)))
+    order, first = _largest_first(values.data, coef.indptr)
+    magnitude = values.data[order]
     before = np.cumsum(magnitude) - magnitude
     before -= before[first]
-    total = np.repeat(np.asarray(abs(coef).sum(axis=1)).ravel(), np.diff(coef.indptr))
+    total = np.repeat(np.asarray(values.sum(axis=1)).ravel(), np.diff(coef.indptr))
     coef.data[order[before >= keep * total]] = 0
     coef.eliminate_zeros()
     return coef
@@ -463,10 +467,8 @@ def _csr(affinity):
 
 def as_coefficients(coef):
     """A checked floating-point copy of coefficients, dense or CSR: square, real and finite."""
-    if not sparse.issparse(coef) and getattr(getattr(coef, "device", None), "type", "cpu") != "cpu":
-        raise TypeError(f"coef must be an array, dense or sparse; got a tensor on {coef.device}: give coef.cpu().")
     dtypes = [np.float64, np.float32]
-    coef = check_array(coef, accept_sparse="csr", dtype=dtypes, copy=True, ensure_min_features=0, input_name="coef")
+    coef = as_numbers("coef", coef, accept_sparse="csr", dtype=dtypes, copy=True, ensure_min_features=0)
     if sparse.issparse(coef):
         coef = sparse.csr_array(coef)
         coef.sum_duplicates()

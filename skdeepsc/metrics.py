@@ -14,9 +14,9 @@ from sklearn.metrics.cluster import contingency_matrix
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from ._compat import check_array
+from ._arrays import as_numbers
 from ._labels import as_labels, as_pair
-from ._scale import divided, exponent_of
+from ._scale import divided, exponent_of, unit_exponent
 from .affinity import as_coefficients
 from .segmentation import normalized_cut
 
@@ -108,6 +108,7 @@ def subspace_preserving_error(coef, labels_true):
     doi:10.1109/CVPR.2016.425.
     """
     magnitude = abs(as_coefficients(coef))
+    magnitude = divided(magnitude, unit_exponent(magnitude.data if sparse.issparse(magnitude) else magnitude))
     labels = np.unique(as_labels("labels_true", labels_true, magnitude.shape[0]), return_inverse=True)[1]
     membership = sparse.csr_array((np.ones(len(labels)), (np.arange(len(labels)), labels)))
     per_class = magnitude @ membership
@@ -133,7 +134,7 @@ def expression_residual(coef, features):
         At least 0.
     """
     coef = as_coefficients(coef)
-    features = check_array(features, dtype=[np.float64, np.float32], input_name="features")
+    features = as_numbers("features", features, dtype=[np.float64, np.float32])
     if len(features) != coef.shape[0]:
         raise ValueError(f"coef and features must be of the same samples; got {coef.shape[0]} and {len(features)}.")
     features = divided(features, exponent_of(features))  # A share does not change with it, and squares are numbers.

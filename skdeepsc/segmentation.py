@@ -12,19 +12,19 @@ from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh, splu
 from scipy.special import entr, rel_entr
 from sklearn.metrics.cluster import contingency_matrix
-from sklearn.utils import check_random_state
 
+from ._arrays import as_numbers
 from ._compat import cluster_qr, discretize
 from ._input import unit_rows
 from ._kmeans import k_means_starts
-from ._labels import as_labels, as_pair
-from ._params import Count, checked
+from ._labels import as_labels, as_pair, numbered
+from ._params import Count, RandomState, checked
+from ._random import generator_of
 from ._scale import exponent_of
 from ._warn import advice_or, warn_user
 
 # Ways from an embedding to labels.
 AssignLabels = Literal["kmeans", "discretize", "cluster_qr", "diffusion", "best"]
-RandomState = int | np.random.RandomState | None
 
 __all__ = [
     "DegenerateAffinityWarning",
@@ -90,8 +90,8 @@ def spectral_labels(
 
     Returns
     -------
-    labels : ndarray of shape (n_samples,), int
-        Consecutive from 0.
+    labels : ndarray of shape (n_samples,), int64
+        Consecutive from 0, in the order in which they first appear.
 
     Warns
     -----
@@ -108,14 +108,14 @@ def spectral_labels(
         return np.arange(n_samples)
     n_parts, part = _components(graph)
     _warn_if_degenerate(graph, n_parts, n_clusters)
-    generator = check_random_state(random_state)
+    generator = generator_of(random_state)
     if assign_labels == "best":
         labels = _best_labels(graph, part, n_clusters, generator)
     else:
         n_vectors = _DIFFUSION_VECTORS * n_clusters + 1 if assign_labels == "diffusion" else n_clusters
         values, vectors = _eigenpairs(graph, part, n_vectors, generator)
         labels = _assign(values, vectors, n_clusters, assign_labels, generator)
-    labels = np.unique(labels, return_inverse=True)[1].astype(np.int64)
+    labels = numbered(labels)
     _warn_if_collapsed(labels, n_clusters)
     return labels
 
@@ -148,7 +148,7 @@ def spectral_embedding(
         Eigenvectors, one a column, orthonormal.
     """
     graph = _as_graph(affinity)
-    return _eigenpairs(graph, _components(graph)[1], n_components, check_random_state(random_state))
+    return _eigenpairs(graph, _components(graph)[1], n_components, generator_of(random_state))
 
 
 def normalized_cut(affinity: Any, labels: ArrayLike) -> float:
@@ -239,7 +239,7 @@ def candidate_labels(affinity: Any, n_clusters: Count, *, random_state: RandomSt
 
 def find_candidates(affinity, n_clusters, random_state, walks=_DIFFUSION_STEPS, n_starts=_N_STARTS):
     """:func:`candidate_labels` of some random walks and starts."""
-    graph, generator = _as_graph(affinity), check_random_state(random_state)
+    graph, generator = _as_graph(affinity), generator_of(random_state)
     n_samples = graph.shape[0]
     _check_n_clusters(n_clusters, n_samples)
     if n_clusters in (1, n_samples):
@@ -249,6 +249,7 @@ def find_candidates(affinity, n_clusters, random_state, walks=_DIFFUSION_STEPS, 
     return candidates | _without_starts(values, vectors, n_clusters, generator)
 
 
+@checked
 def choose_n_clusters(
     affinity: Any, n_clusters: Any = None, *, random_state: RandomState = None
 ) -> tuple[int, dict[int, float]]:
@@ -290,7 +291,7 @@ def choose_n_clusters(
     >>> best
     5
     """
-    graph, generator = _as_graph(affinity), check_random_state(random_state)
+    graph, generator = _as_graph(affinity), generator_of(random_state)
     n_samples = graph.shape[0]
     numbers = _checked_numbers(n_clusters, n_samples)
     if not numbers:
@@ -452,8 +453,11 @@ def _diffused(values, vectors, n_steps):
 def _checked_numbers(n_clusters, n_samples):
     """Numbers of clusters to try, ascending."""
     if n_clusters is not None:
-        numbers = np.unique(np.fromiter(n_clusters, dtype=float))
-        if not len(numbers) or numbers[0] < 2 or numbers[-1] > n_samples or (numbers % 1).any():
+        try:
+            numbers = np.unique(np.fromiter(n_clusters, dtype=float))
+        except (TypeError, ValueError):
+            numbers = np.empty(0)
+        if not len(numbers) or not (numbers[0] >= 2 and numbers[-1] <= n_samples) or (numbers % 1).any():
             raise ValueError(
                 f"n_clusters must hold whole numbers from 2 to n_samples = {n_samples}; got {n_clusters!r}."
             )
@@ -622,22 +626,24 @@ def _check_n_clusters(n_clusters, n_samples):
 
 
 def _n_rows(affinity):
-    return np.shape(affinity)[0] if np.ndim(affinity) or sparse.issparse(affinity) else 0
+    """How many labels an affinity asks for; None where it is no matrix, which is refused by itself."""
+    shape = getattr(affinity, "shape", None) or ([len(affinity)] if isinstance(affinity, list | tuple) else [None])
+    return shape[0]
 
 
 def _as_graph(affinity):
-    """A checked float64 copy of an affinity, dense or CSR, divided by a power of 4 such that it is at most 1."""
-    if sparse.issparse(affinity):
-        graph = sparse.csr_array(affinity, dtype=np.float64, copy=True)
-        values = graph.data
-    else:
-        values = graph = np.array(affinity, dtype=np.float64)
+    """A checked float64 copy of an affinity, dense or CSR, divided by a power of 2 such that it is at most 1."""
+    any_shape = {"ensure_2d": False, "allow_nd": True, "ensure_min_samples": 0, "ensure_min_features": 0}
+    graph = as_numbers(
+        "affinity", affinity, accept_sparse="csr", dtype=np.float64, copy=True, ensure_all_finite=False, **any_shape
+    )
+    graph = sparse.csr_array(graph) if sparse.issparse(graph) else graph
+    values = graph.data if sparse.issparse(graph) else graph
     if graph.ndim != 2 or graph.shape[0] != graph.shape[1] or not graph.shape[0]:
         raise ValueError(f"affinity must be a square matrix of at least one sample; got shape {graph.shape}.")
     if not np.isfinite(values).all() or (values.size and values.min() < 0):
         raise ValueError("affinity must be finite and non-negative; it holds NaN, infinite or negative entries.")
-    exponent = exponent_of(values)
-    np.ldexp(values, -(exponent + exponent % 2), out=values)  # The square roots of degrees stay exact, too.
+    np.ldexp(values, -exponent_of(values), out=values)  # The same graph at every scale, to the bit.
     probe = np.cos(np.arange(graph.shape[0]))
     if not np.allclose(graph @ probe, graph.T @ probe, rtol=1e-4, atol=1e-6 * (values.max(initial=0) or 1)):
         raise ValueError("affinity must be symmetric; e.g. take the larger, or the mean, of the two entries of a pair.")

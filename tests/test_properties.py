@@ -10,9 +10,11 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from scipy import sparse
 from sklearn.exceptions import NotFittedError
 
 import skdeepsc
+from skdeepsc import affinity, metrics, segmentation
 from tests.estimators import DEEP, SHALLOW, make_known
 
 hypothesis = pytest.importorskip("hypothesis")
@@ -43,6 +45,12 @@ def arrays(draw):
     return draw(st.sampled_from([np.ascontiguousarray, np.asfortranarray, lambda X: X[::-1]]))(X)
 
 
+def masked(X):
+    return np.ma.masked_array(X, mask=X.flat[0] == X)
+
+
+# What arrays come in as.
+forms = st.sampled_from([np.asarray] * 6 + [np.ndarray.tolist, masked, lambda X: torch.from_numpy(X.copy())])
 numbers = st.sampled_from([0.5, 1.0, 2.0, 10.0, 0.0, -1.0, np.nan, np.inf, 1e300, 1e-300])
 choices = {
     "subsample": st.sampled_from([None, 5, 15, 0]),
@@ -58,6 +66,16 @@ choices = {
     "ridge_lambda": st.none() | numbers,
     "lr": numbers,
     "batch_size": st.integers(-1, 20),
+    "init_size": st.integers(-1, 20),
+    "n_neighbors": st.integers(-1, 20),
+    "n_coefs": st.integers(-1, 20),
+    "subspace_dims": st.lists(numbers, max_size=2),
+    "views": st.sampled_from([["pixels"], ["scattering"], ["pixels", "scattering"], [], ["nope"]]),
+    "kernel": st.sampled_from(["linear", "poly", "sigmoid", "cosine", "laplacian"]),
+    "tol": numbers,
+    "solver": st.sampled_from(["ridge", "trained", "nope"]),
+    "init": st.sampled_from(["auto", "none", "spectral", "nope"]),
+    "assign_labels": st.sampled_from(["auto", "kmeans", "discretize", "cluster_qr", "diffusion", "best"]),
 }
 # Few at once: of many, one would be refused nearly always, and nothing fitted.
 changes = st.lists(st.sampled_from(sorted(choices)), max_size=2, unique=True)
@@ -100,14 +118,14 @@ def test_a_clear_error_or_finite_labels(clusterer):
         database=None,
         suppress_health_check=list(HealthCheck),
     )
-    @given(X=arrays(), other=arrays(), params=params, calls=calls)
-    def check(X, other, params, calls):
+    @given(X=arrays(), other=arrays(), form=forms, params=params, calls=calls)
+    def check(X, other, form, params, calls):
         known = clusterer().get_params(deep=False)
         estimator = make_known(clusterer, **SHORT)
         estimator.set_params(**{name: value for name, value in params.items() if name in known})
         before, kept = state(), (X.copy(), other.copy())
         for name in ["fit", *calls]:
-            data = other if name == "refit" else X
+            data = form(other if name == "refit" else X)
             method = getattr(estimator, "fit" if name == "refit" else name, None)
             learnt = vars(estimator).get("labels_")
             try:
@@ -125,5 +143,64 @@ def test_a_clear_error_or_finite_labels(clusterer):
         assert state() == before
         np.testing.assert_array_equal(X, kept[0])
         np.testing.assert_array_equal(other, kept[1])
+
+    check()
+
+
+matrices = hnp.arrays(
+    st.sampled_from([np.float64, np.float32]),
+    st.integers(1, 9).map(lambda n: (n, n)),
+    elements=st.sampled_from([0.0, 0.0, 1.0, 2.0, -1.0, 0.5, np.nan, np.inf, 1e-45, 3e38]),
+)
+FUNCTIONS = {
+    **{name: getattr(affinity, f"{name}_affinity") for name in ("symmetric", "scaled", "thresholded", "low_rank")},
+    **{name: getattr(affinity, f"{name}_affinity") for name in ("row_normalized", "top")},
+    "enhanced": lambda coef, labels: affinity.enhanced_affinity(coef, 2, diagonal="zero"),
+    "labels": lambda graph, labels: segmentation.spectral_labels(abs(graph + graph.T), 2, random_state=0),
+    "cut": lambda graph, labels: segmentation.normalized_cut(abs(graph + graph.T), labels),
+    "information": lambda graph, labels: segmentation.edge_information(abs(graph + graph.T), labels),
+    "number": lambda graph, labels: segmentation.choose_n_clusters(abs(graph + graph.T), random_state=0)[0],
+    "preserving": metrics.subspace_preserving_error,
+    "residual": lambda coef, labels: metrics.expression_residual(coef, np.eye(len(coef))),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.filterwarnings("ignore")
+def test_functions_of_matrices_are_clear_or_finite_whatever_the_form_and_the_scale(name):
+    function = FUNCTIONS[name]
+    takes_labels = name not in ("symmetric", "scaled", "thresholded", "low_rank", "row_normalized", "top")
+    has_scale = name in ("symmetric", "thresholded", "residual")
+
+    def answer(matrix, labels):
+        found = function(matrix, labels) if takes_labels else function(matrix)
+        return found.toarray() if sparse.issparse(found) else np.asarray(found)
+
+    @settings(
+        max_examples=N_EXAMPLES or 15,
+        deadline=None,
+        derandomize=not N_EXAMPLES,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(matrix=matrices, exponent=st.integers(-900, 900), is_sparse=st.booleans(), data=st.data())
+    def check(matrix, exponent, is_sparse, data):
+        labels = data.draw(st.lists(st.integers(0, 2), min_size=len(matrix), max_size=len(matrix)))
+        before, kept = state(), matrix.copy()
+        try:
+            found = answer(matrix, labels)
+        except CLEAR as error:
+            assert len(str(error)) > 15
+            return
+        finally:
+            assert state() == before
+            np.testing.assert_array_equal(matrix, kept)
+        assert np.isfinite(matrix).all()
+        assert np.isfinite(found).all()
+        if np.abs(matrix[matrix != 0]).min(initial=1.0) > 1e-30 and np.abs(matrix).max() < 1e30 and not has_scale:
+            plain = matrix.astype(np.float64)
+            pair = [plain, np.ldexp(plain, exponent)]
+            pair = [sparse.csr_array(each) for each in pair] if is_sparse else pair
+            np.testing.assert_allclose(answer(pair[1], labels), answer(pair[0], labels), atol=1e-6)
 
     check()

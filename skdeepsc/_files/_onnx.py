@@ -10,6 +10,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from .._params import checked
 from .._version import __version__
 from ..deep._classifier import HasClassifier
 from ..features._base import TrainsNetwork
@@ -20,6 +21,7 @@ Method = Literal["transform", "predict_proba", "predict"]
 _METHODS: tuple[Method, ...] = get_args(Method)
 
 
+@checked
 def export_onnx(
     estimator: Any,
     path: str | PathLike,

@@ -8,13 +8,14 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
 from .._compat import BaseEstimator
-from .._params import Estimator
+from .._params import Estimator, checked
 from .._version import __version__
 from .._warn import warn_user
 from ._container import read, write
 from ._values import Reader, Writer
 
 
+@checked
 def save(estimator: Any, path: str | PathLike) -> None:
     """Write an estimator into a file that can be opened without trusting it.
 
@@ -73,6 +74,7 @@ def save(estimator: Any, path: str | PathLike) -> None:
     write(path, json.dumps(content, allow_nan=False), writer.arrays)
 
 
+@checked
 def load(path: str | PathLike) -> Any:
     """The estimator of a file that :func:`save` wrote.
 

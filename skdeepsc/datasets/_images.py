@@ -8,16 +8,16 @@ import weakref
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from joblib import Parallel, delayed
 from sklearn.utils import Bunch
 
 from .._input import row_blocks
+from .._params import NonNegative, Positive, Threads, checked
 from .._warn import warn_user
 
-_COLORS = ("auto", "grey", "rgb")
-_FITS = ("crop", "pad", "stretch")
 # Modes of Pillow without colour, and those with more than 8 bits.
 _GREY_MODES = {"1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"}
 _DEEP_MODES = {"I", "F", "I;16", "I;16L", "I;16B", "I;16N"}
@@ -34,19 +34,20 @@ _FILES_PER_TASK = 32
 _NAMED = 5
 
 
+@checked
 def load_images(
-    folder_or_paths,
-    size=None,
+    folder_or_paths: Any,
+    size: Any = None,
     *,
-    color="auto",
-    fit="crop",
-    background="white",
-    white=None,
-    out=None,
-    max_bytes=2**30,
-    n_jobs=None,
-    progress=False,
-):
+    color: Literal["auto", "grey", "rgb"] = "auto",
+    fit: Literal["crop", "pad", "stretch"] = "crop",
+    background: Any = "white",
+    white: Positive | None = None,
+    out: str | os.PathLike | None = None,
+    max_bytes: NonNegative = 2**30,
+    n_jobs: Threads | None = None,
+    progress: bool = False,
+) -> Bunch:
     """Read pictures of any format that Pillow knows as an array that every estimator takes.
 
     Pictures are turned as their EXIF orientation says; transparent ones lie on `background`; of moving ones the first
@@ -118,7 +119,7 @@ def load_images(
     >>> folder.cleanup()
     """
     _require_pillow("load_images")
-    _check_choices(size, color, fit, out)
+    _check_choices(size, background, out)
     folder, sources = _sources(folder_or_paths)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="PIL")  # Of odd metadata; what cannot be read is told below.
@@ -208,13 +209,14 @@ def _require_pillow(who):
         raise ImportError(f"{who} needs Pillow: pip install 'skdeepsc[images]'.") from error
 
 
-def _check_choices(size, color, fit, out):
-    for name, value, choices in (("color", color, _COLORS), ("fit", fit, _FITS)):
-        if value not in choices:
-            raise ValueError(f"{name}={value!r} must be one of {', '.join(map(repr, choices))}.")
-    sides = () if size is None else np.atleast_1d(size)
-    if size is not None and (len(sides) > 2 or not all(side == int(side) and side > 0 for side in sides)):
+def _check_choices(size, background, out):
+    sides = np.atleast_1d(1 if size is None else size)
+    if sides.ndim != 1 or len(sides) > 2 or sides.dtype.kind not in "iuf" or not ((sides > 0) & (sides % 1 == 0)).all():
         raise ValueError(f"size={size!r} must be a number of pixels or (height, width).")
+    try:
+        _color(background, "RGB")
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"background={background!r} is no colour that Pillow knows: {error}.") from error
     if out is not None and Path(out).suffix != ".npy":
         raise ValueError(f"out={str(out)!r} must be the name of a .npy file.")
 
@@ -228,6 +230,8 @@ def _sources(folder_or_paths):
         if not folder.is_dir():
             raise NotADirectoryError(f"{str(folder)!r} is a file: give a folder of pictures, or a list of paths.")
         return folder, image_files(folder)
+    if not np.iterable(folder_or_paths):
+        raise TypeError(f"load_images takes a folder, or a list of paths or of PIL images; got {folder_or_paths!r}.")
     sources = list(folder_or_paths)
     if not sources:
         raise ValueError("The list of paths is empty: there are no pictures to load.")

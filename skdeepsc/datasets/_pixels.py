@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from .._arrays import naming, numeric, plain
+
 
 def pixels_of(cube, mask=None):
     """Pixels of a scene as rows, and what puts labels back into a map.
@@ -35,7 +37,8 @@ def pixels_of(cube, mask=None):
     array([[ 7,  8, -1],
            [ 9, -1, -1]])
     """
-    cube = np.asarray(cube)
+    with naming("cube"):
+        cube = np.asarray(numeric("cube", cube))
     if cube.ndim != 3:
         raise ValueError(f"cube must have shape (height, width, bands); got {cube.shape}.")
     if mask is None:
@@ -75,10 +78,12 @@ class PixelMap:
         -------
         map : ndarray of shape (height, width) or (height, width, ...)
         """
-        values = np.asarray(values)
+        with naming("values"):
+            values = np.asarray(plain("values", values))
         n_pixels = np.count_nonzero(self.mask)
         if values.shape[:1] != (n_pixels,):
             raise ValueError(f"There are {n_pixels} pixels in the map, but values have shape {values.shape}.")
-        filled = np.full((*self.mask.shape, *values.shape[1:]), fill, dtype=values.dtype)
+        with naming("fill"):
+            filled = np.full((*self.mask.shape, *values.shape[1:]), fill, dtype=values.dtype)
         filled[self.mask] = values
         return filled

@@ -1,12 +1,22 @@
 """Synthetic data whose subspaces are known."""
 
 import numpy as np
-from sklearn.utils import check_random_state
+
+from .._params import Count, NonNegative, RandomState, checked
+from .._random import generator_of
 
 
+@checked
 def make_union_of_subspaces(
-    n_samples=300, n_features=30, *, n_subspaces=3, subspace_dim=4, noise=0.0, shuffle=True, random_state=None
-):
+    n_samples: Count = 300,
+    n_features: Count = 30,
+    *,
+    n_subspaces: Count = 3,
+    subspace_dim: Count = 4,
+    noise: NonNegative = 0.0,
+    shuffle: bool = True,
+    random_state: RandomState = None,
+) -> tuple[np.ndarray, np.ndarray]:
     """Samples on a union of random linear subspaces, drawn uniformly from the unit sphere of each.
 
     With ``n_subspaces * subspace_dim <= n_features`` the subspaces are independent almost surely.
@@ -42,9 +52,9 @@ def make_union_of_subspaces(
     >>> X.shape, sorted(set(y.tolist()))
     ((12, 8), [0, 1, 2])
     """
-    if not 1 <= subspace_dim <= n_features:
-        raise ValueError(f"subspace_dim={subspace_dim} must lie between 1 and n_features={n_features}.")
-    generator = check_random_state(random_state)
+    if subspace_dim > n_features:
+        raise ValueError(f"subspace_dim={subspace_dim} must not be larger than n_features={n_features}.")
+    generator = generator_of(random_state)
     y = np.arange(n_samples) * n_subspaces // n_samples
     bases = np.linalg.qr(generator.normal(size=(n_subspaces, n_features, subspace_dim)))[0]
     codes = generator.normal(size=(n_samples, subspace_dim))

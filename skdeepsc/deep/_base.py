@@ -19,7 +19,7 @@ from .._base import BaseSelfExpressive, BaseSubspaceClustering
 from .._compat import VALIDATION
 from .._dimension import SUBSPACE_DIMS, best_graph, best_labelling
 from .._input import unit_rows
-from .._params import Count, Epochs, Estimator, NonNegative, Positive, answers, estimator
+from .._params import Count, Epochs, Estimator, NonNegative, Positive, answers, checked, estimator
 from .._random import seeded
 from .._ridge import penalties_by_dim
 from ..affinity import Affinity
@@ -284,7 +284,7 @@ class BaseDeepSubspaceClustering(Expresses, BaseSelfExpressive):
 
     def set_params(self, **params) -> Self:
         solver = params.get("solver", self.solver)
-        if isinstance(solver, str) and any(name.startswith("solver__") for name in params):
+        if solver in tuple(_SOLVERS) and any(name.startswith("solver__") for name in params):
             params["solver"] = _SOLVERS[solver]()
         return super().set_params(**params)
 
@@ -416,6 +416,7 @@ class BaseDeepSubspaceClustering(Expresses, BaseSelfExpressive):
         return self._bytes_by_solver()[self._solver()._name]
 
     @answers
+    @checked
     def reconstruct(self, X: ArrayLike, *, expressed: bool = False) -> np.ndarray:
         """Samples as the network rebuilds them, decoded from their codes Z, or from CZ.
 

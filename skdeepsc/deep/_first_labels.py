@@ -10,8 +10,10 @@ from sklearn.metrics import silhouette_score
 from sklearn.utils import get_tags
 from torch.nn import functional as F
 
+from .._arrays import naming
 from .._compat import VALIDATION, HasMethods, StrOptions
 from .._dimension import N_COEFS, SUBSPACE_DIMS
+from .._labels import as_labels, numbered
 from .._params import Count, estimator
 from .._random import draw_rows
 from .._ridge import penalties_by_dim
@@ -102,12 +104,13 @@ def labels_by_clusterer(clusterer, samples, n_clusters, seed):
     labels : ndarray of shape (n_samples,), int64
         Consecutive from 0.
     """
-    clusterer = clone(clusterer)
+    with naming("init"):
+        clusterer = clone(clusterer)
     if clusterer.get_params().get("random_state", 0) is None:
         clusterer.set_params(random_state=seed)
     takes_images = get_tags(clusterer).input_tags.three_d_array
     found = clusterer.fit_predict(samples if takes_images else samples.reshape(len(samples), -1))
-    labels = np.unique(found, return_inverse=True)[1].astype(np.int64)
+    labels = numbered(as_labels("labels of init", found, len(samples)))
     if labels.max() >= n_clusters:
         raise ValueError(f"init found {labels.max() + 1} clusters, more than n_clusters={n_clusters}.")
     return labels

@@ -1,6 +1,5 @@
 """The auto-encoder that every deep subspace clusterer has, a transformer of its own."""
 
-import inspect
 import math
 from collections.abc import Callable, Sequence
 from copy import deepcopy
@@ -11,14 +10,15 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, check_memory
 
+from .._arrays import as_numbers
 from .._base import Progress
 from .._input import input_divisor
 from .._memory import way_out
-from .._params import Positive, answers, estimator, fits
+from .._params import Positive, answers, estimator, fits, require_call
 from .._random import seeded
+from .._version import __version__
 from .._warn import warn_user
 from ..losses import squared_error
 from ..nn import ConvAutoEncoder, DenseAutoEncoder, ResidualAutoEncoder, SubspaceNetwork
@@ -122,7 +122,7 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
             In the units of the training data; float64 where float32 cannot hold them.
         """
         check_is_fitted(self)
-        codes = check_array(Z, dtype=np.float32)
+        codes = as_numbers("Z", Z, dtype=np.float32)
         if codes.shape[1] != self._n_latent:
             raise ValueError(f"Z has {codes.shape[1]} features, but codes have {self._n_latent}.")
         return self._decode(to_device(codes, "cpu"))
@@ -201,7 +201,8 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
             for name, value in self.get_params(deep=False).items()
             if name not in _NOT_IN_KEY
         }
-        own = {"class": type(self).__qualname__, "image_shape": self.image_shape_, "input_scale": self._divisor}
+        own = {"versions": (__version__, torch.__version__)}
+        own |= {"class": type(self).__qualname__, "image_shape": self.image_shape_, "input_scale": self._divisor}
         return {"network": network, **params, **own, **self._settled()}
 
     def _build(self):
@@ -229,12 +230,7 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
 
 def _called(network, shape):
     """What a user's function makes of the shape of a sample."""
-    try:
-        inspect.signature(network).bind(shape)
-    except TypeError as error:
-        raise TypeError(f"network must take the shape of a sample, here {shape}: {error}.") from error
-    except ValueError:  # No signature is known.
-        pass
+    require_call("network", network, f"the shape of a sample, here {shape}", shape)
     return network(shape)
 
 
@@ -250,7 +246,13 @@ def _cached_pretrain(memory, arguments, epochs):
             found = None if is_known else pretrain(*arguments)
             return group.agree(found)
     result = cached.call_and_shelve(*arguments)
-    found = result.get()
+    try:
+        found = result.get()
+    except Exception as error:  # A damaged pickle can raise anything.
+        warn_user(f"What memory= has kept of this training is damaged, and the network is trained anew: {error!r}.")
+        result.clear()
+        result = cached.call_and_shelve(*arguments)
+        found = result.get()
     if len(found[1]) < epochs:
         result.clear()
     return found if group is None else group.agree(found)

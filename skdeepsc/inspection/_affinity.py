@@ -3,6 +3,9 @@
 import numpy as np
 from scipy import sparse
 
+from .._arrays import as_numbers
+from .._labels import as_labels
+from .._params import Count, checked
 from ..metrics import fitted_having
 from ._axes import axes_or_new
 
@@ -51,14 +54,19 @@ class AffinityDisplay:
         display = cls(estimator.affinity_matrix_, estimator.labels_[rows])
         return display.plot(ax=ax, max_size=max_size, **imshow_params)
 
-    def plot(self, *, ax=None, max_size=300, **imshow_params):
+    @checked
+    def plot(self, *, ax=None, max_size: Count = 300, **imshow_params):
         """Draw; see :meth:`from_estimator`.
 
         Affinities span decades, so that by default the colours end at the 95th percentile of those above 0.
         """
-        order = np.argsort(self.labels, kind="stable")
-        labels = np.asarray(self.labels)[order]
-        block = _pooled(self.affinity, order, min(max_size, len(order)))
+        affinity = as_numbers("affinity", self.affinity, accept_sparse="csr", dtype=np.float64)
+        if affinity.shape[0] != affinity.shape[1]:
+            raise ValueError(f"affinity must be a square matrix; got shape {affinity.shape}.")
+        labels = as_labels("labels", self.labels, affinity.shape[0])
+        order = np.argsort(labels, kind="stable")
+        labels = labels[order]
+        block = _pooled(affinity, order, min(max_size, len(order)))
         shown = block[block > 0]
 
         self.ax_ = axes_or_new(ax, figsize=(5, 4.4))
@@ -74,7 +82,7 @@ class AffinityDisplay:
                 **imshow_params,
             },
         )
-        borders = np.flatnonzero(np.diff(labels)) + 0.5
+        borders = np.flatnonzero(labels[1:] != labels[:-1]) + 0.5
         middles = (np.concatenate([[-0.5], borders]) + np.concatenate([borders, [len(labels) - 0.5]])) / 2
         few = len(middles) <= 20
         self.ax_.set_xticks(middles if few else [], labels=np.unique(labels) if few else [])
@@ -89,7 +97,6 @@ def _pooled(affinity, order, size):
     n_samples = len(order)
     bins = np.arange(n_samples) * size // n_samples
     pooling = sparse.csr_array((np.ones(n_samples), (bins, order)), shape=(size, n_samples))
-    affinity = sparse.csr_array(affinity) if sparse.issparse(affinity) else np.asarray(affinity, dtype=float)
     diagonal = affinity.diagonal()[order]
     total = pooling @ affinity @ pooling.T
     total = total.toarray() if sparse.issparse(total) else total

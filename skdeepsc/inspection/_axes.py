@@ -1,5 +1,7 @@
 """Finding or making matplotlib axes."""
 
+import numpy as np
+
 
 def pyplot():
     """matplotlib.pyplot, or an error that says how to get it."""
@@ -12,4 +14,14 @@ def pyplot():
 
 def axes_or_new(ax, **figure_params):
     """The given axes, or those of a new figure."""
-    return ax if ax is not None else pyplot().subplots(layout="constrained", **figure_params)[1]
+    if ax is None:
+        return pyplot().subplots(layout="constrained", **figure_params)[1]
+    return all_axes("ax", [ax])[0]
+
+
+def all_axes(name, axes):
+    """Some axes, as an array."""
+    axes = np.ravel(axes)
+    if not all(hasattr(ax, "figure") for ax in axes):
+        raise TypeError(f"{name} must be matplotlib Axes; got {axes.tolist()!r}.")
+    return axes

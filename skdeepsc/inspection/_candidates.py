@@ -4,7 +4,7 @@ import numpy as np
 
 from ..metrics import fitted_having
 from ._affinity import AffinityDisplay
-from ._axes import pyplot
+from ._axes import all_axes, pyplot
 
 
 class CandidatesDisplay:
@@ -56,7 +56,11 @@ class CandidatesDisplay:
         """Draw; see :meth:`from_estimator`."""
         if axes is None:
             _, axes = pyplot().subplots(1, 3, figsize=(14, 4.2), layout="constrained")
-        self.axes_ = np.asarray(axes)
+        self.axes_ = all_axes("axes", axes)
+        if len(self.axes_) != 3:
+            raise ValueError(f"axes must be three; got {len(self.axes_)}.")
+        if not isinstance(self.candidates, dict) or not {"view", "subspace_dim"} <= set(self.candidates):
+            raise TypeError("candidates must be a dict of columns, as candidates_ of SubspaceClustering.")
         self.figure_ = self.axes_[0].figure
         self._plot_scores(self.axes_[0], "edge_information", "edge information / log(number of clusters)")
         self._plot_scores(self.axes_[1], "normalized_cut", "normalised cut / number of clusters")

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..metrics import fitted_having
-from ._axes import pyplot
+from ._axes import all_axes, pyplot
 
 _NO_COSTS = {"phase", "epoch", "seconds", "train_loss", "train_batch_size", "segmentation_seconds", "label_changes"}
 
@@ -48,6 +48,10 @@ class HistoryDisplay:
 
     def plot(self, *, axes=None, **line_params):
         """Draw; see :meth:`from_estimator`. Costs are drawn by magnitude on a logarithmic scale."""
+        if not isinstance(self.history, list | tuple) or not all(
+            isinstance(row, dict) and {"phase", "epoch"} <= set(row) for row in self.history
+        ):
+            raise TypeError("history must be a list of dicts with phase and epoch, as history_ of the deep estimators.")
         phases = list(dict.fromkeys(row["phase"] for row in self.history))
         if not phases:
             raise ValueError("The history is empty: no phase ran for any epoch.")
@@ -55,7 +59,7 @@ class HistoryDisplay:
             _, axes = pyplot().subplots(
                 1, len(phases), figsize=(4.2 * len(phases), 3.4), squeeze=False, layout="constrained"
             )
-        self.axes_ = np.ravel(axes)
+        self.axes_ = all_axes("axes", axes)
         if len(self.axes_) != len(phases):
             raise ValueError(f"The history has {len(phases)} phases, but {len(self.axes_)} axes were given.")
         self.figure_ = self.axes_[0].figure

@@ -2,6 +2,11 @@
 
 import numpy as np
 
+from .._arrays import as_numbers, plain
+from .._labels import as_labels
+from .._params import Count, RandomState, checked
+from .._random import generator_of
+from ..metrics import fitted_having
 from ._axes import axes_or_new
 
 
@@ -47,26 +52,35 @@ class ClusterImagesDisplay:
         -------
         display : ClusterImagesDisplay
         """
-        shape = estimator.image_shape_
+        advice = "give a clusterer of images, such as DSCNet."
+        estimator = fitted_having("image_shape_", "ClusterImagesDisplay draws images", estimator, advice)
+        fitted_having("predict", "ClusterImagesDisplay labels them", estimator, advice)
+        shape, X = estimator.image_shape_, plain("X", X)
         if len(shape) != 3:
             raise ValueError(f"The estimator was fitted on rows of shape {shape}, not on images: give it image_shape.")
-        images = np.asarray(X).reshape(len(X), *shape)
-        display = cls(images, estimator.predict(X))
+        labels = estimator.predict(X)
+        display = cls(np.asarray(X).reshape(len(labels), *shape), labels)
         return display.plot(n_images=n_images, ax=ax, random_state=random_state, **imshow_params)
 
-    def plot(self, *, n_images=12, ax=None, random_state=0, **imshow_params):
+    @checked
+    def plot(self, *, n_images: Count = 12, ax=None, random_state: RandomState = 0, **imshow_params):
         """Draw; see :meth:`from_estimator`."""
-        images = np.asarray(self.images, dtype=float)
+        images = as_numbers("images", self.images, dtype=np.float64, allow_nd=True)
+        if images.ndim not in (3, 4):
+            raise ValueError(
+                f"images must have shape (n, height, width) or (n, channels, height, width); got {images.shape}."
+            )
+        labels = as_labels("labels", self.labels, len(images))
         images = images[:, None] if images.ndim == 3 else images
         images = np.moveaxis(images[:, :3] if images.shape[1] >= 3 else images[:, :1], 1, -1)
         low, high = images.min(), images.max()
         images = (images - low) / (high - low or 1)
         height, width, n_channels = images.shape[1:]
-        clusters = np.unique(self.labels)
+        clusters = np.unique(labels)
         canvas = np.ones((len(clusters) * (height + 1) - 1, n_images * (width + 1) - 1, n_channels))
-        generator = np.random.RandomState(random_state)
+        generator = generator_of(random_state)
         for row, cluster in enumerate(clusters):
-            members = generator.permutation(np.flatnonzero(np.asarray(self.labels) == cluster))[:n_images]
+            members = generator.permutation(np.flatnonzero(labels == cluster))[:n_images]
             for column, member in enumerate(members):
                 top, left = row * (height + 1), column * (width + 1)
                 canvas[top : top + height, left : left + width] = images[member]

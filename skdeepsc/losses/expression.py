@@ -13,6 +13,8 @@ def coefficient_norm(coef, norm="l2"):
     -------
     cost : 0-d tensor
     """
+    if norm not in ("l2", "l1"):
+        raise ValueError(f"norm must be 'l2' or 'l1'; got {norm!r}.")
     return coef.square().sum() if norm == "l2" else coef.abs().sum()
 
 

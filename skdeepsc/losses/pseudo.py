@@ -129,6 +129,8 @@ def classification_cost(logits, labels, loss="cross_entropy", gamma_center=0.0):
     cost : 0-d tensor
         A mean over the samples.
     """
+    if loss not in ("cross_entropy", "bounded_logistic"):
+        raise ValueError(f"loss must be 'cross_entropy' or 'bounded_logistic'; got {loss!r}.")
     labelled = (
         bounded_logistic_loss(logits, labels)
         if loss == "bounded_logistic"

@@ -87,6 +87,8 @@ def layer_shapes(image_shape, channels, kernel_sizes):
             f"for {len(kernel_sizes)}: give as many kernel sizes as channels, or one for all layers."
         )
     shapes = [tuple(image_shape)]
+    if len(shapes[0]) != 3:
+        raise ValueError(f"image_shape must be (channels, height, width); got {image_shape}.")
     for layer, (n_filters, size) in enumerate(zip(channels, kernel_sizes, strict=True)):
         check_filter(shapes, layer, size)
         shapes.append((n_filters, math.ceil(shapes[-1][1] / 2), math.ceil(shapes[-1][2] / 2)))

@@ -167,7 +167,10 @@ class Outputs:
         if self._network.augment is None:
             return self
         view = Outputs(self._network, None, self.index, self._batch)
-        view.x = self._network.augment(self.x).to(self.x.dtype)
+        augmented = self._network.augment(self.x)
+        if not torch.is_tensor(augmented):
+            raise TypeError(f"augment must make a tensor of the samples; got {type(augmented).__name__}.")
+        view.x = augmented.to(self.x.dtype)
         before, after = tuple(self.x.shape), tuple(view.x.shape)
         if before != after:
             raise ValueError(f"augment must keep the shape of the samples, {before}, but returned {after}.")

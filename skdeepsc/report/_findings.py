@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._input import unit_rows
+from .._params import checked
+from ..metrics import fitted_having
 
 
 @dataclass
@@ -60,7 +63,17 @@ class Findings:
         return order[self.second_support[order] > 0][:n_samples]
 
 
-def find(clusterer, X, names=None, pictures=None, *, is_fitted=True, code="", notes=()):
+@checked
+def find(
+    clusterer: Any,
+    X: ArrayLike,
+    names: Sequence | np.ndarray | None = None,
+    pictures: Any = None,
+    *,
+    is_fitted: bool = True,
+    code: str = "",
+    notes: Sequence = (),
+) -> Findings:
     """What a fitted clusterer has found in its training data, or says of other samples.
 
     Parameters
@@ -93,7 +106,14 @@ def find(clusterer, X, names=None, pictures=None, *, is_fitted=True, code="", no
     >>> [len(members) for members in found.members] == [sum(found.cluster == k) for k in range(3)]
     True
     """
+    clusterer = fitted_having("predict_proba", "A report tells how surely", clusterer, "give another clusterer.")
     proba = clusterer.predict_proba(X)
+    if is_fitted and len(proba) != len(clusterer.labels_):
+        n_fitted = len(clusterer.labels_)
+        raise ValueError(f"X must be the {n_fitted} samples of fit, or is_fitted must be False; got {len(proba)}.")
+    for name, given in (("names", names), ("pictures", pictures)):
+        if given is not None and len(given) != len(proba):
+            raise ValueError(f"{name} must be one for each of {len(proba)} samples; got {len(given)}.")
     labels = clusterer.labels_ if is_fitted else clusterer.predict(X)
     support, rows = (proba + _links(clusterer, proba)) / 2 if is_fitted else proba, np.arange(len(labels))
     is_known = labels >= 0  # The others are noise, in no cluster.

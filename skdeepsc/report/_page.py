@@ -3,8 +3,12 @@
 from base64 import b64encode
 from html import escape
 from io import BytesIO
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
+from .._params import checked
+from ._findings import Findings
 from ._sheets import said
 from ._thumbnails import Thumbnails, first_and_last, short
 
@@ -59,7 +63,8 @@ has at least a third of that.</p>
 """
 
 
-def write_page(findings, path, title="Clusters"):
+@checked
+def write_page(findings: Findings, path: str | PathLike, title: str = "Clusters") -> Any:
     """Write a page of HTML that needs no other file and no network.
 
     Parameters

@@ -1,14 +1,19 @@
 """Contact sheets: one picture a cluster, with the typical samples first and the doubtful ones last."""
 
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
+from .._params import checked
+from ._findings import Findings
 from ._thumbnails import SIDE, Thumbnails, first_and_last, short
 
 _COLUMNS, _GAP, _HEAD, _TEXT = 10, 10, 40, 34
 _SHOWN = 100
 
 
-def write_sheets(findings, folder):
+@checked
+def write_sheets(findings: Findings, folder: str | PathLike) -> Any:
     """Write a contact sheet for each cluster, ``cluster-0.png`` and so on.
 
     Parameters

@@ -1,7 +1,12 @@
 """The table: a line for each sample."""
 
 import csv
+from os import PathLike
 from pathlib import Path
+from typing import Any
+
+from .._params import checked
+from ._findings import Findings
 
 _COLUMNS = {
     "file": "names",
@@ -14,7 +19,8 @@ _COLUMNS = {
 }
 
 
-def write_table(findings, path):
+@checked
+def write_table(findings: Findings, path: str | PathLike) -> Any:
     """Write a line for each sample: its name, cluster and next best cluster, and what speaks for either.
 
     Parameters

@@ -1,16 +1,16 @@
 """KSSC: sparse self-expression in the feature space of a kernel."""
 
-import inspect
 from collections.abc import Callable
 from typing import Annotated
 
 import numpy as np
 from sklearn.metrics.pairwise import KERNEL_PARAMS, pairwise_kernels
 
+from .._arrays import naming
 from .._base import others_of
 from .._compat import VALIDATION, StrOptions
 from .._noise import residual_shares
-from .._params import AnyReal, NonNegative, estimator
+from .._params import AnyReal, NonNegative, estimator, require_call
 from ._elastic_net import KernelAtoms
 from ._sparse import AFFINE_WEIGHT
 from ._ssc import BaseSSC
@@ -103,15 +103,9 @@ class KSSC(BaseSSC):
     def _kernels(self, a, b):
         given = self.kernel_params or {}
         if callable(self.kernel):
-            try:
-                inspect.signature(self.kernel).bind(a[0], b[0], **given)
-            except TypeError as error:
-                raise TypeError(
-                    f"kernel must take two samples and what is in kernel_params, {given}: {error}."
-                ) from error
-            except ValueError:  # No signature is known.
-                pass
-            with VALIDATION:
+            takes = f"two samples and what is in kernel_params, {given}"
+            require_call("kernel", self.kernel, takes, a[0], b[0], **given)
+            with VALIDATION, naming("kernel"):
                 kernel = pairwise_kernels(a, b, metric=self.kernel, **given)
         elif given:
             raise ValueError(
@@ -119,11 +113,13 @@ class KSSC(BaseSSC):
             )
         else:
             params = {"gamma": self.gamma, "degree": self.degree, "coef0": self.coef0}
-            with VALIDATION:
+            with VALIDATION, naming(f"kernel={self.kernel!r}"):
                 kernel = pairwise_kernels(a, b, metric=self.kernel, filter_params=True, **params)
         kernel = np.ascontiguousarray(kernel, dtype=self.embedding_.dtype)
         if not np.isfinite(kernel).all():
             raise ValueError(f"kernel={self.kernel!r} gives NaN or infinite values for these samples.")
+        if a is b and kernel.diagonal().min() < 0:
+            raise ValueError(f"kernel={self.kernel!r} gives these samples negative squares, so that it is no kernel.")
         return kernel
 
     def _bytes_per_pair(self):

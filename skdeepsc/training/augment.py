@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from .._params import require_call
 from .._random import generator_for
 
 
@@ -70,12 +71,18 @@ class RandomAugmentation(nn.Module):
         masking=0.0,
     ):
         super().__init__()
+        settings = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
+        for name, value in settings.items():
+            if not _is_setting(value):
+                raise TypeError(f"{name} of RandomAugmentation must be a number from 0; got {value!r}.")
         self.shift, self.rotation, self.scale, self.shear, self.flip = shift, rotation, scale, shear, flip
         self.light, self.gamma, self.contrast, self.brightness = light, gamma, contrast, brightness
         self.noise, self.erasing, self.masking = noise, erasing, masking
 
     def forward(self, x):
         """Views of `x`, float32 of shape (n_samples, channels, height, width) or (n_samples, n_features)."""
+        if not torch.is_tensor(x):
+            raise TypeError(f"x must be a tensor; got {type(x).__name__}.")
         if x.ndim == 4:
             if self.shift or self.rotation or self.scale or self.shear or self.flip:
                 x = self._warped(x)
@@ -129,6 +136,10 @@ class RandomAugmentation(nn.Module):
         return torch.where(inside, x.mean((1, 2, 3), keepdim=True), x)
 
 
+def _is_setting(value):
+    return isinstance(value, Real) and 0 <= value < math.inf
+
+
 def _signed(x, *shape):
     """Uniform random numbers in [-1, 1], `shape` of them for each sample."""
     drawn = torch.rand(len(x), *shape, device=x.device, dtype=x.dtype, generator=generator_for(x.device))
@@ -165,12 +176,14 @@ def as_augmentation(augment, image_shape):
     ValueError
         If flat rows are to be changed as only images can be.
     """
+    if callable(augment):
+        require_call("augment", augment, "a tensor of samples", torch.empty(0))
     if augment is None or callable(augment):
         return augment
     settings = POLICIES[augment] if isinstance(augment, str) else augment
     known = inspect.signature(RandomAugmentation).parameters
     for name, value in settings.items():
-        if name not in known or not isinstance(value, Real) or not 0 <= value < math.inf:
+        if name not in known or not _is_setting(value):
             raise TypeError(
                 f"augment must hold settings of RandomAugmentation, which are {', '.join(known)}, and numbers "
                 f"from 0; got {name!r}: {value!r}."

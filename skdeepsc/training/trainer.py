@@ -4,11 +4,11 @@ import math
 
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import EarlyStopping, EpochTimer, PrintLog
+from skorch.callbacks import EarlyStopping, PrintLog
 from skorch.hf import AccelerateMixin
 
 from .batches import Batches
-from .callbacks import StopTraining
+from .callbacks import EpochSeconds, StopTraining
 
 
 class Diverged(FloatingPointError):
@@ -88,7 +88,7 @@ class Trainer(NeuralNet):
         )
 
     def get_default_callbacks(self):
-        return [("timer", EpochTimer())] + ([("print", PrintLog())] if self.verbose else [])
+        return [("timer", EpochSeconds())] + ([("print", PrintLog())] if self.verbose else [])
 
     def get_dataset(self, X, y=None):
         return X

@@ -1,0 +1,93 @@
+"""Arrays as they come in: a tensor's array, and refusal, by name, of what scikit-learn would take for numbers."""
+
+import re
+from contextlib import contextmanager
+
+import numpy as np
+
+from ._compat import check_array
+
+
+def plain(name, values):
+    """The array of a tensor, half precision as float32; anything else as it is, if it can hold data.
+
+    Parameters
+    ----------
+    name : str
+        What they are called in messages.
+    values : array-like, data frame, sparse matrix or tensor
+
+    Returns
+    -------
+    values : array-like, data frame or sparse matrix
+        Of a tensor a view where possible.
+
+    Raises
+    ------
+    ValueError
+        If entries of a masked array are masked, or a tensor is on the device meta.
+    TypeError
+        If a tensor is sparse, or an array holds records.
+    """
+    if not hasattr(values, "detach"):
+        if isinstance(values, list | tuple) and any(hasattr(row, "detach") for row in values):
+            return [plain(name, row) for row in values]
+        if getattr(getattr(values, "dtype", None), "names", None):
+            raise TypeError(f"{name} holds records with the fields {values.dtype.names}: make columns of them.")
+        if any(map(np.ma.is_masked, values if isinstance(values, list | tuple) else [values])):
+            raise ValueError(
+                f"{name} is a masked array with masked entries, which hold no data: fill them, {name}.filled(0), or "
+                "impute."
+            )
+        return values
+    if values.is_meta:
+        raise ValueError(f"{name} is a tensor on the device meta, which has a shape and no data.")
+    if str(values.layout) != "torch.strided":
+        raise TypeError(f"{name} is a sparse tensor: give {name}.to_dense(), or a sparse matrix of scipy.")
+    try:
+        values = values.detach().cpu()
+        return (values.float() if values.is_floating_point() and values.element_size() < 4 else values).numpy()
+    except (RuntimeError, TypeError) as error:
+        raise TypeError(f"{name} is a tensor that is no plain array of numbers: {error}") from error
+
+
+def numeric(name, values):
+    """:func:`plain` values that can be numbers: no dates and times, TypeError for those."""
+    values = plain(name, values)
+    dtypes = getattr(values, "dtypes", None)  # Of a frame.
+    columns = dtypes if isinstance(dtypes, list) else getattr(dtypes, "values", ())
+    kinds = {getattr(dtype, "kind", "") for dtype in (getattr(values, "dtype", None), *columns)}
+    if kinds & set("mM"):
+        raise TypeError(f"{name} holds dates or times, which are no numbers as they are: make numbers of them.")
+    return values
+
+
+def as_numbers(name, values, **how):
+    """A checked array, dense or sparse: :func:`sklearn.utils.check_array` of what is :func:`numeric`.
+
+    Parameters
+    ----------
+    name : str
+        What they are called in messages.
+    values : array-like, data frame, sparse matrix or tensor
+    **how
+        Further arguments of :func:`sklearn.utils.check_array`.
+
+    Returns
+    -------
+    values : ndarray or sparse matrix
+    """
+    values = numeric(name, values)
+    with naming(name):
+        return check_array(values, input_name=name, **how)
+
+
+@contextmanager
+def naming(name):
+    """A context whose errors of type and value say what they are about."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        if re.search(rf"\b{re.escape(name)}\b", str(error)):
+            raise
+        raise (TypeError if isinstance(error, TypeError) else ValueError)(f"{name}: {error}") from error

@@ -1,0 +1,303 @@
+"""What comes in is checked in one place: functions refuse by name what estimators refuse, and take what they take."""
+
+import pickle
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy import sparse
+from sklearn.base import BaseEstimator, ClusterMixin
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+import skdeepsc
+from skdeepsc import affinity, datasets, inspection, losses, metrics, nn, report, segmentation
+from skdeepsc._memory import require_whole
+from skdeepsc.training import RandomAugmentation
+from tests.estimators import make_known
+
+pytestmark = pytest.mark.filterwarnings("ignore::skdeepsc.segmentation.DegenerateAffinityWarning")
+
+GRAPH = np.kron(np.eye(2), np.ones((5, 5))) - np.eye(10)
+LABELS = np.repeat([0, 1], 5)
+AXES = [SimpleNamespace(figure=None)] * 3  # What else axes have does not matter here.
+CLEAR = (TypeError, ValueError)
+SHORT = {"n_clusters": 2, "autoencoder__max_epochs": 1, "max_epochs": 1, "augment": None, "random_state": 0}
+SHORT |= {"subspace_epochs": 1, "classifier_epochs": 1}
+
+
+def quick(clusterer, **params):
+    return make_known(clusterer, **SHORT).set_params(**params)
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return datasets.make_union_of_subspaces(30, 12, n_subspaces=2, subspace_dim=3, random_state=0)[0]
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    return skdeepsc.AutoEncoder(hidden_sizes=(10,), max_epochs=1, random_state=0).fit(np.eye(10))
+
+
+READERS = {
+    "coef": [
+        affinity.symmetric_affinity,
+        affinity.threshold_coefficients,
+        affinity.top_affinity,
+        lambda coef: affinity.compute_affinity(coef, "low_rank"),
+        lambda coef: metrics.subspace_preserving_error(coef, LABELS),
+        lambda coef: metrics.expression_residual(coef, GRAPH),
+    ],
+    "features": [lambda features: metrics.expression_residual(GRAPH, features)],
+    "affinity": [
+        lambda graph: segmentation.spectral_labels(graph, 2, random_state=0),
+        lambda graph: segmentation.spectral_embedding(graph, 2, random_state=0)[1],
+        lambda graph: segmentation.normalized_cut(graph, LABELS),
+        lambda graph: segmentation.edge_information(graph, LABELS),
+        lambda graph: segmentation.candidate_labels(graph, 2, random_state=0)["kmeans-1"],
+        lambda graph: segmentation.choose_n_clusters(graph, [2], random_state=0)[0],
+    ],
+}
+NO_NUMBERS = {
+    "masked": np.ma.masked_array(GRAPH, mask=GRAPH > 0),
+    "masked rows": list(np.ma.masked_array(GRAPH, mask=GRAPH > 0)),
+    "dates": GRAPH.astype("datetime64[s]"),
+    "a frame of dates": pd.DataFrame(GRAPH.astype("datetime64[s]")),
+    "dates as objects": np.full((10, 10), pd.Timestamp(0), dtype=object),
+    "records": np.zeros(10, dtype=[("a", float), ("b", float)]),
+    "complex": GRAPH + 1j,
+    "text": "coefficients.npy",
+    "nothing": None,
+    "lists of two lengths": [[1.0], [1.0, 2.0]] * 5,
+    "on meta": torch.empty(10, 10, device="meta"),
+    "a list of tensors on meta": [torch.empty(10, device="meta")] * 10,
+    "a sparse tensor": torch.from_numpy(GRAPH).to_sparse(),
+    "NaN": np.where(GRAPH > 0, np.nan, GRAPH),
+    "sparse NaN": sparse.csr_array(np.where(GRAPH > 0, np.nan, GRAPH)),
+}
+
+
+@pytest.mark.parametrize("kind", NO_NUMBERS)
+@pytest.mark.filterwarnings("ignore:Sparse")
+def test_functions_refuse_by_name_what_holds_no_numbers(kind, encoder):
+    for name, functions in {**READERS, "Z": [encoder.inverse_transform]}.items():
+        for function in functions:
+            with pytest.raises(CLEAR, match=rf"\b{name}\b"):
+                function(NO_NUMBERS[kind])
+
+
+@pytest.mark.parametrize("form", ["list", "frame", "tensor", "gradient", "half", "bytes", "csc"])
+def test_functions_take_what_estimators_take(form):
+    graph = GRAPH * (1 + np.add.outer(np.arange(10), np.arange(10)))  # No two weights of a row are the same.
+    forms = {"list": graph.tolist, "frame": lambda: pd.DataFrame(graph), "tensor": lambda: torch.from_numpy(graph)}
+    forms |= {"gradient": lambda: torch.tensor(graph, requires_grad=True), "half": lambda: torch.tensor(graph).half()}
+    forms |= {"bytes": lambda: graph.astype(np.uint8), "csc": lambda: sparse.csc_array(graph)}
+    for function in [function for name, functions in READERS.items() if name != "features" for function in functions]:
+        found, plain = function(forms[form]()), function(graph)
+        found, plain = (each.toarray() if sparse.issparse(each) else each for each in (found, plain))
+        np.testing.assert_allclose(found, plain, atol=1e-6)
+
+
+NO_LABELS = {
+    "masked": np.ma.masked_array(LABELS, mask=LABELS > 0),
+    "NA": np.array([pd.NA, *LABELS[1:]], dtype=object),
+    "NaT": pd.to_datetime([None] * 10),
+    "records": np.zeros(10, dtype=[("a", int)]),
+    "of two kinds": np.array(["a", *LABELS[1:]], dtype=object),
+    "lists of two lengths": [[1], [1, 2]] * 5,
+    "on meta": torch.empty(10, device="meta"),
+    "a column": LABELS[:, None],
+}
+
+
+@pytest.mark.parametrize("kind", NO_LABELS)
+def test_labels_that_are_none_are_refused_by_name(kind):
+    labels = NO_LABELS[kind]
+    for call in (
+        lambda: metrics.clustering_accuracy_score(labels, LABELS),
+        lambda: metrics.subspace_preserving_error(GRAPH, labels),
+        lambda: segmentation.normalized_cut(GRAPH, labels),
+        lambda: segmentation.match_labels(labels, LABELS),
+    ):
+        with pytest.raises(CLEAR, match="labels"):
+            call()
+
+
+ARGUMENTS = [
+    ("n_samples", lambda: datasets.make_union_of_subspaces(0)),
+    ("noise", lambda: datasets.make_union_of_subspaces(noise=np.nan)),
+    ("random_state", lambda: datasets.make_union_of_subspaces(random_state=-1)),
+    ("random_state", lambda: segmentation.spectral_labels(GRAPH, 2, random_state=-1)),
+    ("n_clusters", lambda: segmentation.spectral_labels(GRAPH, True)),
+    ("n_clusters", lambda: segmentation.choose_n_clusters(GRAPH, 3)),
+    ("n_clusters", lambda: segmentation.choose_n_clusters(GRAPH, [np.nan])),
+    ("random_state", lambda: segmentation.choose_n_clusters(GRAPH, [2], random_state=-1)),
+    ("columns", lambda: affinity.affinity_from_top(np.ma.masked_array([[1], [0]], mask=True), np.ones((2, 1)))),
+    ("affinity", lambda: affinity.compute_affinity(GRAPH, lambda: 1)),
+    ("cube", lambda: datasets.pixels_of(torch.empty(2, 3, 4, device="meta"))),
+    ("fill", lambda: datasets.pixels_of(np.zeros((2, 2, 2)))[1]([0] * 4, fill="none")),
+    ("size", lambda: datasets.load_images([__file__], size=np.nan)),
+    ("background", lambda: datasets.load_images([__file__], background="no colour")),
+    ("max_bytes", lambda: datasets.load_images([__file__], max_bytes=None)),
+    ("n_jobs", lambda: datasets.load_images([__file__], n_jobs=0)),
+    ("list of paths", lambda: datasets.load_images(None)),
+    ("shift", lambda: RandomAugmentation(shift=-1.0)),
+    ("norm", lambda: losses.coefficient_norm(torch.ones(2, 2), "l3")),
+    ("loss", lambda: losses.classification_cost(torch.ones(2, 2), torch.zeros(2, dtype=torch.long), "none")),
+    ("image_shape", lambda: nn.ConvAutoEncoder((8,))),
+    ("estimator", lambda: report.find(None, GRAPH)),
+    ("findings", lambda: report.write_table(None, "table.csv")),
+    ("path", lambda: skdeepsc.load(None)),
+    ("path", lambda: skdeepsc.save(StandardScaler(), 5.5)),
+    ("labels", lambda: inspection.AffinityDisplay(GRAPH, LABELS[:3]).plot()),
+    ("affinity", lambda: inspection.AffinityDisplay(GRAPH[:3], LABELS).plot()),
+    ("ax", lambda: inspection.AffinityDisplay(GRAPH, LABELS).plot(ax=5)),
+    ("images", lambda: inspection.ClusterImagesDisplay(GRAPH, LABELS).plot()),
+    ("n_images", lambda: inspection.ClusterImagesDisplay(np.ones((10, 4, 4)), LABELS).plot(n_images=0)),
+    ("StandardScaler", lambda: inspection.ClusterImagesDisplay.from_estimator(StandardScaler().fit(GRAPH), GRAPH)),
+    ("history", lambda: inspection.HistoryDisplay([{}]).plot()),
+    ("candidates", lambda: inspection.CandidatesDisplay({}, GRAPH, LABELS).plot(axes=AXES)),
+    ("lr", lambda: skdeepsc.DSCNet().set_params(lr__nope=1)),
+    ("solver", lambda: skdeepsc.DSCNet().set_params(solver="none", solver__lr=1)),
+]
+
+
+@pytest.mark.parametrize("number", range(len(ARGUMENTS)), ids=lambda number: f"{ARGUMENTS[number][0]}-{number}")
+def test_an_argument_that_cannot_be_is_named(number):
+    name, call = ARGUMENTS[number]
+    pytest.importorskip("matplotlib").use("agg")
+    if "load_images" in call.__code__.co_names:
+        pytest.importorskip("PIL")
+    with pytest.raises(CLEAR, match=name):
+        call()
+
+
+def test_true_is_no_number(rows):
+    for params in ({"n_clusters": True}, {"subsample": True}, {"image_shape": (True, 12)}, {"lr": True}):
+        with pytest.raises(ValueError, match=next(iter(params))):
+            quick(skdeepsc.DSCNet, **params).fit(rows)
+
+
+def test_a_report_is_of_the_samples_that_were_fitted(rows):
+    fitted = skdeepsc.EDSC(2, random_state=0).fit(rows)
+    for wanted, arguments in (("X", {"X": rows[:5]}), ("names", {"X": rows, "names": ["a"]})):
+        with pytest.raises(ValueError, match=wanted):
+            report.find(fitted, **arguments)
+
+
+# What users hand in that computes
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-40, 1e-30, 1e30, 1e300])
+def test_the_scale_of_a_view_changes_no_label(scale, rows):
+    def labels(scale):
+        views = [("mine", FunctionTransformer(lambda X: X.astype(float) * scale))]
+        fitted = skdeepsc.SubspaceClustering(2, views=views, random_state=0).fit(rows)
+        return fitted.labels_, fitted.predict(rows)
+
+    np.testing.assert_array_equal(labels(scale), labels(1.0))
+
+
+class Found(ClusterMixin, BaseEstimator):
+    """Labels as they are wanted."""
+
+    def __init__(self, make):
+        self.make = make
+
+    def fit_predict(self, X, y=None):
+        return self.make(len(X))
+
+
+@pytest.mark.parametrize("clusterer", [skdeepsc.NCSC, skdeepsc.KSCN, skdeepsc.EDESC])
+def test_first_labels_are_labels(clusterer, rows):
+    for make in (lambda n: np.full(n, np.nan), lambda n: np.zeros(3), lambda n: np.zeros((n, 2)), lambda n: None):
+        with pytest.raises(ValueError, match="labels of init"):
+            quick(clusterer, init=Found(make)).fit(rows)
+    with pytest.raises(TypeError, match="init"):
+        quick(clusterer, init=skdeepsc.SSC).fit(rows)
+
+
+@pytest.mark.parametrize("kernel", [lambda a, b: "x", lambda a, b: 1j, lambda a, b: -1.0, lambda a: 1.0])
+def test_what_is_no_kernel_is_named(kernel, rows):
+    with pytest.raises(CLEAR, match="kernel"):
+        skdeepsc.KSSC(2, kernel=kernel).fit(rows)
+
+
+def test_what_augments_must_make_tensors(rows):
+    for augment in (lambda x: None, lambda x: x.numpy(), lambda: 1):
+        with pytest.raises(TypeError, match="augment"):
+            skdeepsc.Contrastive(augment=augment, max_epochs=1, random_state=0).fit(rows)
+
+
+# Labels have one name, and nothing of the process is used
+
+
+def test_equal_clusterings_have_equal_labels(rows):
+    for clusterer in (skdeepsc.SSC, skdeepsc.KSCN, skdeepsc.EDESC):
+        plain = quick(clusterer).fit_predict(rows)
+        for scale, dtype in ((1e30, np.float32), (1e-30, np.float64)):
+            assert np.array_equal(quick(clusterer).fit_predict((rows * scale).astype(dtype)), plain), (clusterer, scale)
+    auto = [skdeepsc.SubspaceClustering("auto", random_state=0).fit_predict(rows * scale) for scale in (1.0, 1e30)]
+    assert np.array_equal(*auto)
+    found = segmentation.spectral_labels(GRAPH[::-1, ::-1], 2, random_state=1)
+    assert np.array_equal(found, LABELS)
+
+
+def test_without_a_random_state_the_global_generator_stays():
+    before = np.random.get_state()[1].copy()
+    segmentation.spectral_labels(GRAPH, 2)
+    segmentation.candidate_labels(GRAPH, 2)
+    datasets.make_union_of_subspaces(9)
+    np.testing.assert_array_equal(np.random.get_state()[1], before)
+
+
+# Faults
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[: len(data) // 2], lambda data: b"", lambda data: b"x" + data])
+def test_a_damaged_cache_entry_is_told_and_trained_anew(damage, rows, tmp_path):
+    encoder = skdeepsc.AutoEncoder(max_epochs=1, memory=str(tmp_path), random_state=0)
+    codes = encoder.fit(rows).transform(rows)
+    (entry,) = tmp_path.rglob("output.pkl")
+    entry.write_bytes(damage(entry.read_bytes()))
+    with pytest.warns(UserWarning, match="memory= has kept .* damaged"):
+        again = encoder.fit(rows).transform(rows)
+    np.testing.assert_array_equal(again, codes)
+    np.testing.assert_array_equal(encoder.fit(rows).transform(rows), codes)
+
+
+def test_another_version_trains_anew(rows, tmp_path, monkeypatch):
+    encoder = skdeepsc.AutoEncoder(max_epochs=1, memory=str(tmp_path), random_state=0).fit(rows)
+    monkeypatch.setattr(skdeepsc.features._autoencoder, "__version__", "0.0.9")
+    encoder.fit(rows)
+    assert len(list(tmp_path.rglob("output.pkl"))) == 2
+
+
+def test_a_pickle_that_lacks_what_this_version_learns_is_told(rows):
+    fitted = pickle.loads(pickle.dumps(quick(skdeepsc.DSCNet).fit(rows)))
+    del fitted._unit_latent
+    with pytest.raises(ValueError, match=r"DSCNet lacks '_unit_latent'.* another version"):
+        fitted.predict(rows)
+
+
+def test_a_mapped_file_that_shrinks_ends_a_fit(rows, tmp_path):
+    np.save(tmp_path / "rows.npy", np.tile(rows.astype(np.float32), (200, 1)))
+    mapped = np.load(tmp_path / "rows.npy", mmap_mode="r")
+    require_whole(mapped[10:20])
+    fitted = quick(skdeepsc.NCSC).fit(rows.astype(np.float32))
+    with open(tmp_path / "rows.npy", "r+b") as file:
+        file.truncate(1000)
+    with pytest.raises(OSError, match="has become shorter"):
+        require_whole(np.asarray(mapped).reshape(200, -1, 12))
+    with pytest.raises(OSError, match="has become shorter"):
+        fitted._fill(None, np.asarray(mapped), np.empty(6000))
+
+
+def test_a_clock_that_is_set_back_changes_no_history(rows, monkeypatch):
+    hours = iter(range(10**6))
+    monkeypatch.setattr(time, "time", lambda: -3600.0 * next(hours))
+    fitted = quick(skdeepsc.AutoEncoder, max_epochs=2).fit(rows)
+    assert min(row["seconds"] for row in fitted.history_) >= 0
