@@ -154,8 +154,8 @@ def enhanced_affinity(
     *,
     subspace_rank: Count = 12,
     power: Positive = 8.0,
-    keep: Kept = 0.05,
-    diagonal: Literal["zero", "keep", "one"] = "one",
+    keep: Kept | Literal["auto"] = "auto",
+    diagonal: Literal["auto", "zero", "keep", "one"] = "auto",
     variant: Literal["released", "paper"] = "released",
     axis: Literal[0, 1] = 0,
     random_state: int = 0,
@@ -167,8 +167,8 @@ def enhanced_affinity(
     3. :math:`Z = U \Sigma^{1/2}`, rows scaled to unit length.
     4. :math:`A = [Z Z^T]_+^{\alpha}`, entry by entry, divided by the largest entry.
 
-    ``variant="paper"`` is Algorithm 2 as printed: :math:`S = (|C| + |C|^T) / 2`, rows of Z not scaled, negative entries
-    of :math:`ZZ^T` by their magnitude. ``variant="released"`` is what the authors' code does.
+    ``variant="paper"`` is Algorithm 2 as printed: :math:`S = (|C| + |C|^T) / 2` of all coefficients, rows of Z not
+    scaled, negative entries of :math:`ZZ^T` by their magnitude. ``variant="released"`` is what the authors' code does.
 
     Parameters
     ----------
@@ -180,13 +180,13 @@ def enhanced_affinity(
         Intrinsic dimension of the subspaces (q in the paper, d in the code).
     power : float, default=8.0
         The exponent :math:`\alpha`; the larger, the more the affinity is concentrated on near-parallel rows.
-    keep : float in (0, 1], default=0.05
-        Share of each column's l1 norm that is kept.
-    diagonal : {"zero", "keep", "one"}, default="one"
+    keep : float in (0, 1] or "auto", default="auto"
+        Share of each column's l1 norm that is kept. ``"auto"``: .05 as released, 1 as printed.
+    diagonal : {"auto", "zero", "keep", "one"}, default="auto"
         What becomes of diag(C): ``"zero"`` removes it before thresholding; ``"keep"`` lets it be thresholded with the
         rest, as the released code does; ``"one"`` removes it and adds the identity to S before the decomposition, as
         the released code does for COIL-20. A diagonal that dominates, as that of a ridge solution without the zero
-        constraint, destroys the clustering under ``"keep"``.
+        constraint, destroys the clustering under ``"keep"``. ``"auto"``: "one" as released, "keep" as printed.
     variant : {"released", "paper"}, default="released"
         See above.
     axis : {0, 1}, default=0
@@ -204,21 +204,24 @@ def enhanced_affinity(
     Ji, Zhang, Li, Salzmann, Reid, "Deep subspace clustering networks", NeurIPS 2017.
     Lv, Kang, Lu, Xu, "Pseudo-supervised deep subspace clustering", IEEE TIP 30, 2021, doi:10.1109/TIP.2021.3079800.
     """
+    is_printed = variant == "paper"
+    keep = keep if keep != "auto" else 1.0 if is_printed else 0.05
+    diagonal = diagonal if diagonal != "auto" else "keep" if is_printed else "one"
     coef = threshold_coefficients(coef if diagonal == "keep" else _without_diagonal(coef), keep, axis=axis)
     coef = coef.toarray() if sparse.issparse(coef) else coef
-    if variant == "paper":
+    if is_printed:
         coef = np.abs(coef)
     graph = (coef + coef.T) / 2
     if diagonal == "one":
         np.fill_diagonal(graph, 1)
     singular_values, vectors = _largest_singular(graph, n_clusters * subspace_rank + 1, random_state)
     factor = vectors * np.sqrt(singular_values)
-    if variant == "released":
+    if not is_printed:
         norms = np.linalg.norm(factor, axis=1, keepdims=True)
         factor = np.divide(factor, norms, out=np.zeros_like(factor), where=norms > 1e-6 * norms.max(initial=0))
     affinity = factor @ factor.T
-    affinity = np.abs(affinity) if variant == "paper" else np.clip(affinity, 0, None)
-    if variant == "paper":  # Powers of what may be of any magnitude.
+    affinity = np.abs(affinity) if is_printed else np.clip(affinity, 0, None)
+    if is_printed:  # Powers of what may be of any magnitude.
         affinity /= affinity.max(initial=0) or 1
     affinity **= power
     affinity = (affinity + affinity.T) / 2

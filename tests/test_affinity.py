@@ -79,6 +79,13 @@ def test_enhanced_as_printed(coef):
     np.testing.assert_allclose(ours, wanted / wanted.max(), atol=1e-10)
 
 
+def test_algorithm_2_as_printed_knows_no_threshold(coef):
+    u, s, _ = np.linalg.svd((np.abs(coef) + np.abs(coef).T) / 2)
+    wanted = np.abs((u[:, :5] * s[:5]) @ u[:, :5].T) ** 2
+    ours = enhanced_affinity(coef, 2, subspace_rank=2, power=2, variant="paper")
+    np.testing.assert_allclose(ours, wanted / wanted.max(), atol=1e-10)
+
+
 @pytest.mark.parametrize("name", ["symmetric", "thresholded", "enhanced", "row_normalized", "top"])
 def test_affinities_are_affinities(coef, name):
     before = coef.copy()
