@@ -24,7 +24,7 @@ from ._memory import available_bytes, require_bytes
 from ._noise import unexplained_shares
 from ._params import Count, answers, estimator
 from ._random import draw_rows, draw_seeds
-from ._ridge import MOST_FREEDOM
+from ._ridge import MOST_FREEDOM, limited_freedom
 from ._scale import divided, in_float32, scaled_rows, unit_exponent
 from ._self_training import outputs, self_train
 from ._view_search import Look, agreement, columns, fairest, search
@@ -41,10 +41,9 @@ _OF_IMAGES = ("scattering", "symmetric", "contrast", "pixels")
 _N_COMPONENTS = 100
 # Rows that are clustered unless the user says how many, at least, and for each cluster.
 _ROWS, _ROWS_OF_CLUSTER = 5000, 75
-# The first look at several views: rows, at least and for each cluster, every so manieth dimension, and how hard each
-# graph is searched. Views with less information than the best by more than the margin are out of the running.
-_FIRST_ROWS, _FIRST_ROWS_OF_CLUSTER, _FIRST_DIMS, _FIRST_EFFORT = 1500, 20, 2, {"walks": (8,), "n_starts": 2}
-_MARGIN = 0.015
+# The first look at the views: rows, at least and for each cluster, every so manieth dimension, and how hard each graph
+# is searched.
+_FIRST_ROWS, _FIRST_ROWS_OF_CLUSTER, _FIRST_DIMS, _FIRST_EFFORT = 1000, 20, 2, {"walks": (8,), "n_starts": 2}
 # Bytes of whitened rows of all samples that are kept from round to round, the most; more are made anew.
 _KEPT_BYTES = 2**30
 # Degrees of freedom of the graphs by which a number of clusters is chosen.
@@ -68,16 +67,16 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
     3. its leading eigenvectors give several labellings (k-means, also after random walks; QR; discretisation);
     4. each labelling is scored in the graphs of all q of its view: the mutual information between the clusters at the
        two ends of an edge (:func:`~skdeepsc.segmentation.edge_information`).
+    5. the view is whitened against the differences along the edges of its own graph, the scatter within clusters as far
+       as it can be known without labels, and 1 to 4 are done once more. Information I pays for clusters of equal size,
+       up to the entropy H of the sizes; a labelling that has more :math:`I - 0.9 (I^* / H^*) H` than the one with the
+       most information, :math:`I^*`, by .75 % of ``log n_clusters`` takes its place: that is the answer.
 
-    The view of the labelling with the most information wins. Scores can be compared because all graphs have the same
-    number of coefficients a row, which sum to 1. One view is selected; views are not mixed. Views that are far behind
-    in a first look, at some of the rows and dimensions, are not searched any further.
+    A first look, at 1000 rows (20 for each cluster, if that is more) and every second dimension, chooses the view, that
+    of the whitened labelling with the most information; then all rows and dimensions are looked at. Scores can be
+    compared because all graphs have the same number of coefficients a row, which sum to 1. One view is selected; views
+    are not mixed.
 
-    5. The winning view is whitened against the differences along the edges of its own graph, the scatter within
-       clusters as far as it can be known without labels, and 1 to 4 are done once more in it: that is the answer.
-       Information I pays for clusters of equal size, up to the entropy H of the sizes; a labelling that has more
-       :math:`I - 0.9 (I^* / H^*) H` than the one with the most information, :math:`I^*`, by .75 % of ``log n_clusters``
-       takes its place.
     6. Samples that were not clustered, those beyond `subsample`, get the labels that their largest coefficients over
        those that were vote for. Then a linear classifier learns the labels of all and gives them anew, three times.
 
@@ -106,8 +105,8 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
     n_coefs : int
         Coefficients kept in each row. Few keep clusters apart; many hold elongated clusters together.
     refine : bool
-        Whether to take steps 5 and 6, whitening and the linear classifier. Without them the answer is that of the
-        winning view as it is, and new rows get the cluster that their largest coefficients vote for.
+        Whether to take steps 5 and 6, whitening and the linear classifier. Without them the answer is that of the view
+        as it is, and new rows get the cluster that their largest coefficients vote for.
     affine : bool
         Whether the coefficients of a sample must sum to 1, for subspaces that miss the origin, such as those of points
         on moving bodies: features are centred and divided by one number, not each by its length.
@@ -127,7 +126,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         by the logarithm of `n_clusters` and times the share of rows with any positive coefficient, so that it lies in
         [0, 1]), ``size_entropy`` (divided by the same), ``normalized_cut`` (divided by `n_clusters`; clusters without
         samples count as cut). First the answer, then those of the whitened view, whose name ends with ", whitened",
-        then those of all views, the best first; of views that were not searched any further, those of the first look.
+        then those of the first look at all views, the best first.
     confidence_ : ndarray of shape (n_samples,), float64
         How sure the label of each sample is, in [0, 1]: the share of all labellings of the winning view that give it
         the same, under the names that agree best. Labellings differ where clusters are not clear. A sample beyond
@@ -175,55 +174,56 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
     # What is represented: the view and the dimension with the most information
 
     def _n_tasks(self):
-        return len(self._views()) + 1 + (self.n_clusters == "auto") + self.refine
+        return len(self._views()) + 2 + (self.n_clusters == "auto")
 
     def _represent(self, samples, progress):
-        dims, rows, self.views_ = self._dims(), self._rows(samples), self._transformers(self._seeds["views"])
-        self._exponents = {}
-        looks, candidates = self._first_looks(rows, dims, progress)
-        best = None
-        for view in self.views_:
-            with progress.task(view):
-                if view in looks:
-                    look = looks.pop(view) or self._look(view, rows)
-                    found = self._search(look, dims)
-                    candidates += found
-                    if best is None or found[0].rank < best[0].rank:
-                        best, best_look = found, look
-        candidates.sort(key=lambda candidate: candidate.rank)
-        chosen = best[0]
-        if self.refine:
-            with progress.task("whitening"):
-                best_look = best_look.whitened(chosen.graph.affinity)
-                best = self._search(best_look, dims)
-                chosen = fairest(best)
-                candidates = [chosen, *(each for each in best if each is not chosen), *candidates]
-        self._select(chosen, best, best_look)
-        self.candidates_ = columns(candidates)
-
-    def _first_looks(self, rows, dims, progress):
-        """Views that may win, with their looks at all rows where these are known, and the candidates of the others."""
-        self.n_clusters_, self.n_clusters_scores_, looks = self.n_clusters, None, dict.fromkeys(self.views_)
+        dims, rows = self._dims(), self._rows(samples)
+        self.views_, self._exponents = self._transformers(self._seeds["views"]), {}
+        self.n_clusters_, self.n_clusters_scores_, looks = self.n_clusters, None, {}
         if self.n_clusters == "auto":
             with progress.task("n_clusters"):
                 looks = {view: self._look(view, rows) for view in self.views_}
                 self._choose_n_clusters(looks.values())
-        if len(looks) == 1:
-            return looks, []
+        view, dim, others = self._first_looks(rows, looks, dims, progress)
+        with progress.task("search"):
+            look = looks.get(view) or self._look(view, rows)
+            if self.refine:
+                look = look.whitened(self._graph(look, dim).affinity)
+            found = self._search(look, dims)
+        chosen = fairest(found) if self.refine else found[0]
+        self._select(chosen, found, look)
+        self.candidates_ = columns([chosen, *(each for each in found if each is not chosen), *others])
+
+    def _first_looks(self, rows, looks, dims, progress):
+        """The view with the most information, the dimension of the graph to whiten it by, and all candidates.
+
+        From some of many rows; `looks` gets those at all of them.
+        """
         n_rows = max(_FIRST_ROWS, _FIRST_ROWS_OF_CLUSTER * self.n_clusters_)
-        n_rows = n_rows if 2 * n_rows < rows.shape[0] else rows.shape[0]
+        n_rows = rows.shape[0] if looks or rows.shape[0] < 1.5 * n_rows else n_rows
         part = rows[draw_rows(rows.shape[0], n_rows, self._seeds["rows"])]
-        found = {}
-        for view in looks:
-            look = (looks[view] if n_rows == rows.shape[0] else None) or self._look(view, part)
-            found[view] = self._search(look, dims[::_FIRST_DIMS], **_FIRST_EFFORT)
-            looks[view] = look if n_rows == rows.shape[0] else looks[view]
-        least = max(candidates[0].information for candidates in found.values()) - _MARGIN
-        behind = [view for view, candidates in found.items() if candidates[0].information < least]
-        return (
-            {view: look for view, look in looks.items() if view not in behind},
-            [candidate for view in behind for candidate in found[view]],
-        )
+        plain, last = {}, {}
+        for view in self.views_:
+            with progress.task(view):
+                look = looks.get(view) or self._look(view, part)
+                plain[view] = last[view] = self._search(look, dims[::_FIRST_DIMS], **_FIRST_EFFORT)
+                if self.refine and len(self.views_) > 1:
+                    whitened = look.whitened(plain[view][0].graph.affinity)
+                    last[view] = self._search(whitened, dims[::_FIRST_DIMS], **_FIRST_EFFORT)
+                if n_rows == rows.shape[0]:
+                    looks[view] = look
+        best = min(last, key=lambda view: last[view][0].rank)
+        others = [
+            *plain.values(),
+            *(found for view, found in last.items() if view != best and found is not plain[view]),
+        ]
+        others = sorted((each for found in others for each in found), key=lambda candidate: candidate.rank)
+        return best, plain[best][0].graph.dim, others
+
+    def _graph(self, look, dim):
+        """The graph of a view under an expected dimension, as far as there are rows for it."""
+        lam = look.path.penalty(limited_freedom(dim, self.n_clusters_, len(look.path.scores)))
+        return look.graph(dim, lam, self.n_coefs)
 
     def _search(self, look, dims, **effort):
         with self._threads() as run:
