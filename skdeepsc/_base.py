@@ -16,7 +16,7 @@ from ._compat import CallbackSupportMixin, ClusterMixin, Interval
 from ._input import distinct_rows, first_copies, row_blocks
 from ._memory import require_memory, way_out
 from ._params import Count, Estimator, answers, estimator, fits, twin
-from ._random import Randomized, draw_rows, draw_seeds
+from ._random import Randomized, draw_rows
 from ._warn import advising, muted
 from .affinity import DENSE_AFFINITIES, Affinity, check_affinity, compute_affinity
 from .segmentation import AssignLabels, DegenerateAffinityWarning, spectral_labels
@@ -67,12 +67,13 @@ class BaseSubspaceClustering(CallbackSupportMixin, ClusterMixin, Randomized):
             If a cost becomes infinite or NaN.
         """
         samples = self._read(X)
-        self._seeds = dict(zip(self._drawing, self._draw_seeds(len(self._drawing)), strict=True))
-        self._draw_rows(samples)
-        with way_out(self._way_out(samples.shape[0])), Progress(self, self._n_tasks(), samples) as progress:
-            self._represent(samples, progress)
-            with progress.task("segment"):
-                self._label_all(self._segment(samples), samples)
+        with self._keeping(samples):
+            self._seeds = dict(zip(self._drawing, self._draw_seeds(len(self._drawing)), strict=True))
+            self._draw_rows(samples)
+            with way_out(self._way_out(samples.shape[0])), Progress(self, self._n_tasks(), samples) as progress:
+                self._represent(samples, progress)
+                with progress.task("segment"):
+                    self._label_all(self._segment(samples), samples)
         return self
 
     @answers
@@ -136,9 +137,6 @@ class BaseSubspaceClustering(CallbackSupportMixin, ClusterMixin, Randomized):
         return 1
 
     # The steps
-
-    def _draw_seeds(self, n_seeds):
-        return draw_seeds(self.random_state, n_seeds)
 
     def _draw_rows(self, samples):
         """Choose the rows that are clustered: all of them."""

@@ -37,7 +37,8 @@ _MAX_DRAWS, _TRIAL_STEPS, _SHORT_STEPS = 5, 300, 100
 # Rows, about evenly spaced, by which it is judged, and the share of the mean image's error above which it is dead.
 _TEST_ROWS, _DEAD_ERROR = 20_000, 0.9
 # What changes nothing in a trained network, or is told to the cache in another form.
-_NOT_IN_KEY = {"network", "callbacks", "memory", "device", "verbose", "random_state", "image_shape", "max_epochs"}
+_NOT_IN_KEY = {"network", "callbacks", "memory", "checkpoint", "device", "verbose"}
+_NOT_IN_KEY |= {"random_state", "image_shape", "max_epochs"}
 
 
 @estimator
@@ -104,7 +105,8 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
         self : AutoEncoder
         """
         samples = self._read(X)
-        with way_out("Choose a smaller batch_size."), Progress(self, 1, samples) as progress:
+        advised = way_out("Choose a smaller batch_size.")
+        with self._keeping(samples), advised, Progress(self, 1, samples) as progress:
             self._train(samples, self._draw_seeds(1)[0], progress)
         return self
 
