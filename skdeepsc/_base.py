@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from ._compat import CallbackSupportMixin, ClusterMixin, Interval
 from ._input import distinct_rows, first_copies, row_blocks
+from ._mapped import unchanged
 from ._memory import require_memory, way_out
 from ._params import Count, Estimator, answers, estimator, fits, twin
 from ._random import Randomized, draw_rows
@@ -65,9 +66,11 @@ class BaseSubspaceClustering(CallbackSupportMixin, ClusterMixin, Randomized):
             If matrices of pairs of samples cannot fit the memory there is; the message says what can.
         FloatingPointError
             If a cost becomes infinite or NaN.
+        OSError
+            If `X` is memory-mapped, and its file is cut off or changed meanwhile.
         """
         samples = self._read(X)
-        with self._keeping(samples):
+        with unchanged(samples), self._keeping(samples):
             self._seeds = dict(zip(self._drawing, self._draw_seeds(len(self._drawing)), strict=True))
             self._draw_rows(samples)
             with way_out(self._way_out(samples.shape[0])), Progress(self, self._n_tasks(), samples) as progress:

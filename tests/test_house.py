@@ -18,7 +18,7 @@ ROOT = Path(skdeepsc.__file__).parent
 PAGES = sorted((ROOT.parent / "docs").glob("*.md"))
 # Rooms by floor, the lowest first; a room knows those below it and, without a circle, those beside it.
 FLOORS = [
-    ["_compat", "_container", "_kmeans", "_labels", "_memory", "_ridge", "_scale", "_version", "_warn"],
+    ["_compat", "_container", "_kmeans", "_labels", "_mapped", "_memory", "_ridge", "_scale", "_version", "_warn"],
     ["_params"],
     ["_input", "_random"],
     ["affinity", "segmentation", "losses", "nn", "datasets", "model_selection"],

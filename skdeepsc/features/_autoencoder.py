@@ -1,9 +1,13 @@
 """The auto-encoder that every deep subspace clusterer has, a transformer of its own."""
 
+import hashlib
 import inspect
 import math
+import pickle
+import secrets
 from collections.abc import Callable, Sequence
 from copy import deepcopy
+from pathlib import Path
 from pickle import PicklingError
 from typing import Any, Literal, Self
 
@@ -16,9 +20,11 @@ from sklearn.utils.validation import check_is_fitted, check_memory
 
 from .._base import Progress
 from .._input import input_divisor
+from .._mapped import unchanged
 from .._memory import way_out
 from .._params import Positive, answers, estimator, fits
 from .._random import seeded
+from .._version import __version__
 from .._warn import warn_user
 from ..losses import squared_error
 from ..nn import ConvAutoEncoder, DenseAutoEncoder, ResidualAutoEncoder, SubspaceNetwork
@@ -106,7 +112,7 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
         """
         samples = self._read(X)
         advised = way_out("Choose a smaller batch_size.")
-        with self._keeping(samples), advised, Progress(self, 1, samples) as progress:
+        with unchanged(samples), self._keeping(samples), advised, Progress(self, 1, samples) as progress:
             self._train(samples, self._draw_seeds(1)[0], progress)
         return self
 
@@ -177,11 +183,13 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
         self._n_latent = self._encode(samples[:1]).shape[1]
 
     def _cache(self):
-        """Where the trained network is kept: nowhere with a user's callbacks, of which is not known what they do."""
+        """Where the trained network is kept: None with a user's callbacks, of which is not known what they do."""
         if isinstance(self.memory, str) and not self.memory:
             raise ValueError("memory must be the path of a folder, a joblib.Memory or None; got ''.")
+        if self.memory is None or self.callbacks:
+            return None
         try:
-            return check_memory(self.memory if not self.callbacks else None)
+            return check_memory(self.memory)
         except OSError as error:
             raise ValueError(f"memory={self.memory!r} is no folder that can be written: {error}.") from error
 
@@ -204,7 +212,8 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
             if name not in _NOT_IN_KEY
         }
         own = {"class": type(self).__qualname__, "image_shape": self.image_shape_, "input_scale": self._divisor}
-        return {"network": network, **params, **own, **self._settled()}
+        versions = {"skdeepsc": __version__, "torch": torch.__version__}
+        return {"network": network, **params, **own, **versions, **self._settled()}
 
     def _build(self):
         """A new auto-encoder for samples of `image_shape_`."""
@@ -245,17 +254,49 @@ def _cached_pretrain(memory, arguments, epochs):
 
     Of several processes the first has the cache; either all train, or all get what it finds there.
     """
-    cached, group = memory.cache(pretrain, ignore=["autoencoder", "report"]), arguments[-1]["group"]
+    if memory is None:
+        return pretrain(*arguments)
+    cached, group = memory.cache(_pickled_pretrain, ignore=["autoencoder", "report"]), arguments[-1]["group"]
     if group is not None:
         is_known = group.agree(group.rank == 0 and cached.check_call_in_cache(*arguments))
         if group.rank:
             found = None if is_known else pretrain(*arguments)
             return group.agree(found)
     result = cached.call_and_shelve(*arguments)
-    found = result.get()
+    try:
+        found = _unpickled(*result.get())
+    except MemoryError:
+        raise
+    except Exception as error:  # Whatever is wrong with the entry.
+        _put_aside(result, error)
+        result = cached.call_and_shelve(*arguments)
+        found = _unpickled(*result.get())
     if len(found[1]) < epochs:
         result.clear()
     return found if group is None else group.agree(found)
+
+
+def _pickled_pretrain(samples, key, seed, device, autoencoder, report):
+    """What :func:`pretrain` returns as a pickle, and its checksum: joblib would not notice a byte that is damaged."""
+    content = pickle.dumps(pretrain(samples, key, seed, device, autoencoder, report))
+    return content, hashlib.sha256(content).hexdigest()
+
+
+def _unpickled(content, checksum):
+    if hashlib.sha256(content).hexdigest() != checksum:
+        raise ValueError("its checksum does not belong to what it holds")
+    return pickle.loads(content)
+
+
+def _put_aside(result, reason):
+    """Rename an entry of the cache that cannot be used, and say so."""
+    place = Path(result.store_backend.location, result.func_id, result.args_id)
+    aside = place.with_name(f"{place.name}.{secrets.token_hex(2)}.damaged")
+    if place.is_dir():
+        place.rename(aside)
+    warn_user(
+        f"An auto-encoder in memory= is damaged and is trained anew: {reason}. The entry was put aside as {aside}."
+    )
 
 
 def pretrain(samples, key, seed, device, autoencoder, report):

@@ -5,6 +5,7 @@ import math
 import torch
 
 from .._input import row_blocks
+from .._mapped import require_unchanged
 from .._memory import available_bytes
 from .._random import generator_for
 
@@ -59,6 +60,7 @@ class Rows:
 
     def __getitem__(self, index):
         """Rows by a slice or by a tensor of indices, as a tensor on the device."""
+        require_unchanged()
         return to_device(self.samples[index.cpu().numpy() if torch.is_tensor(index) else index], self.device)
 
     def split(self, size):

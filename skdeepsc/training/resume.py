@@ -130,8 +130,9 @@ def _tensors(network):
 def _attributes(callback):
     names = [name for name in vars(callback) if name.endswith("_") and not name.startswith("_")]
     found = {name: getattr(callback, name) for name in (*getattr(callback, "keeps", ()), *names)}
-    states = {name: value.state_dict() for name, value in found.items() if hasattr(value, "state_dict")}
-    plain = {name: value for name, value in found.items() if name not in states and _is_plain(value)}
+    stateful = {name: value for name, value in found.items() if hasattr(value, "state_dict")}
+    states = {name: value.state_dict() for name, value in stateful.items() if not isinstance(value, type)}
+    plain = {name: value for name, value in found.items() if _is_plain(value)}
     return {"plain": plain, "states": {name: state for name, state in states.items() if _is_plain(state)}}
 
 
