@@ -1,22 +1,26 @@
 """A fit that was interrupted goes on where it stopped, and ends as if nothing had happened."""
 
 import os
+import pickle
 import shutil
 import subprocess
 import sys
 import threading
 import time
 from copy import deepcopy
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
+from sklearn.cluster import KMeans
+from sklearn.frozen import FrozenEstimator
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 
 import skdeepsc
 from skdeepsc import DSCSC, EDESC, KSCN, NCSC, PSSC, AutoEncoder, Contrastive, DSCNet, S2ConvSCN, SubspaceClustering
 from skdeepsc.deep import TrainedSolver
-from skdeepsc.training import checkpoints
+from skdeepsc.training import RandomAugmentation, checkpoints
 
 AUTOENCODER = AutoEncoder(channels=(4,), max_epochs=2, batch_size=20)
 SHORT = {"n_clusters": 3, "autoencoder": AUTOENCODER, "random_state": 0}
@@ -170,6 +174,16 @@ def test_a_damaged_part_is_told_put_aside_and_made_anew(images, tmp_path, damage
     assert aside.read_bytes() == content
 
 
+def test_what_followed_from_numbers_that_are_lost_is_not_used(images, tmp_path):
+    kind, params = FITS["AutoEncoder"]
+    assert interrupted(kind, {**params, "random_state": None}, images[0], tmp_path, 2)
+    next(tmp_path.rglob("seeds.value")).write_bytes(b"")
+    with pytest.warns(UserWarning, match="cannot be used") as told:
+        kind(**{**params, "random_state": None}, checkpoint=tmp_path).fit(images[0])
+    assert ["'seeds'" in str(each.message) for each in told] == [True, False]
+    assert "'pretrain', cannot be used and is computed anew: it belongs to other samples" in str(told[1].message)
+
+
 @pytest.mark.parametrize("library", ["skdeepsc", "torch"])
 def test_another_version_trains_anew(images, tmp_path, monkeypatch, library):
     kind, params = FITS["AutoEncoder"]
@@ -193,6 +207,34 @@ def test_other_samples_and_parameters_have_checkpoints_of_their_own(images, tmp_
     assert len(list(tmp_path.iterdir())) == 1  # Of the others nothing was trained.
     same = {"verbose": 0, "n_clusters": 3, "autoencoder": AutoEncoder(channels=[4], max_epochs=2, batch_size=20)}
     assert interrupted(KSCN, {**params, **same}, X.copy(), tmp_path, 0) == ("joint", 1)
+
+
+def augment(x):
+    return x
+
+
+def test_a_key_is_the_same_for_equal_values_and_for_no_others(images):
+    X = images[0][:10]
+    frozen = [FrozenEstimator(AutoEncoder(channels=(2,), max_epochs=1, random_state=seed).fit(X)) for seed in (0, 1)]
+    advanced = np.random.RandomState(0)
+    advanced.rand()
+    values = [None, 1, 1.5, "1", (1, 2), {"a": 1}, {"a": 2}, np.zeros(3), np.zeros(3, np.float32), np.zeros((3, 1))]
+    values += [np.random.RandomState(0), np.random.RandomState(1), advanced, augment, np.sum, *frozen, KMeans(3)]
+    values += [RandomAugmentation(), RandomAugmentation(noise=0.1), torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)]
+    values += [
+        AutoEncoder(),
+        AutoEncoder(channels=(4,)),
+        Contrastive(),
+        KMeans(3, init="random"),
+        partial(augment, x=1),
+    ]
+    keys = [checkpoints.digest(X, value=value) for value in values]
+    assert len(set(keys)) == len(values)
+    assert [checkpoints.digest(X.copy(), value=pickle.loads(pickle.dumps(value))) for value in values] == keys
+    assert checkpoints.digest(X, value=[1, 2]) == checkpoints.digest(X, value=(1, 2))
+    assert checkpoints.digest(X, value=AutoEncoder(verbose=1, device="cpu")) == checkpoints.digest(
+        X, value=AutoEncoder()
+    )
 
 
 def test_a_file_of_another_fit_under_this_name_is_not_used(images, tmp_path):

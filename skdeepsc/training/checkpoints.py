@@ -34,7 +34,7 @@ from .._warn import warn_user
 # Seconds between two writes within a phase, and the largest share of the time that writing may take.
 INTERVAL, _MOST_WRITING = 30.0, 0.05
 _FORM = "skdeepsc checkpoint"
-_LOCK = "lock"
+_LOCK, _GONE = "lock", ".gone"
 # Parameters that a trained network does not depend on; the device is told apart.
 _NOT_IN_KEY = {*HOW_NOT_WHAT, "callbacks", "memory", "checkpoint", "device"}
 _PLAIN = (type(None), bool, int, str)
@@ -129,6 +129,8 @@ def _claimed(folder, stem):
     root = Path(folder)
     try:
         root.mkdir(parents=True, exist_ok=True)
+        for place in root.glob(f".{stem}-*{_GONE}"):  # Whoever was to remove it was killed.
+            shutil.rmtree(place, ignore_errors=True)
         found = [place for place in root.glob(f"{stem}-*") if place.is_dir()]
         for place in [*sorted(found, key=_time_of, reverse=True), root / f"{stem}-{secrets.token_hex(4)}"]:
             place.mkdir(exist_ok=True)
@@ -151,7 +153,7 @@ def _time_of(place):
 
 def _leave(lock, place, is_over):
     """Give a folder free, or remove it: at once, so that nobody finds half of it."""
-    gone = place.with_name(f".{place.name}.gone")
+    gone = place.with_name(f".{place.name}{_GONE}")
     if is_over:
         with suppress(OSError):  # Windows does not rename what is open.
             place = place.rename(gone)
