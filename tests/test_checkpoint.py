@@ -81,7 +81,7 @@ def state_of(fitted):
     arrays = [value.numpy() for value in own.network_.state_dict().values()]
     names = ("labels_", "coef_", "embedding_", "bases_", "collaboration_weight_", "subspace_dim_", "augment_scores_")
     names = (*names, "cost_weights_")
-    found = [getattr(fitted, name) for name in names if hasattr(fitted, name)]
+    found = [getattr(fitted, name) for name in names if getattr(fitted, name, None) is not None]
     return rows, arrays + [list(value.values()) if isinstance(value, dict) else value for value in found]
 
 

@@ -72,7 +72,7 @@ def test_a_fit_that_is_interrupted_at_any_moment_ends_the_same(images, tmp_path,
     begun = time.monotonic()
     assert end(begin(name, X, tmp_path / "whole.npz")) == 0
     seconds, whole = time.monotonic() - begun, contents(tmp_path / "whole.npz")
-    chance, left = random.Random(name), max(2, -(-N_INTERRUPTIONS // len(NAMES)))
+    chance, left = random.Random(f"{name} {N_INTERRUPTIONS}"), max(2, -(-N_INTERRUPTIONS // len(NAMES)))
     while left:
         answer, status, interrupted = tmp_path / "answer.npz", None, 0
         interval = chance.choice(INTERVALS)
