@@ -18,10 +18,11 @@ from ._compat import CallbackSupportMixin, ClusterMixin, Interval
 from ._dimension import N_COEFS
 from ._explanation import Explanation, PairExplanation, explained, explained_pair
 from ._input import row_blocks
-from ._memory import require_memory, require_whole, way_out
+from ._mapped import require_whole, unchanged
+from ._memory import require_memory, way_out
 from ._noise import noise_bound, unexplained_shares
 from ._params import Count, Estimator, Threads, answers, checked, estimator, fits, twin
-from ._random import Randomized, draw_rows, draw_seeds
+from ._random import Randomized, draw_rows
 from ._row_keys import distinct_rows, equal_pairs, first_copies, row_keys
 from ._warn import advising, muted
 from .affinity import DENSE_AFFINITIES, Affinity, check_affinity, compute_affinity
@@ -75,14 +76,17 @@ class BaseSubspaceClustering(CallbackSupportMixin, ClusterMixin, Randomized):
             If matrices of pairs of samples cannot fit the memory there is; the message says what can.
         FloatingPointError
             If a cost becomes infinite or NaN.
+        OSError
+            If `X` is memory-mapped, and its file is cut off or changed meanwhile.
         """
         samples = self._read(X)
-        self._seeds = dict(zip(self._drawing, self._draw_seeds(len(self._drawing)), strict=True))
-        self._draw_rows(samples)
-        with way_out(self._way_out(samples.shape[0])), Progress(self, self._n_tasks(), samples) as progress:
-            self._represent(samples, progress)
-            with progress.task("segment"):
-                self._label_all(self._segment(samples), samples)
+        with unchanged(samples), self._keeping(samples):
+            self._seeds = dict(zip(self._drawing, self._draw_seeds(len(self._drawing)), strict=True))
+            self._draw_rows(samples)
+            with way_out(self._way_out(samples.shape[0])), Progress(self, self._n_tasks(), samples) as progress:
+                self._represent(samples, progress)
+                with progress.task("segment"):
+                    self._label_all(self._segment(samples), samples)
         return self
 
     @answers
@@ -197,9 +201,6 @@ class BaseSubspaceClustering(CallbackSupportMixin, ClusterMixin, Randomized):
         return 1
 
     # The steps
-
-    def _draw_seeds(self, n_seeds):
-        return draw_seeds(self.random_state, n_seeds)
 
     def _draw_rows(self, samples):
         """Choose the rows that are clustered: all of them."""

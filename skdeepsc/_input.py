@@ -9,6 +9,7 @@ import numpy as np
 
 from ._arrays import naming, numeric
 from ._compat import validate_data
+from ._mapped import require_unchanged, require_whole
 from ._params import Estimator, estimator
 from ._scale import divided, in_float32, scaled_rows, unit_exponent
 
@@ -97,7 +98,9 @@ class TakesRows(TakesSamples):
 def row_blocks(n_rows, size=None):
     """Slices of `size` consecutive rows, the last of fewer, that together are all rows."""
     size = size or _BLOCK_ROWS
-    return (slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size))
+    for start in range(0, n_rows, size):
+        require_unchanged()
+        yield slice(start, min(start + size, n_rows))
 
 
 def unit_rows(rows, mean=None, floor=0.0):
@@ -134,8 +137,11 @@ def as_samples(estimator, X, *, image_shape=None, reset):
         features; shapes that do not fit; channels that come last, unless `image_shape` says that they do not.
     TypeError
         If `X` is sparse; if it is a path, or a list of paths or of PIL images.
+    OSError
+        If `X` is memory-mapped, and its file has been cut off.
     """
     X, image_shape = numeric("X", _no_files(X)), _checked_shape(image_shape)
+    require_whole(X)
     own_shape = tuple(getattr(X, "shape", None) or _nested_shape(X))[1:]
     if len(own_shape) > 1:
         if len(own_shape) > 3:
@@ -190,8 +196,11 @@ def as_flat_rows(estimator, X, *, reset):
         features.
     TypeError
         If `X` is a path, or a list of paths or of PIL images.
+    OSError
+        If `X` is memory-mapped, and its file has been cut off.
     """
     X = numeric("X", _no_files(X))
+    require_whole(X)
     shape = tuple(getattr(X, "shape", None) or _nested_shape(X))
     if len(shape) > 2:
         X = np.asarray(X).reshape(shape[0], math.prod(shape[1:]))

@@ -2,10 +2,7 @@
 
 import os
 from contextlib import contextmanager
-from mmap import mmap
 from pathlib import Path
-
-import numpy as np
 
 # Bytes for each pair of samples while an affinity is segmented: the coefficients, the affinity, its checked copy, and
 # the normalised copy that the eigensolver overwrites.
@@ -115,21 +112,6 @@ def require_bytes(needed, what, advice, device="cpu"):
         raise TooLarge(
             f"{what} needs about {needed / 1e9:.1f} GB; {available / 1e9:.1f} GB are available on {device!r}. {advice}"
         )
-
-
-def require_whole(array):
-    """Raise OSError if an array is a view of a file that has become shorter: the kernel kills who reads beyond its end.
-
-    Parameters
-    ----------
-    array : ndarray
-    """
-    mapped = None
-    while isinstance(array, np.ndarray):
-        mapped = array if isinstance(array, np.memmap) else mapped
-        array = array.base
-    if mapped is not None and isinstance(array, mmap) and array.size() < mapped.offset + mapped.nbytes:
-        raise OSError(f"The memory-mapped file {str(mapped.filename)!r} has become shorter since it was opened.")
 
 
 def require_memory(n_rows, bytes_per_pair, device):

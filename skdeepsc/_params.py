@@ -24,6 +24,7 @@ import inspect
 import re
 import textwrap
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
 from types import NoneType, UnionType
@@ -48,9 +49,9 @@ Threads = Annotated[int, Interval(Integral, 1, None, closed="left"), Interval(In
 RandomState = Annotated[int | np.random.RandomState | None, "random_state"]
 
 # Parameters that change how an answer is computed, and not the answer.
-_HOW_NOT_WHAT = {"n_jobs", "block_size", "verbose"}
+HOW_NOT_WHAT = {"n_jobs", "block_size", "verbose"}
 # Parameters that nothing but a fit asks for; they may hold the user's own code.
-_OF_THE_FIT_ALONE = {"callbacks", "memory", "network", "init"}
+_OF_THE_FIT_ALONE = {"callbacks", "memory", "checkpoint", "network", "init"}
 
 Method = TypeVar("Method", bound=Callable)
 
@@ -93,11 +94,15 @@ class Estimator(BaseEstimator):
     def _params_to_keep(self):
         """Parameters under which a fitted estimator answers."""
         params = self.get_params(deep=False)
-        return {name: value for name, value in params.items() if name not in _HOW_NOT_WHAT | _OF_THE_FIT_ALONE}
+        return {name: value for name, value in params.items() if name not in HOW_NOT_WHAT | _OF_THE_FIT_ALONE}
 
     def _settings(self):
         """A context of usual settings, for a fit and an answer, whatever the process has set."""
         return np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
+
+    def _keeping(self, samples):
+        """A context in which a fit of some samples keeps what it has done."""
+        return nullcontext()
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(field,))

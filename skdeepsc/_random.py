@@ -29,6 +29,10 @@ def generator_of(random_state):
     """A generator of a seed, or the given one; ``None``: a new one, so that NumPy's global one is not advanced."""
     return np.random.RandomState() if random_state is None else check_random_state(random_state)
 
+    def _draw_seeds(self, n_seeds):
+        """Seeds of the independent parts of a fit."""
+        return draw_seeds(self.random_state, n_seeds)
+
 
 def draw_seeds(random_state, n_seeds):
     """Draw integer seeds, one for each independent part of an estimator.
@@ -105,6 +109,37 @@ def generator_for(device):
     """
     own = _OWN.get()
     return None if own is None else own.on(device)
+
+
+def generator_states(device):
+    """States of the generators from which a fit in this thread draws: those of its own, or torch's for a device."""
+    import torch
+
+    own = _OWN.get()
+    if own is not None:
+        return {str(where): generator.get_state() for where, generator in own.made.items()}
+    states = {"cpu": torch.default_generator.get_state()}
+    if device.type in ("cuda", "mps", "xpu"):
+        of_device = getattr(torch, device.type)
+        states[str(device)] = of_device.get_rng_state() if device.type == "mps" else of_device.get_rng_state(device)
+    return states
+
+
+def set_generator_states(states, device):
+    """Let a fit in this thread draw on from :func:`generator_states`."""
+    import torch
+
+    own = _OWN.get()
+    if own is not None:
+        own.made.clear()
+        for where, state in states.items():
+            own.on(where).set_state(state)
+        return
+    torch.default_generator.set_state(states["cpu"])
+    if str(device) in states and device.type != "cpu":
+        of_device = getattr(torch, device.type)
+        at = () if device.type == "mps" else (device,)
+        of_device.set_rng_state(states[str(device)], *at)
 
 
 class _Generators:

@@ -17,8 +17,20 @@ from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import EarlyStopping
 
 import skdeepsc
-from skdeepsc import EDESC, EDSC, KSCN, NCSC, PSSC, SSC, AutoEncoder, DSCNet, S2ConvSCN, Scattering, SubspaceClustering
-from skdeepsc._files import _container
+from skdeepsc import (
+    EDESC,
+    EDSC,
+    KSCN,
+    NCSC,
+    PSSC,
+    SSC,
+    AutoEncoder,
+    DSCNet,
+    S2ConvSCN,
+    Scattering,
+    SubspaceClustering,
+    _container,
+)
 from skdeepsc._files._values import Writer
 from skdeepsc.datasets import make_union_of_subspaces
 from skdeepsc.deep import TrainedSolver

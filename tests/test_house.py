@@ -19,8 +19,8 @@ PAGES = sorted((ROOT.parent / "docs").glob("*.md"))
 # Rooms by floor, the lowest first; a room knows those below it and, without a circle, those beside it.
 FLOORS = [
     [
-        *("_arrays", "_compat", "_explanation", "_kmeans", "_labels", "_memory", "_noise", "_ridge", "_scale"),
-        *("_self_training", "_version", "_warn"),
+        *("_arrays", "_compat", "_container", "_explanation", "_kmeans", "_labels", "_mapped", "_memory", "_noise"),
+        *("_ridge", "_scale", "_self_training", "_version", "_warn"),
     ],
     ["_params"],
     ["_input", "_random", "_row_keys"],

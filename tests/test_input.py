@@ -14,7 +14,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import skdeepsc
 from skdeepsc import affinity, datasets, inspection, losses, metrics, nn, report, segmentation
-from skdeepsc._memory import require_whole
+from skdeepsc._mapped import require_whole
 from skdeepsc.training import RandomAugmentation
 from tests.estimators import make_known
 
@@ -263,7 +263,7 @@ def test_a_damaged_cache_entry_is_told_and_trained_anew(damage, rows, tmp_path):
     codes = encoder.fit(rows).transform(rows)
     (entry,) = tmp_path.rglob("output.pkl")
     entry.write_bytes(damage(entry.read_bytes()))
-    with pytest.warns(UserWarning, match="memory= has kept .* damaged"):
+    with pytest.warns(UserWarning, match="in memory= is damaged"):
         again = encoder.fit(rows).transform(rows)
     np.testing.assert_array_equal(again, codes)
     np.testing.assert_array_equal(encoder.fit(rows).transform(rows), codes)
@@ -290,9 +290,9 @@ def test_a_mapped_file_that_shrinks_ends_a_fit(rows, tmp_path):
     fitted = quick(skdeepsc.NCSC).fit(rows.astype(np.float32))
     with open(tmp_path / "rows.npy", "r+b") as file:
         file.truncate(1000)
-    with pytest.raises(OSError, match="has become shorter"):
+    with pytest.raises(OSError, match="has been cut off"):
         require_whole(np.asarray(mapped).reshape(200, -1, 12))
-    with pytest.raises(OSError, match="has become shorter"):
+    with pytest.raises(OSError, match="has been cut off"):
         fitted._fill(None, np.asarray(mapped), np.empty(6000))
 
 

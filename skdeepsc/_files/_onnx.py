@@ -10,12 +10,12 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from .._container import replacing
 from .._params import checked
 from .._version import __version__
 from ..deep._classifier import HasClassifier
 from ..features._base import TrainsNetwork
 from ..nn import ExpressionHead
-from ._container import replacing
 
 Method = Literal["transform", "predict_proba", "predict"]
 _METHODS: tuple[Method, ...] = get_args(Method)

@@ -8,10 +8,10 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
 from .._compat import BaseEstimator
+from .._container import read, write
 from .._params import Estimator, checked
 from .._version import __version__
 from .._warn import warn_user
-from ._container import read, write
 from ._values import Reader, Writer
 
 

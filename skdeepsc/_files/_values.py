@@ -34,8 +34,8 @@ _MADE_OF = {
 # Auto-encoders that may be a parameter.
 _NETWORKS = ("ConvAutoEncoder", "DenseAutoEncoder", "ResidualAutoEncoder")
 _SPARSE = {cls.__name__: cls for cls in (sparse.csr_array, sparse.csr_matrix, sparse.csc_array, sparse.csc_matrix)}
-# What watches or keeps a training: code of the user's, and a folder of pickles that a later fit would open.
-LEFT_OUT = ("callbacks", "memory")
+# What watches or keeps a training: code of the user's, and folders, one of pickles that a later fit would open.
+LEFT_OUT = ("callbacks", "memory", "checkpoint")
 _WATCHES = "_skl_callbacks"
 _DTYPES = {"bool", "float16", "float32", "float64", "complex64"}
 _DTYPES |= {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
@@ -135,7 +135,7 @@ class Writer:
         for name, part in state.items():
             here = _join(path, name)
             if name in LEFT_OUT or name.startswith(_WATCHES):
-                self.leaves_out += [here] if part is not None and name != "memory" else []
+                self.leaves_out += [here] if part is not None and name not in ("memory", "checkpoint") else []
             elif name not in ("_skdeepsc_version", "_sklearn_version"):
                 (params if name in names else fitted)[name] = self.write(part, here)
         return [type(value).__name__, params, fitted]

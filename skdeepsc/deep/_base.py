@@ -4,7 +4,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from functools import partial
 from itertools import product
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -131,12 +131,16 @@ class HasAutoEncoder(TrainsNetwork, BaseSubspaceClustering):
 
     # Phases
 
+    # Attributes that phases change, beside the network.
+    _changing: ClassVar[tuple[str, ...]] = ()
+
     def _run(self, phase, rows, progress):
         """Run one phase, unless a callback has ended the training, and keep its history."""
         if progress.stopped or not phase.epochs:
             return
         with progress.task(phase.name, phase.epochs) as context:
-            history = run_phase(phase, self.network_, rows, **self._reporting(progress, context))
+            keeps = [(self, name) for name in self._changing]
+            history = run_phase(phase, self.network_, rows, keeps=keeps, **self._reporting(progress, context))
         self.history_ = [*self.history_, *history]
         self.n_iter_ += len(history)
 
@@ -230,6 +234,7 @@ class SelfSupervised(Estimator):
 
     weighting: Literal["relative", "absolute"] = "relative"
 
+    _changing: ClassVar[tuple[str, ...]] = ("cost_weights_",)
     # What a weight of 1 is worth, as a share of the other costs.
     _unit_share = 1.0
 

@@ -107,7 +107,8 @@ class LearnsHead(ChoosesViews):
             network = HeadNetwork(head, graph, self.n_clusters).to(self.device_)
         network.start_classifier(graph.p, graph.labels)
         renewed = Renew(partial(graph.renew, head), _STEPS[self.supervision_][1])
-        history = run_phase(replace(self._head_phase(len(z)), callbacks=(renewed,)), network, x, **reporting)
+        phase = replace(self._head_phase(len(z)), callbacks=(renewed,))
+        history = run_phase(phase, network, x, keeps=[(graph, name) for name in graph.changing], **reporting)
         graph.renew(head)
         return head, history, graph
 
@@ -276,6 +277,7 @@ class PseudoGraph:
     """
 
     labels = lam = None
+    changing = ("labels", "lam", "columns", "weights", "confident")
 
     def __init__(self, x, n_clusters, dim, confidence, seed):
         self.x, self.p = x, x[:, 0]

@@ -1,6 +1,7 @@
 """Clusters of codes as they are: first labels, for a classifier to start from, and how well codes cluster."""
 
 import math
+from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from ..features._base import TakesBatches
 from ..nn import RidgeExpression, RidgePath, precise
 from ..segmentation import DegenerateAffinityWarning, spectral_labels
 from ..training import Phase, epochs_of
+from ..training.checkpoints import recall
 
 # Steps in which the classifier learns the first labels, the fewest and the most epochs, and samples of a step.
 _STEPS, _EPOCHS, _BATCH = 300, (10, 100), 250
@@ -50,12 +52,15 @@ class StartsFromLabels(TakesBatches):
 
     def _first_labels(self, samples, dim):
         """Labels of the first samples, by `init`."""
-        init, seed, group = self._resolved("init"), self._seeds["init"], self._group()
-        if isinstance(init, str):
-            labels = labels_by_codes(self._first_codes(samples), self.n_clusters, dim, seed)
-        else:
-            labels = labels_by_clusterer(init, self._first(samples), self.n_clusters, seed)
+        group = self._group()
+        labels = recall("first labels", partial(self._find_first_labels, samples, dim))
         return labels if group is None else group.agree(labels)
+
+    def _find_first_labels(self, samples, dim):
+        init, seed = self._resolved("init"), self._seeds["init"]
+        if isinstance(init, str):
+            return labels_by_codes(self._first_codes(samples), self.n_clusters, dim, seed)
+        return labels_by_clusterer(init, self._first(samples), self.n_clusters, seed)
 
     def _first_codes(self, samples):
         return torch.from_numpy(self._encode(self._first(samples))).to(self.device_)

@@ -157,6 +157,7 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, Expresses):
     batch_size: Annotated[int, Interval(Integral, 2, None, closed="left")] | Literal["all"] = 5000
 
     _drawing = ("pretrain", "train", "init")
+    _changing = ("collaboration_weight_", "_is_first_epoch")
     _is_first_epoch = True
 
     # Fig. 1

@@ -2,6 +2,7 @@
 
 from .._params import estimator
 from ..features._contrastive import HasViews
+from ..training.checkpoints import within
 
 
 @estimator
@@ -22,7 +23,10 @@ class ChoosesViews(HasViews):
 
     def _choose_views(self, policies, learn, score):
         """What was learnt with the policy of the highest score."""
-        found = [learn(policy) for policy in policies]
+        found = []
+        for number, policy in enumerate(policies):
+            with within(f"views {number}"):
+                found.append(learn(policy))
         scores = [score(*learnt) for learnt in found] if len(found) > 1 else [0.0]
         best = scores.index(max(scores))
         self.augment_ = policies[best]

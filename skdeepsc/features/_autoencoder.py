@@ -1,8 +1,12 @@
 """The auto-encoder that every deep subspace clusterer has, a transformer of its own."""
 
+import hashlib
 import math
+import pickle
+import secrets
 from collections.abc import Callable, Sequence
 from copy import deepcopy
+from pathlib import Path
 from pickle import PicklingError
 from typing import Any, Literal, Self
 
@@ -15,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted, check_memory
 from .._arrays import as_numbers
 from .._base import Progress
 from .._input import input_divisor
+from .._mapped import unchanged
 from .._memory import way_out
 from .._params import Positive, answers, estimator, fits, require_call
 from .._random import seeded
@@ -37,7 +42,8 @@ _MAX_DRAWS, _TRIAL_STEPS, _SHORT_STEPS = 5, 300, 100
 # Rows, about evenly spaced, by which it is judged, and the share of the mean image's error above which it is dead.
 _TEST_ROWS, _DEAD_ERROR = 20_000, 0.9
 # What changes nothing in a trained network, or is told to the cache in another form.
-_NOT_IN_KEY = {"network", "callbacks", "memory", "device", "verbose", "random_state", "image_shape", "max_epochs"}
+_NOT_IN_KEY = {"network", "callbacks", "memory", "checkpoint", "device", "verbose"}
+_NOT_IN_KEY |= {"random_state", "image_shape", "max_epochs"}
 
 
 @estimator
@@ -104,7 +110,8 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
         self : AutoEncoder
         """
         samples = self._read(X)
-        with way_out("Choose a smaller batch_size."), Progress(self, 1, samples) as progress:
+        advised = way_out("Choose a smaller batch_size.")
+        with unchanged(samples), self._keeping(samples), advised, Progress(self, 1, samples) as progress:
             self._train(samples, self._draw_seeds(1)[0], progress)
         return self
 
@@ -175,11 +182,13 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
         self._n_latent = self._encode(samples[:1]).shape[1]
 
     def _cache(self):
-        """Where the trained network is kept: nowhere with a user's callbacks, of which is not known what they do."""
+        """Where the trained network is kept: None with a user's callbacks, of which is not known what they do."""
         if isinstance(self.memory, str) and not self.memory:
             raise ValueError("memory must be the path of a folder, a joblib.Memory or None; got ''.")
+        if self.memory is None or self.callbacks:
+            return None
         try:
-            return check_memory(self.memory if not self.callbacks else None)
+            return check_memory(self.memory)
         except OSError as error:
             raise ValueError(f"memory={self.memory!r} is no folder that can be written: {error}.") from error
 
@@ -201,9 +210,9 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
             for name, value in self.get_params(deep=False).items()
             if name not in _NOT_IN_KEY
         }
-        own = {"versions": (__version__, torch.__version__)}
-        own |= {"class": type(self).__qualname__, "image_shape": self.image_shape_, "input_scale": self._divisor}
-        return {"network": network, **params, **own, **self._settled()}
+        own = {"class": type(self).__qualname__, "image_shape": self.image_shape_, "input_scale": self._divisor}
+        versions = {"skdeepsc": __version__, "torch": torch.__version__}
+        return {"network": network, **params, **own, **versions, **self._settled()}
 
     def _build(self):
         """A new auto-encoder for samples of `image_shape_`."""
@@ -239,7 +248,9 @@ def _cached_pretrain(memory, arguments, epochs):
 
     Of several processes the first has the cache; either all train, or all get what it finds there.
     """
-    cached, group = memory.cache(pretrain, ignore=["autoencoder", "report"]), arguments[-1]["group"]
+    if memory is None:
+        return pretrain(*arguments)
+    cached, group = memory.cache(_pickled_pretrain, ignore=["autoencoder", "report"]), arguments[-1]["group"]
     if group is not None:
         is_known = group.agree(group.rank == 0 and cached.check_call_in_cache(*arguments))
         if group.rank:
@@ -247,15 +258,39 @@ def _cached_pretrain(memory, arguments, epochs):
             return group.agree(found)
     result = cached.call_and_shelve(*arguments)
     try:
-        found = result.get()
-    except Exception as error:  # A damaged pickle can raise anything.
-        warn_user(f"What memory= has kept of this training is damaged, and the network is trained anew: {error!r}.")
-        result.clear()
+        found = _unpickled(*result.get())
+    except MemoryError:
+        raise
+    except Exception as error:  # Whatever is wrong with the entry.
+        _put_aside(result, error)
         result = cached.call_and_shelve(*arguments)
-        found = result.get()
+        found = _unpickled(*result.get())
     if len(found[1]) < epochs:
         result.clear()
     return found if group is None else group.agree(found)
+
+
+def _pickled_pretrain(samples, key, seed, device, autoencoder, report):
+    """What :func:`pretrain` returns as a pickle, and its checksum: joblib would not notice a byte that is damaged."""
+    content = pickle.dumps(pretrain(samples, key, seed, device, autoencoder, report))
+    return content, hashlib.sha256(content).hexdigest()
+
+
+def _unpickled(content, checksum):
+    if hashlib.sha256(content).hexdigest() != checksum:
+        raise ValueError("its checksum does not belong to what it holds")
+    return pickle.loads(content)
+
+
+def _put_aside(result, reason):
+    """Rename an entry of the cache that cannot be used, and say so."""
+    place = Path(result.store_backend.location, result.func_id, result.args_id)
+    aside = place.with_name(f"{place.name}.{secrets.token_hex(2)}.damaged")
+    if place.is_dir():
+        place.rename(aside)
+    warn_user(
+        f"An auto-encoder in memory= is damaged and is trained anew: {reason}. The entry was put aside as {aside}."
+    )
 
 
 def pretrain(samples, key, seed, device, autoencoder, report):

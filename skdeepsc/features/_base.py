@@ -1,9 +1,12 @@
 """What all that train a network share: callbacks, processes, phases, and codes block by block."""
 
 import math
+import os
 from collections.abc import Sequence
 from contextlib import ExitStack, contextmanager
 from copy import deepcopy
+from functools import partial
+from os import PathLike
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -15,10 +18,11 @@ from skorch.callbacks import Callback
 from .._compat import CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, HasMethods, TransformerMixin
 from .._input import TakesImages, row_blocks
 from .._params import Count, Epochs, Estimator, Positive, answers, estimator
-from .._random import Randomized, draw_seeds
+from .._random import Randomized
 from .._scale import divided
 from ..training.batches import resolve_device, to_device
 from ..training.callbacks import EpochTasks
+from ..training.checkpoints import digest, is_kept, kept_in, recall
 from ..training.group import ProcessGroup
 
 # Values in a block of samples that is encoded at once.
@@ -92,10 +96,36 @@ class TakesCallbacks(Estimator):
     memory : str, joblib.Memory or None
         Where to cache the trained auto-encoder, as in :class:`~sklearn.pipeline.Pipeline`. A search over weights of
         later phases then trains it once for each training set and integer `random_state`.
+    checkpoint : str, path-like or None
+        A folder in which an unfinished fit is kept, its phases and, every half a minute, its epochs: another fit of the
+        same samples under the same parameters goes on from there, and a fit that ends removes what it kept. One folder
+        serves any number of estimators and processes. Inside another estimator's fit, its `checkpoint` counts.
     """
 
     callbacks: Sequence[Any] | None = None
     memory: Annotated[Any, str, HasMethods("cache"), None] = None
+    checkpoint: Annotated[str | PathLike | None, str, PathLike, None] = None
+
+    @contextmanager
+    def _keeping(self, samples):
+        if self.checkpoint is None and not is_kept():
+            yield
+            return
+        if not os.fspath("." if self.checkpoint is None else self.checkpoint):
+            raise ValueError("checkpoint must be the path of a folder or None; got ''.")
+        key = digest(
+            samples, estimator=self, device=self.device_.split(":")[0], shape=self.image_shape_, units=self._exponent
+        )
+        with kept_in(self.checkpoint, type(self).__name__, key, self._group()):
+            yield
+
+    def _group(self):
+        """The processes that train together; None where this one is alone."""
+        return None
+
+    def _draw_seeds(self, n_seeds):
+        draw = partial(super()._draw_seeds, n_seeds)
+        return draw() if self.random_state is not None else recall("seeds", draw)
 
     def _check_callbacks(self):
         for callback in self.callbacks or ():
@@ -218,7 +248,7 @@ class TrainsNetwork(CallbackSupportMixin, OnDevice, TransformsImages, TakesCallb
 
     def _draw_seeds(self, n_seeds):
         """Seeds of the independent parts of a fit, the same in all processes that train together."""
-        seeds, group = draw_seeds(self.random_state, n_seeds), self._group()
+        seeds, group = super()._draw_seeds(n_seeds), self._group()
         return seeds if group is None else group.agree(seeds)
 
     # Phases

@@ -5,7 +5,8 @@ import math
 import torch
 
 from .._input import row_blocks
-from .._memory import available_bytes, require_whole
+from .._mapped import require_unchanged, require_whole
+from .._memory import available_bytes
 from .._random import generator_for
 
 # Share of the free memory of a device that samples may take as a whole.
@@ -60,6 +61,7 @@ class Rows:
     def __getitem__(self, index):
         """Rows by a slice or by a tensor of indices, as a tensor on the device."""
         require_whole(self.samples)
+        require_unchanged()
         return to_device(self.samples[index.cpu().numpy() if torch.is_tensor(index) else index], self.device)
 
     def split(self, size):

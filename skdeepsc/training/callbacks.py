@@ -1,4 +1,7 @@
-"""What happens between epochs: skorch callbacks of the package's own."""
+"""What happens between epochs: skorch callbacks of the package's own.
+
+Their attributes in `keeps` go with the phase into a checkpoint.
+"""
 
 import time
 
@@ -107,6 +110,8 @@ class Weigh(Callback):
         ``weigh(out)`` gets the :class:`~skdeepsc.nn.Outputs`, without gradients.
     """
 
+    keeps = ("is_first",)
+
     def __init__(self, weigh):
         self.weigh = weigh
 
@@ -130,6 +135,8 @@ class Renew(Callback):
     every : int
         Batches between two calls.
     """
+
+    keeps = ("n_batches",)
 
     def __init__(self, renew, every):
         self.renew = renew
@@ -200,6 +207,8 @@ class EpochTasks(Callback):
     context : callback context
         Of the phase.
     """
+
+    keeps = ("reported",)
 
     def __init__(self, progress, context):
         self.progress = progress

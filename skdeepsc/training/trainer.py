@@ -9,14 +9,18 @@ from skorch.hf import AccelerateMixin
 
 from .batches import Batches
 from .callbacks import EpochSeconds, StopTraining
+from .checkpoints import open_step
+from .resume import KeptPhase
 
 
 class Diverged(FloatingPointError):
     """Training has met numbers that are none; the message says in which phase, and what to change."""
 
 
-def run_phase(phase, network, samples, *, callbacks=(), device="cpu", verbose=0, group=None):
+def run_phase(phase, network, samples, *, keeps=(), callbacks=(), device="cpu", verbose=0, group=None):
     """Train `network` in place for one phase and return its history, one dict an epoch.
+
+    Where the fit has a checkpoint, a phase that has ended is not run again, and one that was interrupted goes on.
 
     Parameters
     ----------
@@ -24,6 +28,8 @@ def run_phase(phase, network, samples, *, callbacks=(), device="cpu", verbose=0,
     network : SubspaceNetwork
     samples : tensor of shape (n_samples, ...) or Rows
         On `device`, or on the way to it.
+    keeps : sequence of (object, str), default=()
+        Attributes that the costs or callbacks of the phase change beside the network, for a checkpoint.
     callbacks : sequence of skorch callbacks, default=()
     device : device, default="cpu"
     verbose : int, default=0
@@ -40,13 +46,20 @@ def run_phase(phase, network, samples, *, callbacks=(), device="cpu", verbose=0,
     if phase.epochs == 0:
         return []
     verbose = verbose if group is None or group.rank == 0 else 0
-    settings = {"callbacks": [*callbacks, *phase.callbacks], "device": str(device), "verbose": verbose}
+    step = open_step(phase.name)
+    kept = [] if step is None else [KeptPhase(step, network, keeps, device)]
+    if kept and kept[0].rows is not None:
+        return kept[0].rows
+    settings = {"callbacks": [*callbacks, *phase.callbacks, *kept], "device": str(device), "verbose": verbose}
     if group is not None and phase.batch_size > 0:
         trainer = SharedTrainer(network, phase, group, **settings)
     else:
         trainer = Trainer(network, phase, **settings)
     trainer.train_phase(samples)
-    return [_row(phase.name, entry) for entry in trainer.history if "train_loss" in entry]
+    rows = [_row(phase.name, entry) for entry in trainer.history if "train_loss" in entry]
+    if kept:
+        kept[0].end(rows)
+    return rows
 
 
 def _row(phase, entry):
@@ -135,7 +148,7 @@ class Trainer(NeuralNet):
         self.initialize()
         try:
             self.notify("on_train_begin", X=samples, y=None)
-            self.fit_loop(samples)
+            self.fit_loop(samples, epochs=self.max_epochs - len(self.history))
         except StopTraining:
             pass
         except Diverged:

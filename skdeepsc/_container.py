@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from .._version import __version__
+from ._version import __version__
 
-_FORMAT, _FORMAT_VERSION = "skdeepsc", 1
+_FORMAT_VERSION = 1
+# What a file holds, by the format that its header names.
+_FORMATS = {"skdeepsc": "an estimator that skdeepsc.save wrote", "skdeepsc checkpoint": "a part of a checkpoint"}
 # Where a safetensors file has the brace of its header; its length stands before it.
 _HEADER_AT = 8
 # How files begin that are opened by mistake, or by somebody's intent.
@@ -45,12 +47,12 @@ def replacing(path):
         draft.unlink(missing_ok=True)
 
 
-def write(path, text, arrays):
-    """Write a text and named arrays, which are contiguous and in C order."""
+def write(path, text, arrays, form="skdeepsc"):
+    """Write a text and named arrays, which are contiguous and in C order, in one of the known formats."""
     from safetensors.numpy import save_file
 
     metadata = {
-        "format": _FORMAT,
+        "format": form,
         "format_version": str(_FORMAT_VERSION),
         "skdeepsc_version": __version__,
         "content": text,
@@ -59,8 +61,8 @@ def write(path, text, arrays):
         save_file(arrays, draft, metadata={**metadata, "sha256": _checksum(metadata, arrays)})
 
 
-def read(path):
-    """Text, arrays, and the version of the package that wrote them; all else is refused.
+def read(path, form="skdeepsc"):
+    """Text, arrays, and the version of the package that wrote them in this format; all else is refused.
 
     Returns
     -------
@@ -75,7 +77,7 @@ def read(path):
     _check_start(path)
     try:
         with safe_open(path, framework="numpy") as file:
-            metadata = _checked(file.metadata() or {}, path)
+            metadata = _checked(file.metadata() or {}, path, form)
             arrays = {name: np.require(file.get_tensor(name), requirements="W") for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, TypeError, AttributeError) as error:  # The latter for types that NumPy does not know.
         raise ValueError(f"{path} is cut off or damaged ({error}): get another copy, or save it again.") from error
@@ -103,10 +105,10 @@ def _check_start(path):
         raise ValueError(f"{path} is cut off within its header: get another copy, or save it again.")
 
 
-def _checked(metadata, path):
+def _checked(metadata, path, form):
     """The metadata of a file of this package and of a format that is known."""
-    if metadata.get("format") != _FORMAT:
-        raise ValueError(f"{path} holds safetensors, but not an estimator that skdeepsc.save wrote.")
+    if metadata.get("format") != form:
+        raise ValueError(f"{path} holds safetensors, but not {_FORMATS[form]}.")
     version, writer = metadata.get("format_version", ""), metadata.get("skdeepsc_version", "of an unknown version")
     if version.isdecimal() and int(version) > _FORMAT_VERSION:
         raise ValueError(

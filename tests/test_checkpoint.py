@@ -1,0 +1,458 @@
+"""A fit that was interrupted goes on where it stopped, and ends as if nothing had happened."""
+
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from copy import deepcopy
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from sklearn.cluster import KMeans
+from sklearn.frozen import FrozenEstimator
+from skorch.callbacks import Callback, EarlyStopping, LRScheduler
+
+import skdeepsc
+from skdeepsc import DSCSC, EDESC, KSCN, NCSC, PSSC, AutoEncoder, Contrastive, DSCNet, S2ConvSCN, SubspaceClustering
+from skdeepsc.deep import TrainedSolver
+from skdeepsc.training import RandomAugmentation, checkpoints
+
+AUTOENCODER = AutoEncoder(channels=(4,), max_epochs=2, batch_size=20)
+SHORT = {"n_clusters": 3, "autoencoder": AUTOENCODER, "random_state": 0}
+TRAINED = TrainedSolver(epochs=3)
+# Fits with every kind of phase.
+FITS = {
+    "AutoEncoder": (AutoEncoder, {"channels": (4,), "max_epochs": 4, "random_state": 0}),
+    "Contrastive": (Contrastive, {"channels": (4,), "max_epochs": 4, "random_state": 0}),
+    "DSCNet": (DSCNet, {**SHORT, "solver": TRAINED, "max_epochs": 3}),
+    "S2ConvSCN": (
+        S2ConvSCN,
+        {**SHORT, "max_epochs": 5, "dscnet_epochs": 2, "classifier_epochs": 3, "segment_every": 2},
+    ),
+    "PSSC": (PSSC, {**SHORT, "max_epochs": 3, "solver": TRAINED}),
+    "PSSC, paper": (PSSC, {**SHORT, "variant": "paper", "max_epochs": 3}),
+    "DSCSC": (DSCSC, {**SHORT, "max_epochs": 3}),
+    "NCSC": (NCSC, {**SHORT, "batch_size": 20, "subspace_epochs": 2, "classifier_epochs": 2, "max_epochs": 3}),
+    "KSCN": (KSCN, {**SHORT, "max_epochs": 3, "batch_size": 20}),
+    "EDESC": (EDESC, {**SHORT, "max_epochs": 3, "batch_size": 20}),
+    "SubspaceClustering": (
+        SubspaceClustering,
+        {"n_clusters": 3, "views": ["pixels", "autoencoder"], "random_state": 0},
+    ),
+}
+
+
+class InterruptAt(Callback):
+    """Ctrl-C in the course of an epoch of a phase, each counted from 0 over a whole fit."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+        self.seen = []
+
+    def on_batch_end(self, net, **kwargs):
+        place = net.phase.name, len(net.history)
+        if place not in self.seen[-1:]:
+            self.seen.append(place)
+            if len(self.seen) > self.epoch:
+                raise KeyboardInterrupt
+
+
+@pytest.fixture(autouse=True)
+def _written_after_every_epoch(monkeypatch):
+    monkeypatch.setattr(checkpoints, "INTERVAL", 0.0)
+    monkeypatch.setattr(checkpoints, "_MOST_WRITING", 1e9)
+
+
+@pytest.fixture(autouse=True)
+def _short_phases(monkeypatch):
+    monkeypatch.setattr("skdeepsc.features._autoencoder._AUTO_EPOCHS", 3)
+    monkeypatch.setattr("skdeepsc.deep._first_labels._EPOCHS", (2, 4))
+
+
+def state_of(fitted):
+    """All that was learnt, but for times."""
+    rows = [{name: value for name, value in row.items() if "seconds" not in name} for row in history_of(fitted)]
+    own = fitted.views_["autoencoder"] if hasattr(fitted, "views_") else fitted
+    arrays = [value.numpy() for value in own.network_.state_dict().values()]
+    names = ("labels_", "coef_", "embedding_", "bases_", "collaboration_weight_", "subspace_dim_", "augment_scores_")
+    names = (*names, "cost_weights_")
+    found = [getattr(fitted, name) for name in names if getattr(fitted, name, None) is not None]
+    return rows, arrays + [list(value.values()) if isinstance(value, dict) else value for value in found]
+
+
+def history_of(fitted):
+    return fitted.views_["autoencoder"].history_ if hasattr(fitted, "views_") else fitted.history_
+
+
+def assert_equal(fitted, expected):
+    rows, arrays = state_of(fitted)
+    expected_rows, expected_arrays = state_of(expected)
+    assert rows == expected_rows
+    assert len(arrays) == len(expected_arrays)
+    for one, other in zip(arrays, expected_arrays, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def interrupted(kind, params, X, folder, epoch):
+    """Where a fit was interrupted; None if it was over before."""
+    interrupt = InterruptAt(epoch)
+    fit = kind(**params, callbacks=[interrupt], checkpoint=folder)
+    try:
+        fit.fit(X)
+    except KeyboardInterrupt:
+        return interrupt.seen[-1]
+    return None
+
+
+@pytest.mark.parametrize("name", FITS)
+def test_an_interrupted_fit_goes_on_bit_for_bit(images, tmp_path, name):
+    kind, params = FITS[name]
+    X, _ = images
+    whole = kind(**params).fit(X)
+    n_epochs = len(history_of(whole))
+    for epoch in (n_epochs // 3, n_epochs - 1):
+        assert interrupted(kind, params, X, tmp_path, epoch)
+        assert list(tmp_path.iterdir())
+        assert_equal(kind(**params, checkpoint=tmp_path).fit(X), whole)
+        assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "callback", [EarlyStopping("train_loss", patience=2, threshold=10.0), LRScheduler("StepLR", step_size=1)]
+)
+def test_callbacks_of_skorch_go_on_with_what_they_know(images, tmp_path, callback):
+    kind, params = AutoEncoder, {"channels": (4,), "max_epochs": 5, "random_state": 0}
+    whole = kind(**params, callbacks=[deepcopy(callback)]).fit(images[0])
+    with pytest.raises(KeyboardInterrupt):
+        kind(**params, callbacks=[deepcopy(callback), InterruptAt(2)], checkpoint=tmp_path).fit(images[0])
+    fitted = kind(**params, callbacks=[deepcopy(callback)], checkpoint=tmp_path).fit(images[0])
+    assert_equal(fitted, whole)
+
+
+def test_without_a_random_state_the_numbers_are_those_that_were_drawn(images, tmp_path):
+    kind, params = NCSC, {**FITS["NCSC"][1], "random_state": None}
+    assert interrupted(kind, params, images[0], tmp_path, 6)
+    begun = next(tmp_path.rglob("pretrain.step")).read_bytes()
+    seen = InterruptAt(0)
+    with pytest.raises(KeyboardInterrupt):
+        kind(**params, checkpoint=tmp_path, callbacks=[seen]).fit(images[0])
+    assert seen.seen[0][0] != "pretrain"
+    assert next(tmp_path.rglob("pretrain.step")).read_bytes() == begun
+    first, second = (kind(**params, checkpoint=tmp_path).fit(images[0]).transform(images[0]) for _ in range(2))
+    assert not np.array_equal(first, second)
+
+
+DAMAGES = {
+    "cut off": (lambda content: content[: len(content) // 2], "cut off|damaged"),
+    "cut off in its header": (lambda content: content[:100], "cut off within its header"),
+    "empty": (lambda content: b"", "not a file"),
+    "a byte": (lambda content: content[:-9] + bytes([content[-9] ^ 1]) + content[-8:], "checksum"),
+    "a byte of the header": (lambda content: content.replace(b"pretrain", b"pretrait", 1), "checksum"),
+    "a pickle": (lambda content: b"\x80\x04N.", "a pickle"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_part_is_told_put_aside_and_made_anew(images, tmp_path, damage):
+    kind, params = FITS["KSCN"]
+    change, told = DAMAGES[damage]
+    whole = kind(**params).fit(images[0])
+    assert interrupted(kind, params, images[0], tmp_path, 3)
+    (path,) = tmp_path.rglob("pretrain.step")
+    content = change(path.read_bytes())
+    path.write_bytes(content)
+    with pytest.warns(UserWarning, match=f"'pretrain', cannot be used and is computed anew.*({told})"):
+        fitted = kind(**params, checkpoint=tmp_path).fit(images[0])
+    assert_equal(fitted, whole)
+    (aside,) = tmp_path.iterdir()
+    assert aside.suffix == ".damaged"
+    assert aside.read_bytes() == content
+
+
+def test_what_followed_from_numbers_that_are_lost_is_not_used(images, tmp_path):
+    kind, params = FITS["AutoEncoder"]
+    assert interrupted(kind, {**params, "random_state": None}, images[0], tmp_path, 2)
+    next(tmp_path.rglob("seeds.value")).write_bytes(b"")
+    with pytest.warns(UserWarning, match="cannot be used") as told:
+        kind(**{**params, "random_state": None}, checkpoint=tmp_path).fit(images[0])
+    assert ["'seeds'" in str(each.message) for each in told] == [True, False]
+    assert "'pretrain', cannot be used and is computed anew: it belongs to other samples" in str(told[1].message)
+
+
+@pytest.mark.parametrize("library", ["skdeepsc", "torch"])
+def test_another_version_trains_anew(images, tmp_path, monkeypatch, library):
+    kind, params = FITS["AutoEncoder"]
+    assert interrupted(kind, params, images[0], tmp_path, 2)
+    owner = {"skdeepsc": checkpoints, "torch": torch}[library]
+    monkeypatch.setattr(owner, "__version__", "9.9")
+    with pytest.warns(UserWarning, match=f"it was written with {library} .*, and this is 9.9"):
+        kind(**params, checkpoint=tmp_path).fit(images[0])
+
+
+def test_other_samples_and_parameters_have_checkpoints_of_their_own(images, tmp_path):
+    X, _ = images
+    params = FITS["KSCN"][1]
+    others = [{"gamma_subspace": 2.0}, {"autoencoder": AutoEncoder(channels=(5,), max_epochs=2)}, {"random_state": 1}]
+    others += [{"init": skdeepsc.SSC(3)}, {"init": skdeepsc.SSC(3, alpha=2.0)}, {"image_shape": (1, 8, 8)}]
+    assert interrupted(KSCN, params, X, tmp_path, 2) == ("joint", 1)
+    for other in others:
+        assert interrupted(KSCN, {**params, **other}, X, tmp_path, 0) == ("pretrain", 1), other
+    assert interrupted(KSCN, params, X + np.float32(1e-3), tmp_path, 0) == ("pretrain", 1)
+    assert interrupted(EDESC, {**params, "gamma_basis": 0.0}, X, tmp_path, 0) == ("pretrain", 1)
+    assert len(list(tmp_path.iterdir())) == 1  # Of the others nothing was trained.
+    same = {"verbose": 0, "n_clusters": 3, "autoencoder": AutoEncoder(channels=[4], max_epochs=2, batch_size=20)}
+    assert interrupted(KSCN, {**params, **same}, X.copy(), tmp_path, 0) == ("joint", 1)
+
+
+def augment(x):
+    return x
+
+
+def test_a_key_is_the_same_for_equal_values_and_for_no_others(images):
+    X = images[0][:10]
+    frozen = [FrozenEstimator(AutoEncoder(channels=(2,), max_epochs=1, random_state=seed).fit(X)) for seed in (0, 1)]
+    advanced = np.random.RandomState(0)
+    advanced.rand()
+    values = [None, 1, 1.5, "1", (1, 2), {"a": 1}, {"a": 2}, np.zeros(3), np.zeros(3, np.float32), np.zeros((3, 1))]
+    values += [np.random.RandomState(0), np.random.RandomState(1), advanced, augment, np.sum, *frozen, KMeans(3)]
+    values += [RandomAugmentation(), RandomAugmentation(noise=0.1), torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)]
+    values += [
+        AutoEncoder(),
+        AutoEncoder(channels=(4,)),
+        Contrastive(),
+        KMeans(3, init="random"),
+        partial(augment, x=1),
+    ]
+    keys = [checkpoints.digest(X, value=value) for value in values]
+    assert len(set(keys)) == len(values)
+    assert [checkpoints.digest(X.copy(), value=pickle.loads(pickle.dumps(value))) for value in values] == keys
+    assert checkpoints.digest(X, value=[1, 2]) == checkpoints.digest(X, value=(1, 2))
+    assert checkpoints.digest(X, value=AutoEncoder(verbose=1, device="cpu")) == checkpoints.digest(
+        X, value=AutoEncoder()
+    )
+
+
+def test_a_file_of_another_fit_under_this_name_is_not_used(images, tmp_path):
+    kind, params = FITS["AutoEncoder"]
+    parts = []
+    for number in range(2):
+        assert interrupted(kind, {**params, "random_state": number}, images[0], tmp_path / str(number), 2)
+        parts += (tmp_path / str(number)).rglob("pretrain.step")
+    parts[0].write_bytes(parts[1].read_bytes())
+    with pytest.warns(UserWarning, match="belongs to other samples, parameters or phases"):
+        fitted = kind(**params, checkpoint=tmp_path / "0").fit(images[0])
+    assert_equal(fitted, kind(**params).fit(images[0]))
+
+
+def test_a_folder_that_cannot_be_used_is_told(images, tmp_path):
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(ValueError, match=r"checkpoint=.* is no folder that can be written"):
+            AutoEncoder(max_epochs=1, checkpoint=folder).fit(images[0])
+    with pytest.raises(ValueError, match="checkpoint must be the path of a folder"):
+        AutoEncoder(max_epochs=1, checkpoint="").fit(images[0])
+    with pytest.raises(ValueError, match="checkpoint= cannot tell one lambda"):
+        KSCN(3, autoencoder=AutoEncoder(network=lambda shape: None), checkpoint=tmp_path).fit(images[0])
+
+
+def test_a_full_disk_ends_the_keeping_and_not_the_fit(images, tmp_path, monkeypatch):
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    kind, params = FITS["AutoEncoder"]
+    monkeypatch.setattr(checkpoints, "write", full)
+    with pytest.warns(UserWarning, match="The fit goes on without checkpoint: .*No space left"):
+        fitted = kind(**params, checkpoint=tmp_path).fit(images[0])
+    assert_equal(fitted, kind(**params).fit(images[0]))
+
+
+def test_writing_takes_a_small_share_of_the_time(images, tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "INTERVAL", 30.0)
+    written = []
+    original = checkpoints.Step.write
+    monkeypatch.setattr(
+        checkpoints.Step, "write", lambda step, state: written.append(step.name) or original(step, state)
+    )
+    kind, params = FITS["NCSC"]
+    kind(**params, checkpoint=tmp_path).fit(images[0])
+    assert written == ["pretrain", "subspace", "first labels", "init", "classify", "joint"]
+
+
+def test_checkpoint_and_memory_go_together(images, tmp_path, monkeypatch):
+    kind, params = FITS["DSCSC"]
+    whole = kind(**params).fit(images[0])
+    folders = {"memory": tmp_path / "memory", "checkpoint": tmp_path / "checkpoint"}
+    both = {**params, **{name: str(folder) for name, folder in folders.items()}}
+    original, trained = kind._pretrain_with, []
+
+    def interrupting(self, autoencoder, samples, progress):
+        trained.append(autoencoder.augment)
+        if len(trained) > 2:
+            raise KeyboardInterrupt
+        return original(self, autoencoder, samples, progress)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(kind, "_pretrain_with", interrupting)
+        with pytest.raises(KeyboardInterrupt):
+            kind(**both).fit(images[0])
+    entries = sorted(folders["memory"].rglob("output.pkl"), key=os.path.getmtime)
+    assert len(entries) == len(list(folders["checkpoint"].rglob("*.step"))) == 2
+    shutil.rmtree(entries[0].parent)  # Of the first policy the checkpoint knows, of the second the cache.
+    with monkeypatch.context() as patched:
+        phases = []
+        patched.setattr(checkpoints.Step, "write", lambda step, state: phases.append(step.name))
+        assert_equal(kind(**both).fit(images[0]), whole)
+    assert phases[0] == "views 2/pretrain"
+    assert not list(folders["checkpoint"].iterdir())
+
+
+def test_a_damaged_entry_of_the_cache_is_told_put_aside_and_trained_anew(images, tmp_path):
+    params = {**FITS["AutoEncoder"][1], "memory": str(tmp_path)}
+    whole = AutoEncoder(**params).fit(images[0])
+    (entry,) = tmp_path.rglob("output.pkl")
+    content = entry.read_bytes()
+    middle = len(content) // 2
+    for damaged in (content[:middle], b"", content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]):
+        entry.write_bytes(damaged)
+        with pytest.warns(UserWarning, match="An auto-encoder in memory= is damaged and is trained anew: .* aside as"):
+            assert_equal(AutoEncoder(**params).fit(images[0]), whole)
+        assert_equal(AutoEncoder(**params).fit(images[0]), whole)
+    assert len(list(tmp_path.rglob("*.damaged"))) == 3
+
+
+@pytest.mark.parametrize("library", ["skdeepsc", "torch"])
+def test_the_cache_knows_the_versions(images, tmp_path, monkeypatch, library):
+    params = {**FITS["AutoEncoder"][1], "memory": str(tmp_path)}
+    AutoEncoder(**params).fit(images[0])
+    owner = {"skdeepsc": skdeepsc.features._autoencoder, "torch": torch}[library]
+    monkeypatch.setattr(owner, "__version__", "9.9")
+    AutoEncoder(**params).fit(images[0])
+    assert len(list(tmp_path.rglob("output.pkl"))) == 2
+
+
+# Processes
+
+FIT = """
+import sys, numpy as np
+from skdeepsc import EDESC
+from tests.test_checkpoint import LONGER, checkpoints
+checkpoints.INTERVAL = 0.0
+X = np.load(sys.argv[1])
+np.save(sys.argv[3], EDESC(3, **LONGER, checkpoint=sys.argv[2]).fit(X).predict_proba(X))
+"""
+LONGER = {"autoencoder": AutoEncoder(channels=(4,), max_epochs=20, batch_size=20), "max_epochs": 5, "random_state": 0}
+
+
+def test_a_killed_process_leaves_what_others_go_on_with(images, tmp_path):
+    """One of two that share the folder goes on with it, the other trains from the beginning."""
+    X, whole = images[0], EDESC(3, **LONGER).fit(images[0]).predict_proba(images[0])
+    np.save(tmp_path / "X.npy", X)
+    answer, folder = tmp_path / "answer.npy", tmp_path / "checkpoint"
+    command = [sys.executable, "-c", FIT, tmp_path / "X.npy", folder, answer]
+    process = subprocess.Popen(command)
+    while process.poll() is None and not list(folder.rglob("pretrain.step")):
+        time.sleep(0.01)
+    process.kill()
+    assert process.wait() != 0
+    assert list(folder.rglob("pretrain.step"))
+    process = subprocess.Popen(command)
+    np.testing.assert_array_equal(EDESC(3, **LONGER, checkpoint=folder).fit(X).predict_proba(X), whole)
+    assert process.wait() == 0
+    np.testing.assert_array_equal(np.load(answer), whole)
+    assert not list(folder.iterdir())
+
+
+def test_a_fit_under_way_keeps_its_checkpoint_for_itself(images, tmp_path):
+    """Another one with the same parameters begins anew beside it."""
+    kind, params = FITS["AutoEncoder"]
+    X, others = images[0], []
+
+    def fit_another():
+        others.append(kind(**params, checkpoint=tmp_path).fit(X))
+
+    class FitMeanwhile(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            if len(net.history) == 3:
+                thread = threading.Thread(target=fit_another)
+                thread.start()
+                thread.join()
+                assert len(list(tmp_path.rglob("pretrain.step"))) == 1
+
+    fitted, whole = kind(**params, callbacks=[FitMeanwhile()], checkpoint=tmp_path).fit(X), kind(**params).fit(X)
+    for each in (fitted, *others):
+        assert_equal(each, whole)
+    assert not list(tmp_path.iterdir())
+
+
+# Memory-mapped samples
+
+
+@pytest.fixture
+def mapped(images, tmp_path):
+    np.save(tmp_path / "X.npy", images[0])
+    return tmp_path / "X.npy"
+
+
+def shorter(path):
+    os.truncate(path, 4096)
+
+
+def changed(path):
+    with open(path, "r+b") as file:
+        file.seek(1000)
+        file.write(b"\1\2\3")
+    os.utime(path, ns=(0, time.time_ns()))
+
+
+def replaced(path):
+    np.save(path.with_name("new.npy"), np.zeros(3))
+    path.with_name("new.npy").replace(path)
+
+
+class DoOnce(Callback):
+    def __init__(self, function, path):
+        self.function, self.path = function, path
+
+    def on_epoch_end(self, net, **kwargs):
+        if self.path is not None:
+            self.function(self.path)
+            self.path = None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows lets nobody cut off a mapped file")
+@pytest.mark.parametrize("name", ["AutoEncoder", "NCSC", "EDESC"])
+@pytest.mark.parametrize(
+    ("what", "told"), [(shorter, "has been cut off: it has 4096 of"), (changed, "has been changed")]
+)
+def test_a_mapped_file_that_changes_ends_a_fit_with_an_error(mapped, name, what, told):
+    kind, params = FITS[name]
+    X = np.load(mapped, mmap_mode="r")
+    fit = kind(**params, callbacks=[DoOnce(what, mapped)])
+    with pytest.raises(OSError, match=f"X is memory-mapped, and its file .*X.npy {told}"):
+        fit.fit(X)
+    assert not hasattr(fit, "n_iter_")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows lets nobody cut off a mapped file")
+def test_a_mapped_file_that_is_too_short_is_refused_at_once(mapped):
+    X = np.load(mapped, mmap_mode="r")
+    fitted, flat = KSCN(**FITS["KSCN"][1]).fit(X), X.reshape(len(X), -1)
+    shorter(mapped)
+    for read in (fitted.predict, KSCN(3).fit, skdeepsc.SSC(3).fit):
+        with pytest.raises(OSError, match="cut off"):
+            read(X)
+    with pytest.raises(OSError, match="cut off"):
+        skdeepsc.SSC(3).fit(flat)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows lets nobody replace a mapped file")
+def test_a_mapped_file_that_is_replaced_is_still_what_it_was(mapped):
+    kind, params = FITS["NCSC"]
+    X = np.load(mapped, mmap_mode="r")
+    fitted = kind(**params, callbacks=[DoOnce(replaced, mapped)]).fit(X)
+    assert_equal(fitted, kind(**params).fit(np.array(X)))
