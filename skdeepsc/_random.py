@@ -24,14 +24,14 @@ class Randomized(Estimator):
 
     random_state: RandomState = None
 
+    def _draw_seeds(self, n_seeds):
+        """Seeds of the independent parts of a fit."""
+        return draw_seeds(self.random_state, n_seeds)
+
 
 def generator_of(random_state):
     """A generator of a seed, or the given one; ``None``: a new one, so that NumPy's global one is not advanced."""
     return np.random.RandomState() if random_state is None else check_random_state(random_state)
-
-    def _draw_seeds(self, n_seeds):
-        """Seeds of the independent parts of a fit."""
-        return draw_seeds(self.random_state, n_seeds)
 
 
 def draw_seeds(random_state, n_seeds):

