@@ -1,6 +1,7 @@
 # make demo   cluster the handwritten digits that come with scikit-learn, as arrays and as a folder of pictures
 # make test   run the tests
 # make lint   check style and types
+# make docs   build the documentation into docs/_build, with its gallery; warnings are errors
 # make stress look for inputs, parameters and orders of calls that break something; EXAMPLES=300 of each clusterer
 # All use the environment .venv in this folder and the versions in constraints.txt. PIP_ARGS goes to pip, for example
 # "--extra-index-url URL" with the URL of PyTorch's index of CPU builds.
@@ -11,10 +12,10 @@ EXAMPLES ?= 300
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test lint stress clean
+.PHONY: demo test lint docs stress clean
 
 demo: $(VENV)/installed
-	$(RUN) examples/plot_digits.py
+	$(RUN) examples/demo.py
 	$(RUN) examples/folder_of_pictures.py
 
 test: $(VENV)/installed
@@ -25,6 +26,10 @@ lint: $(VENV)/installed
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 
+docs: $(VENV)/installed-docs
+	OMP_NUM_THREADS=1 $(RUN) -m sphinx -W --keep-going -q docs docs/_build
+	@echo "Open docs/_build/index.html"
+
 stress: $(VENV)/installed
 	SKDEEPSC_EXAMPLES=$(EXAMPLES) $(RUN) -m pytest --numprocesses 2 tests/test_properties.py tests/test_reliability.py
 
@@ -33,5 +38,9 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(RUN) -m pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable ".[test]"
 	touch $@
 
+$(VENV)/installed-docs: $(VENV)/installed
+	$(RUN) -m pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable ".[docs]"
+	touch $@
+
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) build *.egg-info docs/_build docs/auto_examples docs/generated docs/reference/generated
