@@ -3,7 +3,7 @@ How many clusters?
 ==================
 
 ``SubspaceClustering("auto")`` proposes the number that shortens the description of the graph most, and says what others
-are worth. The curve shows how sure that is: sharp where the digits are few, flat where they are many.
+are worth. A flat top says that several numbers are about as good; here six digits become seven clusters.
 """
 
 # %%
@@ -13,7 +13,7 @@ from sklearn.datasets import load_digits
 
 from skdeepsc import SubspaceClustering
 
-images, digits = load_digits(return_X_y=False).images, load_digits().target
+images, digits = load_digits().images, load_digits().target
 figure, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 for n_true, marker in ((3, "o"), (6, "s"), (10, "^")):
     rows = np.flatnonzero(digits < n_true)[:400]
@@ -26,5 +26,6 @@ for n_true, marker in ((3, "o"), (6, "s"), (10, "^")):
     ax.plot(best, scores[best], marker=marker, markersize=12, fillstyle="none", color=ax.lines[-1].get_color())
 ax.set(xlabel="number of clusters", ylabel="nats saved for each sample", xscale="log")
 ax.set_xticks([2, 3, 6, 10, 20, 40], ["2", "3", "6", "10", "20", "40"])
+ax.minorticks_off()
 ax.legend()
 plt.show()

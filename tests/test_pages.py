@@ -3,6 +3,8 @@
 import os
 import re
 import shlex
+import subprocess
+import sys
 import tomllib
 from importlib.util import find_spec
 from pathlib import Path
@@ -139,3 +141,24 @@ def test_all_that_is_public_is_in_the_reference():
     modules = {"deep", "features", "shallow"}  # Their classes are listed by name.
     assert set(skdeepsc.__all__) - modules <= listed
     assert {f"deep.{name}" for name in set(skdeepsc.deep.__all__) - set(skdeepsc.__all__)} <= listed
+
+
+# Packages
+
+
+def test_the_conda_recipe_asks_for_what_pip_asks_for():
+    recipe = (ROOT / "conda" / "meta.yaml").read_text()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [project["requires-python"].join(("python", "")), *project["dependencies"]]
+    run = recipe.partition("  run:\n")[2].partition("\n\n")[0]
+    told = [line.strip("- ").replace(" >=", ">=").replace("pytorch", "torch") for line in run.splitlines()]
+    assert told == wanted
+    assert f'set version = "{skdeepsc.__version__}"' in recipe
+    assert f"home: {URLS['Source']}\n" in recipe
+    assert f"doc_url: {URLS['Documentation']}\n" in recipe
+
+
+def test_a_private_name_that_is_gone_is_named():
+    code = "import sklearn.cluster._spectral as s; del s.discretize; import skdeepsc.shallow"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False).stderr
+    assert re.search(r"ImportError: skdeepsc .* scikit-learn [\d.]+ has changed: .*'discretize'", said), said

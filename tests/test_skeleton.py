@@ -151,6 +151,7 @@ def test_classics_recluster_and_keep_what_they_were_fitted_with():
 
 
 def test_all_clusterers_report_their_tasks(images):
+    pytest.importorskip("sklearn.callback")
     for estimator in ESTIMATORS:
         if hasattr(estimator, "fit_predict"):
             tasks = Tasks()
