@@ -1,4 +1,4 @@
-"""The lowest versions of the dependencies that pyproject.toml allows, as requirements: python tools/lowest.py [EXTRA ...]"""
+"""The lowest versions that pyproject.toml allows, as requirements: python tools/lowest.py [EXTRA ...]"""
 
 import re
 import sys
@@ -6,10 +6,7 @@ import tomllib
 from pathlib import Path
 
 project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]
-wanted = [
-    *project["dependencies"],
-    *(each for extra in sys.argv[1:] for each in project["optional-dependencies"][extra]),
-]
+wanted = sum((project["optional-dependencies"][extra] for extra in sys.argv[1:]), project["dependencies"])
 for requirement in wanted:
     if not requirement.startswith(project["name"]):
         name, bound = re.fullmatch(r"([\w.-]+)(?:\[.*\])?>=([\w.]+)", requirement).groups()
