@@ -1,6 +1,8 @@
 # make demo   cluster the handwritten digits that come with scikit-learn, as arrays and as a folder of pictures
 # make test   run the tests
 # make lint   check style and types
+# make lowest run a choice of tests with the lowest versions that pyproject.toml allows, in the environment .venv-lowest
+# make docs   build the documentation into docs/_build, with its gallery; warnings are errors
 # make stress look for inputs, parameters and orders of calls that break something, EXAMPLES=300 of each clusterer, and
 #             for moments at which a fit with a checkpoint must not be interrupted, INTERRUPTIONS=200 of all
 # All use the environment .venv in this folder and the versions in constraints.txt. PIP_ARGS goes to pip, for example
@@ -13,10 +15,10 @@ INTERRUPTIONS ?= 200
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test lint stress clean
+.PHONY: demo test lint docs lowest stress clean
 
 demo: $(VENV)/installed
-	$(RUN) examples/plot_digits.py
+	$(RUN) examples/demo.py
 	$(RUN) examples/folder_of_pictures.py
 
 test: $(VENV)/installed
@@ -27,6 +29,16 @@ lint: $(VENV)/installed
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 
+docs: $(VENV)/installed-docs
+	OMP_NUM_THREADS=1 $(RUN) -m sphinx -W --keep-going -q docs docs/_build
+	@echo "Open docs/_build/index.html"
+
+# Without those that hold numbers which one set of versions gave.
+LOWEST_TESTS := tests/test_affinity.py tests/test_segmentation.py tests/test_metrics.py tests/test_skeleton.py \
+	tests/test_expression.py tests/test_files.py tests/test_shallow.py tests/test_ncsc.py tests/test_training.py
+lowest: .venv-lowest/installed
+	SCIPY_ARRAY_API=0 .venv-lowest/bin/python -m pytest $(LOWEST_TESTS)
+
 stress: $(VENV)/installed
 	SKDEEPSC_EXAMPLES=$(EXAMPLES) SKDEEPSC_INTERRUPTIONS=$(INTERRUPTIONS) $(RUN) -m pytest --numprocesses 2 \
 		tests/test_properties.py tests/test_reliability.py tests/test_input.py tests/test_interruptions.py
@@ -36,5 +48,16 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(RUN) -m pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable ".[test]"
 	touch $@
 
+$(VENV)/installed-docs: $(VENV)/installed
+	$(RUN) -m pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable ".[docs]"
+	touch $@
+
+.venv-lowest/installed: pyproject.toml tools/lowest.py
+	$(PYTHON) -m venv .venv-lowest
+	$(PYTHON) tools/lowest.py plot images > .venv-lowest/constraints.txt
+	.venv-lowest/bin/python -m pip install --quiet $(PIP_ARGS) --constraint .venv-lowest/constraints.txt \
+		--editable ".[plot,images]" pytest hypothesis "pandas<3"
+	touch $@
+
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) .venv-lowest build *.egg-info docs/_build docs/auto_examples docs/generated docs/reference/generated

@@ -2,7 +2,7 @@
 PSSC against its paper
 ======================
 
-PSSC on 300 images of handwritten digits, as it comes and with the settings of its paper for MNIST. Both start from the
+PSSC on 150 images of handwritten digits, as it comes and with the settings of its paper for MNIST. Both start from the
 same auto-encoder. They differ in how the coefficients C are found, in the joint training, and in the affinity that is
 made of C. The true digits are used for the scores in the table and for nothing else.
 """
@@ -16,7 +16,7 @@ from skdeepsc import PSSC, AutoEncoder, paper_settings
 from skdeepsc.inspection import AffinityDisplay
 from skdeepsc.metrics import clustering_accuracy_score
 
-images, digits = load_digits().images[:300], load_digits().target[:300]
+images, digits = load_digits().images[:150], load_digits().target[:150]
 
 # %%
 # The paper's network halves images of 28 x 28 three times; of images of 8 x 8 it would leave a single position. So the

@@ -208,7 +208,7 @@ class _Work:
         if wanted.n_clusters == "auto" and method is not skdeepsc.SubspaceClustering:
             raise ValueError(f"-k auto is for SubspaceClustering; give {wanted.method} a number.")
         clusterer = method(wanted.n_clusters, **params)
-        if _shows_bars(sys.stdout):
+        if _shows_bars(sys.stdout) and hasattr(clusterer, "set_callbacks"):  # scikit-learn 1.9
             from sklearn.callback import ProgressBar
 
             clusterer.set_callbacks(ProgressBar())

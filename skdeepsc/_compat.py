@@ -6,16 +6,25 @@ from importlib.machinery import PathFinder, SourceFileLoader
 from typing import TYPE_CHECKING, Any, Self
 
 import sklearn.utils.validation
-from sklearn.base import _fit_context as fit_context
-from sklearn.cluster._spectral import cluster_qr, discretize
-from sklearn.utils._param_validation import (
-    HasMethods,
-    Options,
-    StrOptions,
-    validate_parameter_constraints,
-)
-from sklearn.utils._param_validation import Interval as _Interval
-from sklearn.utils.validation import _num_samples as num_samples
+
+from ._version import __version__
+
+try:
+    from sklearn.base import _fit_context as fit_context
+    from sklearn.cluster._spectral import cluster_qr, discretize
+    from sklearn.utils._param_validation import (
+        HasMethods,
+        Options,
+        StrOptions,
+        validate_parameter_constraints,
+    )
+    from sklearn.utils._param_validation import Interval as _Interval
+    from sklearn.utils.validation import _num_samples as num_samples
+except ImportError as error:
+    raise ImportError(
+        f"skdeepsc {__version__} needs parts of scikit-learn that are not declared public, and which scikit-learn "
+        f"{sklearn.__version__} has changed: {error}. Take a later skdeepsc, or an earlier scikit-learn, such as 1.9."
+    ) from error
 
 if TYPE_CHECKING:  # scikit-learn has no annotations, and behind a base of unknown type nothing is checked.
     import numpy as np
@@ -40,7 +49,28 @@ if TYPE_CHECKING:  # scikit-learn has no annotations, and behind a base of unkno
 
 else:
     from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
-    from sklearn.callback import CallbackSupportMixin
+
+    try:
+        from sklearn.callback import CallbackSupportMixin
+    except ImportError:  # Before 1.9 scikit-learn has no callbacks.
+
+        class CallbackSupportMixin:
+            def _init_callback_context(self, **_):
+                return _NoCallbacks()
+
+
+class _NoCallbacks:
+    """A task that nobody watches."""
+
+    def subcontext(self, **_):
+        return self
+
+    def call_on_fit_task_begin(self, **_):
+        """Nobody is told."""
+
+    def call_on_fit_task_end(self, **_):
+        """Nobody asks for an end."""
+        return False
 
 
 class Interval(_Interval):

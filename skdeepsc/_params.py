@@ -22,10 +22,12 @@ attributes. An entry without a type, a name alone, adds a sentence to what a bas
 import functools
 import inspect
 import re
+import sys
 import textwrap
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, fields
+from importlib.metadata import PackageNotFoundError, metadata
 from numbers import Integral, Real
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Self, TypeVar, Union, cast, dataclass_transform, get_args, get_origin
@@ -67,6 +69,19 @@ _ANYTHING = (Any, ArrayLike, inspect.Parameter.empty)
 class Estimator(BaseEstimator):
     """Base of all that has parameters, each class of which is decorated by :func:`estimator`."""
 
+    # For the "?" in the HTML representation.
+    _doc_link_module = __name__.partition(".")[0]
+
+    @property
+    def _doc_link_template(self):
+        address = _address_of_the_documentation()
+        return address and address + "/reference/generated/{page}.html"
+
+    def _doc_link_url_param_generator(self):
+        module, name = type(self).__module__.partition("._")[0], type(self).__name__
+        package = sys.modules[self._doc_link_module]
+        return {"page": f"{self._doc_link_module if name in package.__all__ else module}.{name}"}
+
     def __getstate__(self):
         state = super().__getstate__()
         if "_fitted_params" in state:  # Those that have been changed since: the others are in the state anyway.
@@ -103,6 +118,16 @@ class Estimator(BaseEstimator):
     def _keeping(self, samples):
         """A context in which a fit of some samples keeps what it has done."""
         return nullcontext()
+
+
+@functools.cache
+def _address_of_the_documentation():
+    """What the metadata of the package say; nothing if it is not installed, but found on the path."""
+    try:
+        told = metadata(__name__.partition(".")[0]).get_all("Project-URL") or []
+    except PackageNotFoundError:
+        return ""
+    return dict(address.split(", ", 1) for address in told).get("Documentation", "")
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(field,))

@@ -88,9 +88,7 @@ def test_pickles_say_which_version_wrote_them(tmp_path, monkeypatch):
     assert b"0.0.1" in old
     monkeypatch.undo()
     for load in (lambda: pickle.loads(old), lambda: joblib.load(tmp_path / "pssc")):
-        with pytest.warns(
-            InconsistentVersionWarning, match=r"written by version 0\.0\.1 of skdeepsc"
-        ) as told:
+        with pytest.warns(InconsistentVersionWarning, match=r"written by version 0\.0\.1 of skdeepsc") as told:
             assert load().n_clusters == 3
         assert {str(one.message).split()[3] for one in told} == {"PSSC", "TrainedSolver"}
         assert {one.filename for one in told} == {__file__}

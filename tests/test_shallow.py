@@ -143,7 +143,7 @@ def pursue_slowly(target, atoms, n_steps, tol=0.0):
     residual = target
     while len(support) < n_steps and residual @ residual > tol * (target @ target):
         support.append(int(np.argmax(np.abs(atoms @ residual))))
-        solution = np.linalg.lstsq(atoms[support].T, target)[0]
+        solution = np.linalg.lstsq(atoms[support].T, target, rcond=None)[0]
         residual = target - solution @ atoms[support]
         coef[support] = solution
     return coef
@@ -355,7 +355,11 @@ def test_lrr_fulfils_the_optimality_conditions(rows, lam):
     # The rows of Y without noise, from the part of the condition that is an equation: U^T Y Z^T = V^T.
     wanted = right[:rank] - left[:, :rank].T @ known @ rows.T
     system = np.kron(rows, left[inactive, :rank].T)
-    free = np.linalg.lstsq(system, wanted.T.ravel())[0].reshape(8, -1).T if inactive.any() else np.zeros((0, 8))
+    free = (
+        np.linalg.lstsq(system, wanted.T.ravel(), rcond=None)[0].reshape(8, -1).T
+        if inactive.any()
+        else np.zeros((0, 8))
+    )
     dual = known.copy()
     dual[inactive] = free
     gradient = left.T @ dual @ rows.T @ right.T

@@ -111,6 +111,7 @@ def test_ctrl_c_ends_the_fit(images, phase, interrupt):
 
 
 def test_scikit_learn_callbacks_see_phases_and_epochs(images):
+    pytest.importorskip("sklearn.callback")
     tasks = Tasks()
     DSCNet(**QUICK).set_callbacks(tasks).fit(images[0])
     epochs = [("pretrain", "epoch", i) for i in range(6)] + [("fit", "pretrain", 0)]
@@ -119,6 +120,7 @@ def test_scikit_learn_callbacks_see_phases_and_epochs(images):
 
 
 def test_scikit_learn_callbacks_can_end_a_phase_and_all_phases(images):
+    pytest.importorskip("sklearn.callback")
     tasks = Tasks(stop_at=("finetune", "epoch", 1))
     assert phases_of(DSCNet(**QUICK).set_callbacks(tasks).fit(images[0])) == ["pretrain"] * 6 + ["finetune"] * 2
     tasks = Tasks(stop_at=("fit", "express", 1))
@@ -132,7 +134,7 @@ def test_scikit_learn_callbacks_can_end_a_phase_and_all_phases(images):
 
 def test_progress_bars_in_a_parallel_search(images, capfd):
     pytest.importorskip("rich")
-    from sklearn.callback import ProgressBar
+    ProgressBar = pytest.importorskip("sklearn.callback").ProgressBar
 
     pipeline = make_pipeline(StandardScaler(), DSCNet(**QUICK, image_shape=(8, 8)))
     search = GridSearchCV(
@@ -151,6 +153,8 @@ def test_progress_bars_in_a_parallel_search(images, capfd):
 
 
 def test_a_redrawn_network_reports_each_epoch_once(images):
+    pytest.importorskip("sklearn.callback")
+
     def dead(shape):
         network = DenseAutoEncoder(shape)
         for parameter in network.parameters():

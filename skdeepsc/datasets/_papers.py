@@ -41,6 +41,7 @@ def load_rcv1_words(*, n_samples=10_000, n_words=2_000, random_state=0, data_hom
         ``target`` : ndarray of shape (n,), int64
             Root category, for scoring only.
         ``target_names`` : list of str
+            Root categories.
         ``sample_id`` : ndarray of shape (n,)
             Reuters' numbers of the documents.
         ``words`` : ndarray of shape (n_words,)

@@ -48,7 +48,7 @@ class HasBases(LabelsByClassifier, StartsFromLabels, HasAutoEncoder):
     ----------
     subspace_dim_ : int
         The dimension in use.
-    bases_ : ndarray of shape (n_clusters, n_latent, subspace_dim_), float32
+    bases_ : ndarray of shape (n_clusters, n_latent, dimension), float32
         Bases D or U, in the order of the network's clusters.
     """
 

@@ -94,8 +94,8 @@ class ScatteringNetwork(nn.Module):
 
         Returns
         -------
-        coefficients : tensor of shape (n_samples, n_paths, *grid_shape), float32
-            In the units of the images, >= 0 but for rounding.
+        coefficients : tensor of shape (n_samples, n_paths, n_down, n_across), float32
+            At the positions of `grid_shape`, in the units of the images, >= 0 but for rounding.
         """
         first, second = [], []
         spectrum = torch.fft.fft2(images[:, self.reflect_y][:, :, self.reflect_x])

@@ -99,7 +99,7 @@ class RandomAugmentation(nn.Module):
                 x = self._erased(x)
         if self.masking:
             x = x * (_rand_like(x) >= self.masking)
-        return x + self.noise * torch.randn_like(x, generator=generator_for(x.device)) if self.noise else x
+        return x + self.noise * _randn_like(x) if self.noise else x
 
     def _warped(self, x):
         """Images under a rotation, shear, scaling and shift each, continued by their border."""
@@ -147,7 +147,11 @@ def _signed(x, *shape):
 
 
 def _rand_like(x):
-    return torch.rand_like(x, generator=generator_for(x.device))
+    return torch.rand(x.shape, device=x.device, dtype=x.dtype, generator=generator_for(x.device))
+
+
+def _randn_like(x):
+    return torch.randn(x.shape, device=x.device, dtype=x.dtype, generator=generator_for(x.device))
 
 
 # Changes that leave the class of such samples alone.

@@ -1,0 +1,164 @@
+"""README and the pages: their code runs, on few images; their links and their addresses hold."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sklearn.datasets
+
+import skdeepsc
+from skdeepsc.__main__ import main
+from skdeepsc.training import Phase
+
+ROOT = Path(skdeepsc.__file__).parent.parent
+BUILT = ("_build", "auto_examples", "generated")
+PAGES = [ROOT / "README.md"]
+PAGES += [page for page in sorted((ROOT / "docs").rglob("*.md")) if not set(BUILT) & set(page.parts)]
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# Sketches of a class, and code for a cluster of machines; tests/test_dask.py and tests/test_accelerate.py run the like
+# on this one.
+NOT_RUN = {"architecture.md", "distributed.md"}
+N_IMAGES = 120
+N_EPOCHS = 3
+
+URLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
+
+
+def name_of(page):
+    return str(page.relative_to(ROOT))
+
+
+def blocks(page):
+    """Code of a page, and commands as the arguments of skdeepsc, in their order."""
+    for language, code in BLOCK.findall(page.read_text()):
+        if language == "python":
+            yield code
+        elif not language:
+            calls = re.findall(r"^(?:python -m )?skdeepsc (.*?)(?:  +#.*)?$", code, re.MULTILINE)
+            yield from (shlex.split(call) for call in calls)
+
+
+WITH_CODE = [page for page in PAGES if page.name not in NOT_RUN and any(blocks(page))]
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """An empty folder to work in, with folders of pictures, where digits are few and phases short."""
+    pillow = pytest.importorskip("PIL.Image")
+    pytest.importorskip("matplotlib").use("Agg")
+    digits = sklearn.datasets.load_digits()
+
+    def few_digits(*args, **kwargs):
+        return sklearn.utils.Bunch(**{name: digits[name][:N_IMAGES] for name in ("data", "images", "target")})
+
+    monkeypatch.setattr(sklearn.datasets, "load_digits", few_digits)
+    made = Phase.__init__
+
+    def make_short(self, name, costs, epochs, *args, **kwargs):
+        made(self, name, costs, min(epochs, N_EPOCHS), *args, **kwargs)
+
+    monkeypatch.setattr(Phase, "__init__", make_short)
+    monkeypatch.chdir(tmp_path)
+    for folder, some in (("photos", digits.images[:60]), ("more", digits.images[60:70])):
+        Path(folder).mkdir()
+        for number, image in enumerate(some):
+            pillow.fromarray((image * 15).astype(np.uint8)).resize((32, 32)).save(f"{folder}/{number}.png")
+    return tmp_path
+
+
+@pytest.mark.filterwarnings("ignore::skdeepsc.segmentation.DegenerateAffinityWarning")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")
+@pytest.mark.parametrize("page", WITH_CODE, ids=name_of)
+def test_code_of_a_page_runs(page, place):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    digits = sklearn.datasets.load_digits()
+    # What pages that explain take for granted.
+    names = {"images": digits.images, "new_images": digits.images[:5], "X": digits.data, "digits": digits}
+    for block in blocks(page):
+        if isinstance(block, list):
+            if "--predict" not in block or Path("photos-clusters").exists():
+                assert main(block) == 0
+        elif "export_onnx" not in block or find_spec("onnxscript"):
+            exec(compile(block, name_of(page), "exec"), names)
+        plt.close("all")
+
+
+# Addresses
+
+
+def test_addresses_are_those_of_the_project():
+    readme, source = (ROOT / "README.md").read_text(), URLS["Source"]
+    addresses = dict(re.findall(r"^\[([^]]+)\]: (\S+)$", readme, re.MULTILINE))
+    assert set(re.findall(r"\]\[([^]]+)\]", readme)) == set(addresses)
+    assert not re.search(r"\]\(", readme), "links go to the list at the end"
+    for address in addresses.values():
+        kind, path = re.fullmatch(rf"{source}/(raw|blob)/main/([^#]+)(?:#.*)?", address).groups()
+        assert kind == ("raw" if path.endswith(".png") else "blob"), address
+        assert (ROOT / path).is_file(), address
+    assert f'repository-code: "{source}"' in (ROOT / "CITATION.cff").read_text()
+    assert URLS["Changes"] == f"{source}/blob/main/CHANGELOG.md"
+
+
+@pytest.mark.parametrize("page", PAGES[1:], ids=name_of)
+def test_links_between_pages_lead_somewhere(page):
+    for link in re.findall(r"\]\(([^):#]+)(?:#[^)]*)?\)", page.read_text()):
+        target = Path(os.path.normpath(page.parent / link))
+        if "auto_examples" in target.parts:
+            target = ROOT / "examples" / f"{target.stem}.py"
+        assert target.exists() or target.with_suffix(".rst").exists(), link
+
+
+def test_the_citation_has_the_version():
+    assert f"version: {skdeepsc.__version__}\n" in (ROOT / "CITATION.cff").read_text()
+    assert f"## {skdeepsc.__version__} " in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_the_html_representation_links_to_the_page_of_the_class():
+    pages = f"{URLS['Documentation']}/reference/generated"
+    assert f'href="{pages}/skdeepsc.PSSC.html"' in skdeepsc.PSSC()._repr_html_()
+    assert f'href="{pages}/skdeepsc.deep.RidgeSolver.html"' in skdeepsc.deep.RidgeSolver()._repr_html_()
+
+    class Own(skdeepsc.SSC):
+        """Not of the package."""
+
+    assert Own()._get_doc_link() == ""
+
+
+# Reference
+
+
+def test_all_that_is_public_is_in_the_reference():
+    pages = "\n".join(page.read_text() for page in (ROOT / "docs" / "reference").glob("*.rst"))
+    listed = set(re.findall(r"^   (?:skdeepsc\.)?([\w.]+)$", pages, re.MULTILINE))
+    modules = {"deep", "features", "shallow"}  # Their classes are listed by name.
+    assert set(skdeepsc.__all__) - modules <= listed
+    assert {f"deep.{name}" for name in set(skdeepsc.deep.__all__) - set(skdeepsc.__all__)} <= listed
+
+
+# Packages
+
+
+def test_the_conda_recipe_asks_for_what_pip_asks_for():
+    recipe = (ROOT / "conda" / "meta.yaml").read_text()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [project["requires-python"].join(("python", "")), *project["dependencies"]]
+    run = recipe.partition("  run:\n")[2].partition("\n\n")[0]
+    told = [line.strip("- ").replace(" >=", ">=").replace("pytorch", "torch") for line in run.splitlines()]
+    assert told == wanted
+    assert f'set version = "{skdeepsc.__version__}"' in recipe
+    assert f"home: {URLS['Source']}\n" in recipe
+    assert f"doc_url: {URLS['Documentation']}\n" in recipe
+
+
+def test_a_private_name_that_is_gone_is_named():
+    code = "import sklearn.cluster._spectral as s; del s.discretize; import skdeepsc.shallow"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False).stderr
+    assert re.search(r"ImportError: skdeepsc .* scikit-learn [\d.]+ has changed: .*'discretize'", said), said
