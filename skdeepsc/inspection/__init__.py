@@ -3,13 +3,17 @@
 from .._explanation import Explanation, PairExplanation
 from ._affinity import AffinityDisplay
 from ._candidates import CandidatesDisplay
+from ._doubtful import DoubtfulDisplay
 from ._history import HistoryDisplay
 from ._images import ClusterImagesDisplay
+from ._sheet import ContactSheetDisplay
 
 __all__ = [
     "AffinityDisplay",
     "CandidatesDisplay",
     "ClusterImagesDisplay",
+    "ContactSheetDisplay",
+    "DoubtfulDisplay",
     "Explanation",
     "HistoryDisplay",
     "PairExplanation",

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from .._params import checked
+from ..inspection._pictures import Thumbnails, first_and_last, short
 from ._findings import Findings
 from ._sheets import said
-from ._thumbnails import Thumbnails, first_and_last, short
 
 # Small pictures of all clusters together, and of one at least and at most.
 _SHOWN, _FEWEST, _MOST = 1200, 10, 60
