@@ -4,17 +4,24 @@ import sys
 import matplotlib
 import numpy as np
 import pytest
+from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdeepsc import PSSC, AutoEncoder, SubspaceClustering
+from skdeepsc import PSSC, SSC, AutoEncoder, SubspaceClustering
 from skdeepsc.inspection import (
     AffinityDisplay,
     ClusterImagesDisplay,
     ContactSheetDisplay,
+    ContingencyDisplay,
     DoubtfulDisplay,
+    EmbeddingMapDisplay,
+    ExplanationDisplay,
     HistoryDisplay,
+    NumberOfClustersDisplay,
 )
+from skdeepsc.inspection._style import color_of, marker_of
+from skdeepsc.metrics import clustering_accuracy_score
 from skdeepsc.report import find
 
 matplotlib.use("Agg")
@@ -143,6 +150,67 @@ def test_the_doubtful_are_shown_beside_both_clusters_and_what_expresses_them(ima
     assert widths == [support[number] for number in display.shown_ for support in (found.support, found.second_support)]
 
 
+def test_a_sample_is_drawn_as_the_sum_of_those_that_express_it(images):
+    fitted = SubspaceClustering(3, views=["pixels"], subsample=40, random_state=0).fit(images[0])
+    beyond = int(np.setdiff1d(np.arange(60), fitted.sample_indices_)[0])
+    for number in (int(fitted.sample_indices_[3]), beyond):
+        display = ExplanationDisplay.from_estimator(fitted, images[0], number, n_terms=3)
+        assert display.explanation.sample == number
+        assert number not in display.explanation.indices
+        written = " ".join(text.get_text() for text in display.ax_.texts)
+        for index, weight in zip(display.explanation.indices[:3], display.explanation.weights[:3], strict=True):
+            assert f"sample {index}\n" in written
+            assert f"{weight:.2f}" in written
+        assert f"+ {len(display.explanation.indices) - 3} more" in written.replace("\n", " ")
+    bars = ExplanationDisplay(display.explanation).plot(n_terms=3)
+    assert [bar.get_width() for bar in bars.ax_.patches] == display.explanation.weights[:3].tolist()
+    for number in (60, -1, "a"):
+        with pytest.raises(ValueError, match="i must be the number of a training sample, 0 to 59"):
+            ExplanationDisplay.from_estimator(fitted, images[0], number)
+
+
+def test_no_picture_on_the_map_covers_another(images):
+    fitted = SubspaceClustering(3, views=["pixels"], random_state=0).fit(images[0])
+    display = EmbeddingMapDisplay.from_estimator(fitted, images[0])
+    display.figure_.canvas.draw()
+    boxes = [artist.get_window_extent() for artist in display.ax_.artists]
+    assert 5 < len(boxes) == len(display.shown_) < 60
+    assert not any(one.overlaps(other) for place, one in enumerate(boxes) for other in boxes[:place])
+    assert sum(len(part.get_offsets()) for part in display.ax_.collections) == 60
+    rows = images[0].reshape(60, -1)
+    assert not len(EmbeddingMapDisplay.from_estimator(SSC(3, random_state=0).fit(rows), rows).shown_)
+    fixed = EmbeddingMapDisplay.from_estimator(fitted, images[0], projection=PCA(3, random_state=0))
+    np.testing.assert_allclose(np.abs(fixed.points), np.abs(display.points), atol=1e-4)
+    for projection, message in (("tsne", "must be 'pca', 'umap' or"), (PCA(1), "must make two columns")):
+        with pytest.raises(ValueError, match=message):
+            EmbeddingMapDisplay.from_estimator(fitted, images[0], projection=projection)
+
+
+def test_the_contingency_has_matches_on_the_diagonal_and_noise_last():
+    true = np.repeat(["a", "b", "c"], 4)
+    pred = np.array([-1, 2, 2, 2, 5, 0, 0, 0, 1, 1, 5, 5])
+    display = ContingencyDisplay(true, pred).plot()
+    assert display.clusters_ == [2, 0, 1, 5, -1] or display.clusters_ == [2, 0, 5, 1, -1]
+    wanted = [[((true == label) & (pred == cluster)).sum() for cluster in display.clusters_] for label in "abc"]
+    assert display.table_.tolist() == wanted
+    assert display.ax_.get_title().startswith(f"{clustering_accuracy_score(true, pred):.1%}")
+    assert display.ax_.get_xticklabels()[-1].get_text() == "noise"
+
+
+def test_the_chosen_number_of_clusters_is_marked_with_those_that_are_nearly_as_good(images):
+    display = NumberOfClustersDisplay({2: 0.5, 3: 1.0, 4: 0.96, 5: 0.94}).plot()
+    assert display.nearly_ == [4]
+    legend = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert legend == ["within 5% of the best", "chosen: 3"]
+    assert display.plot(tolerance=0.06).nearly_ == [4, 5]
+    assert NumberOfClustersDisplay({2: -0.5, 3: -0.1}, 1).plot().nearly_ == []
+    fitted = SubspaceClustering("auto", views=["pixels"], random_state=0).fit(images[0])
+    drawn = NumberOfClustersDisplay.from_estimator(fitted)
+    assert drawn.ax_.lines[0].get_xdata().tolist() == sorted(fitted.n_clusters_scores_)
+    with pytest.raises(ValueError, match="n_clusters=3 was given"):
+        NumberOfClustersDisplay.from_estimator(SubspaceClustering(3, views=["pixels"]).fit(images[0]))
+
+
 def test_pipelines_are_drawn_by_what_their_last_step_sees(images):
     rows = images[0].reshape(60, -1)
     pipeline = make_pipeline(StandardScaler(), SubspaceClustering(3, image_shape=(8, 8), random_state=0)).fit(rows)
@@ -151,6 +219,14 @@ def test_pipelines_are_drawn_by_what_their_last_step_sees(images):
         drawn = display.from_estimator(pipeline, rows)
         assert drawn.ax_.images
     AffinityDisplay.from_estimator(pipeline)
+    assert ExplanationDisplay.from_estimator(pipeline, rows, 3).ax_.images
+    assert len(EmbeddingMapDisplay.from_estimator(pipeline, rows).shown_)
+    table = ContingencyDisplay.from_estimator(pipeline, rows, images[1]).table_
+    assert table.sum(axis=0).max() == np.bincount(pipeline[-1].labels_).max()
+
+
+def test_no_two_of_a_hundred_clusters_look_the_same():
+    assert len({(color_of(cluster), marker_of(cluster)) for cluster in range(-1, 100)}) == 101
 
 
 def test_displays_say_how_to_get_matplotlib():
