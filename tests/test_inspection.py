@@ -39,18 +39,29 @@ def fitted(images):
     return PSSC(3, autoencoder=AutoEncoder(max_epochs=3), max_epochs=2, random_state=0).fit(images[0])
 
 
-def test_affinity_is_drawn_by_cluster(fitted):
+def by_affinity_to_their_cluster(fitted):
+    affinity = fitted.affinity_matrix_.toarray()
+    np.fill_diagonal(affinity, 0)
+    own = [affinity[row, fitted.labels_ == label].sum() for row, label in enumerate(fitted.labels_)]
+    return sorted(range(len(own)), key=lambda row: (fitted.labels_[row], -own[row]))
+
+
+def test_affinity_is_drawn_by_cluster_and_within_it_by_the_affinity_to_it(fitted):
     display = AffinityDisplay.from_estimator(fitted)
-    order = np.argsort(fitted.labels_, kind="stable")
+    order = by_affinity_to_their_cluster(fitted)
     drawn = np.asarray(display.image_.get_array())
     np.testing.assert_allclose(drawn, fitted.affinity_matrix_.toarray()[np.ix_(order, order)], atol=1e-7)
+    sizes = [f"{label}  ({size})" for label, size in enumerate(np.bincount(fitted.labels_))]
+    assert [text.get_text() for text in display.ax_.get_yticklabels()] == sizes
     dense = AffinityDisplay(np.ones((4, 4)), [0, 0, 1, 1]).plot(ax=plt.gca(), cmap="gray")
     assert dense.ax_ is plt.gcf().axes[0]
+    many = AffinityDisplay(np.eye(200), np.arange(200) // 2).plot()
+    assert [text.get_text() for text in many.ax_.get_yticklabels()][:2] == ["0  (2)", "5  (2)"]
 
 
 def test_large_affinities_are_drawn_as_means(fitted):
-    affinity = fitted.affinity_matrix_.toarray()
-    affinity = affinity[np.ix_(*[np.argsort(fitted.labels_, kind="stable")] * 2)]
+    order = by_affinity_to_their_cluster(fitted)
+    affinity = fitted.affinity_matrix_.toarray()[np.ix_(order, order)]
     wanted = np.zeros((20, 20))
     for i in range(20):
         for j in range(20):
@@ -63,8 +74,18 @@ def test_large_affinities_are_drawn_as_means(fitted):
 def test_every_cost_of_every_phase_is_drawn(fitted):
     display = HistoryDisplay.from_estimator(fitted)
     assert [ax.get_title() for ax in display.axes_] == ["pretrain", "head"]
-    legend = {text.get_text() for text in display.axes_[1].get_legend().get_texts()}
+    legend = {text.get_text().split(",")[0] for text in display.axes_[1].get_legend().get_texts()}
     assert legend == {"reconstruction", "locality", "expression", "graph", "label"}
+    rows = [row for row in fitted.history_ if row["phase"] == "pretrain"]
+    costs = np.array([row["reconstruction"] for row in rows])
+    line = next(line for line in display.axes_[0].lines if line.get_label().startswith("reconstruction"))
+    np.testing.assert_allclose(line.get_ydata(), costs / costs.max())
+    assert line.get_label() == f"reconstruction, {costs.max():.2g}"
+    plain = HistoryDisplay.from_estimator(fitted, relative=False, against="seconds").axes_[0].lines[0]
+    np.testing.assert_allclose(plain.get_ydata(), costs)
+    np.testing.assert_allclose(plain.get_xdata(), np.cumsum([row["seconds"] for row in rows]))
+    with pytest.raises(ValueError, match="against"):
+        HistoryDisplay(fitted.history_).plot(against="hours")
     with pytest.raises(ValueError, match="2 phases, but 1 axes"):
         HistoryDisplay(fitted.history_).plot(axes=[plt.gca()])
     with pytest.raises(ValueError, match="empty"):
