@@ -251,8 +251,12 @@ def test_the_page_tells_what_samples_are_made_of_and_where_they_are(digits, tmp_
 def test_noise_is_told_as_such(digits, tmp_path):
     fitted = SubspaceClustering(3, views=["pixels"], noise=0.1, random_state=0).fit(digits)
     assert (fitted.labels_ == -1).any()
-    write_page(find(fitted, digits), tmp_path / "noise.html")
+    found = find(fitted, digits)
+    assert sorted(found.noise) == np.flatnonzero(fitted.labels_ == -1).tolist()
+    assert not set(found.doubtful(45)) & set(found.noise)
+    write_page(found, tmp_path / "noise.html")
     page = (tmp_path / "noise.html").read_text()
+    assert f"Noise: {len(found.noise)} samples" in page
     assert f"</i>noise</td><td>{(fitted.labels_ == -1).sum()}</td>" in page
     assert "cluster -1" not in page
 

@@ -123,7 +123,7 @@ class ContingencyDisplay:
         ax.tick_params(axis="x", labelrotation=90 if long or n_columns > _NUMBERED else 0)
         ax.set(xlabel="cluster", ylabel="given label")
         right = clustering_accuracy_score(true, pred)
-        ax.set_title(f"{right:.1%} of {len(true):,} samples on the diagonal", fontsize="medium")
+        ax.set_title(f"Clustering accuracy {right:.1%}, {len(true):,} samples", fontsize="medium")
         self.figure_.colorbar(image, ax=ax, label="share of the label")
         return self
 

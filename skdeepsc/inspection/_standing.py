@@ -41,9 +41,15 @@ class Standing:
         return self.support - self.second_support
 
     def doubtful(self, n_samples):
-        """The samples that could most easily belong elsewhere, the most doubtful first; fewer if fewer could."""
+        """The samples of clusters that could most easily belong elsewhere, the most doubtful first, or fewer."""
         order = np.argsort(self.margin, kind="stable")
-        return order[self.second_support[order] > 0][:n_samples]
+        return order[(self.second_support[order] > 0) & (self.cluster[order] >= 0)][:n_samples]
+
+    @property
+    def noise(self):
+        """The samples that are in no cluster, those first that come nearest to one."""
+        order = np.argsort(self.margin, kind="stable")
+        return order[self.cluster[order] < 0]
 
 
 def as_seen(estimator, X):

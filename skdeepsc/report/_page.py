@@ -7,8 +7,6 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from .._params import checked
 from ..inspection._pictures import Thumbnails, first_and_last, short
 from ..inspection._style import called, color_of
@@ -156,23 +154,31 @@ def _map(findings, pictures):
 def _sizes(findings):
     """A line of the table for each cluster; doubtful is where another one has at least a third of the support."""
     doubtful = findings.second_support >= findings.support / 3
-    noise = np.flatnonzero(findings.cluster < 0)
-    largest = max(map(len, (*findings.members, noise)))
-    groups = [*enumerate(findings.members), *([("noise", noise)] if len(noise) else [])]
-    for cluster, members in groups:
+    doubtful &= findings.cluster >= 0
+    largest = max(map(len, (*findings.members, findings.noise)))
+    for cluster, members in _groups(findings):
         share, width = len(members) / len(findings.names), 100 * len(members) / largest
         key = _style(-1 if cluster == "noise" else cluster)
         yield f'<tr><td><i class="key" {key}></i>{cluster}</td><td>{len(members):,}</td><td>{share:.1%}</td>'
         yield f'<td>{doubtful[members].sum():,}</td><td><div class="bar" style="width:{width:.0f}%"></div></td></tr>'
 
 
+def _groups(findings):
+    """Clusters by their number with their samples, and noise if there is any."""
+    yield from enumerate(findings.members)
+    if len(findings.noise):
+        yield "noise", findings.noise
+
+
 def _clusters(findings, pictures):
-    """A contact sheet for each cluster."""
+    """A contact sheet for each cluster, and for noise."""
     n_shown = min(_MOST, max(_FEWEST, _SHOWN // len(findings.members)))
-    for cluster, members in enumerate(findings.members):
+    for cluster, members in _groups(findings):
         shown = first_and_last(members, n_shown)
         left_out = "" if len(shown) == len(members) else f"; {len(members) - len(shown):,} between are left out"
-        yield f"<h2>Cluster {cluster}: {len(members):,} samples, typical first, doubtful last{left_out}</h2>"
+        order = "those that come nearest to a cluster first" if cluster == "noise" else "typical first, doubtful last"
+        title = "Noise" if cluster == "noise" else f"Cluster {cluster}"
+        yield f"<h2>{title}: {len(members):,} samples, {order}{left_out}</h2>"
         yield '<div class="sheet">'
         for number in shown.tolist():
             yield f"<figure>{pictures.of(number)}<figcaption>{_caption(findings, number)}</figcaption></figure>"
