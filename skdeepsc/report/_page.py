@@ -42,7 +42,7 @@ th button::after {{ content: " \\2195"; color: #999; }}
 th[aria-sort=ascending] button::after {{ content: " \\2191"; color: #222; }}
 th[aria-sort=descending] button::after {{ content: " \\2193"; color: #222; }}
 .sheet, .terms {{ display: flex; flex-wrap: wrap; gap: 8px; }}
-.terms {{ flex-wrap: nowrap; gap: 4px; align-items: start; }}
+.terms {{ flex-wrap: nowrap; gap: 4px; margin-bottom: 6px; align-items: start; }}
 .terms > span {{ align-self: start; line-height: 56px; }}
 figure {{ margin: 0; width: 112px; font-size: 11px; line-height: 1.3; overflow-wrap: anywhere; }}
 figure img {{ display: block; max-width: 112px; margin: 0 auto 2px; }}
