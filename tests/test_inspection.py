@@ -4,9 +4,25 @@ import sys
 import matplotlib
 import numpy as np
 import pytest
+from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from skdeepsc import PSSC, AutoEncoder
-from skdeepsc.inspection import AffinityDisplay, ClusterImagesDisplay, HistoryDisplay
+from skdeepsc import PSSC, SSC, AutoEncoder, SubspaceClustering
+from skdeepsc.inspection import (
+    AffinityDisplay,
+    ClusterImagesDisplay,
+    ContactSheetDisplay,
+    ContingencyDisplay,
+    DoubtfulDisplay,
+    EmbeddingMapDisplay,
+    ExplanationDisplay,
+    HistoryDisplay,
+    NumberOfClustersDisplay,
+)
+from skdeepsc.inspection._style import color_of, marker_of
+from skdeepsc.metrics import clustering_accuracy_score
+from skdeepsc.report import find
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -23,18 +39,29 @@ def fitted(images):
     return PSSC(3, autoencoder=AutoEncoder(max_epochs=3), max_epochs=2, random_state=0).fit(images[0])
 
 
-def test_affinity_is_drawn_by_cluster(fitted):
+def by_affinity_to_their_cluster(fitted):
+    affinity = fitted.affinity_matrix_.toarray()
+    np.fill_diagonal(affinity, 0)
+    own = [affinity[row, fitted.labels_ == label].sum() for row, label in enumerate(fitted.labels_)]
+    return sorted(range(len(own)), key=lambda row: (fitted.labels_[row], -own[row]))
+
+
+def test_affinity_is_drawn_by_cluster_and_within_it_by_the_affinity_to_it(fitted):
     display = AffinityDisplay.from_estimator(fitted)
-    order = np.argsort(fitted.labels_, kind="stable")
+    order = by_affinity_to_their_cluster(fitted)
     drawn = np.asarray(display.image_.get_array())
     np.testing.assert_allclose(drawn, fitted.affinity_matrix_.toarray()[np.ix_(order, order)], atol=1e-7)
+    sizes = [f"{label}  ({size})" for label, size in enumerate(np.bincount(fitted.labels_))]
+    assert [text.get_text() for text in display.ax_.get_yticklabels()] == sizes
     dense = AffinityDisplay(np.ones((4, 4)), [0, 0, 1, 1]).plot(ax=plt.gca(), cmap="gray")
     assert dense.ax_ is plt.gcf().axes[0]
+    many = AffinityDisplay(np.eye(200), np.arange(200) // 2).plot()
+    assert [text.get_text() for text in many.ax_.get_yticklabels()][:2] == ["0  (2)", "5  (2)"]
 
 
 def test_large_affinities_are_drawn_as_means(fitted):
-    affinity = fitted.affinity_matrix_.toarray()
-    affinity = affinity[np.ix_(*[np.argsort(fitted.labels_, kind="stable")] * 2)]
+    order = by_affinity_to_their_cluster(fitted)
+    affinity = fitted.affinity_matrix_.toarray()[np.ix_(order, order)]
     wanted = np.zeros((20, 20))
     for i in range(20):
         for j in range(20):
@@ -47,8 +74,18 @@ def test_large_affinities_are_drawn_as_means(fitted):
 def test_every_cost_of_every_phase_is_drawn(fitted):
     display = HistoryDisplay.from_estimator(fitted)
     assert [ax.get_title() for ax in display.axes_] == ["pretrain", "head"]
-    legend = {text.get_text() for text in display.axes_[1].get_legend().get_texts()}
+    legend = {text.get_text().split(",")[0] for text in display.axes_[1].get_legend().get_texts()}
     assert legend == {"reconstruction", "locality", "expression", "graph", "label"}
+    rows = [row for row in fitted.history_ if row["phase"] == "pretrain"]
+    costs = np.array([row["reconstruction"] for row in rows])
+    line = next(line for line in display.axes_[0].lines if line.get_label().startswith("reconstruction"))
+    np.testing.assert_allclose(line.get_ydata(), costs / costs.max())
+    assert line.get_label() == f"reconstruction, {costs.max():.2g}"
+    plain = HistoryDisplay.from_estimator(fitted, relative=False, against="seconds").axes_[0].lines[0]
+    np.testing.assert_allclose(plain.get_ydata(), costs)
+    np.testing.assert_allclose(plain.get_xdata(), np.cumsum([row["seconds"] for row in rows]))
+    with pytest.raises(ValueError, match="against"):
+        HistoryDisplay(fitted.history_).plot(against="hours")
     with pytest.raises(ValueError, match="2 phases, but 1 axes"):
         HistoryDisplay(fitted.history_).plot(axes=[plt.gca()])
     with pytest.raises(ValueError, match="empty"):
@@ -57,13 +94,160 @@ def test_every_cost_of_every_phase_is_drawn(fitted):
 
 def test_images_are_drawn_by_cluster(fitted, images):
     display = ClusterImagesDisplay.from_estimator(fitted, images[0], n_images=4)
-    canvas = np.asarray(display.ax_.images[0].get_array())
-    assert canvas.shape == (3 * 9 - 1, 4 * 9 - 1)
+    for cluster, shown in enumerate(display.shown_):
+        assert len(shown) == 4
+        assert set(fitted.labels_[shown]) == {cluster}
     colour = np.random.RandomState(0).uniform(size=(6, 3, 5, 5))
-    assert ClusterImagesDisplay(colour, [0, 0, 1, 1, 2, 2]).plot(n_images=2).ax_.images[0].get_array().ndim == 3
-    flat = PSSC(3, autoencoder=AutoEncoder(max_epochs=1), max_epochs=0, random_state=0).fit(images[0].reshape(60, -1))
-    with pytest.raises(ValueError, match="give it image_shape"):
-        ClusterImagesDisplay.from_estimator(flat, images[0])
+    drawn = ClusterImagesDisplay(colour, [0, 0, 1, 1, 2, 2]).plot(n_images=2)
+    assert np.ptp(drawn.ax_.images[0].get_array(), axis=-1).any()
+    assert [label.get_text() for label in drawn.ax_.get_yticklabels()] == ["0  (2)", "1  (2)", "2  (2)"]
+    rows = images[0].reshape(60, -1)
+    flat = PSSC(3, autoencoder=AutoEncoder(max_epochs=1), max_epochs=0, random_state=0).fit(rows)
+    for draw in (ClusterImagesDisplay.from_estimator, ContactSheetDisplay.from_estimator):
+        with pytest.raises(ValueError, match="give it image_shape"):
+            draw(flat, rows)
+    assert len(ClusterImagesDisplay.from_estimator(flat, rows, images=images[0]).shown_) == 3
+
+
+class Counted:
+    """Images, and which of them were asked for."""
+
+    def __init__(self, images):
+        self.images, self.asked = images, set()
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, number):
+        self.asked.add(number)
+        return self.images[number]
+
+
+def test_a_contact_sheet_has_the_typical_first_and_reads_only_what_it_shows(images):
+    fitted = SubspaceClustering(3, views=["pixels"], random_state=0).fit(images[0])
+    wanted, counted = find(fitted, images[0]).members, Counted(images[0])
+    names = [f"{number}.png" for number in range(60)]
+    display = ContactSheetDisplay.from_estimator(fitted, images[0], images=counted, names=names, n_images=5)
+    for shown, members in zip(display.shown_, wanted, strict=True):
+        assert shown.tolist() == [*members[:3], *members[-2:]]
+    assert counted.asked == {0, *np.concatenate(display.shown_).tolist()}  # The first tells what they are.
+    written = [text.get_text() for text in display.ax_.texts]
+    assert all(names[number] in written for number in np.concatenate(display.shown_))
+    assert written.count("…") == 3
+    sizes = [f"{cluster}  ({len(members)})" for cluster, members in enumerate(wanted)]
+    assert [label.get_text() for label in display.ax_.get_yticklabels()] == sizes
+    # The pictures are where they are said to be: the first of the second cluster, by its pixels.
+    side, (height, width) = 56, images[0][0].shape
+    row = display.ax_.images[0].get_array().shape[0] // 3
+    corner = display.ax_.images[0].get_array()[row : row + side : side // height, : side : side // width, 0]
+    image = images[0][wanted[1][0]]
+    np.testing.assert_allclose(corner, (image - image.min()) / np.ptp(image) * 255, atol=0.51)
+
+
+def test_a_hundred_clusters_are_five_pages():
+    images = np.zeros((200, 4, 4), dtype=np.uint8)
+    members = np.arange(200).reshape(100, 2)
+    display = ContactSheetDisplay(images, members).plot(page=4)
+    assert display.n_pages_ == 5
+    assert np.concatenate(display.shown_).tolist() == list(range(160, 200))
+    assert "page 5 of 5" in display.ax_.get_title(loc="left")
+    with pytest.raises(ValueError, match="page=5 must be less than n_pages_, 5"):
+        display.plot(page=5)
+
+
+def test_the_doubtful_are_shown_beside_both_clusters_and_what_expresses_them(images):
+    fitted = SubspaceClustering(3, views=["pixels"], random_state=0).fit(images[0])
+    found = find(fitted, images[0])
+    display = DoubtfulDisplay.from_estimator(fitted, images[0], n_samples=4)
+    assert display.shown_.tolist() == found.doubtful(4).tolist()
+    written = [text.get_text() for text in display.ax_.texts]
+    for number in display.shown_:
+        explanation = fitted.explain(int(number), top=5)
+        assert f"sample {number}" in written
+        assert f"cluster {found.second[number]}: {found.second_support[number]:.2f}" in written
+        assert f"{explanation.weights[0]:+.2f}, in {explanation.labels[0]}" in written
+    bars = DoubtfulDisplay(display.standing).plot(n_samples=4)
+    widths = [bar.get_width() for bar in bars.ax_.patches]
+    assert widths == [support[number] for number in display.shown_ for support in (found.support, found.second_support)]
+
+
+def test_a_sample_is_drawn_as_the_sum_of_those_that_express_it(images):
+    fitted = SubspaceClustering(3, views=["pixels"], subsample=40, random_state=0).fit(images[0])
+    beyond = int(np.setdiff1d(np.arange(60), fitted.sample_indices_)[0])
+    for number in (int(fitted.sample_indices_[3]), beyond):
+        display = ExplanationDisplay.from_estimator(fitted, images[0], number, n_terms=3)
+        assert display.explanation.sample == number
+        assert number not in display.explanation.indices
+        written = " ".join(text.get_text() for text in display.ax_.texts)
+        for index, weight in zip(display.explanation.indices[:3], display.explanation.weights[:3], strict=True):
+            assert f"sample {index}\n" in written
+            assert f"{weight:.2f}" in written
+        assert f"+ {len(display.explanation.indices) - 3} more" in written.replace("\n", " ")
+    bars = ExplanationDisplay(display.explanation).plot(n_terms=3)
+    assert [bar.get_width() for bar in bars.ax_.patches] == display.explanation.weights[:3].tolist()
+    for number in (60, -1, "a"):
+        with pytest.raises(ValueError, match="i must be the number of a training sample, 0 to 59"):
+            ExplanationDisplay.from_estimator(fitted, images[0], number)
+
+
+def test_no_picture_on_the_map_covers_another(images):
+    fitted = SubspaceClustering(3, views=["pixels"], random_state=0).fit(images[0])
+    display = EmbeddingMapDisplay.from_estimator(fitted, images[0])
+    display.figure_.canvas.draw()
+    boxes = [artist.get_window_extent() for artist in display.ax_.artists]
+    assert 5 < len(boxes) == len(display.shown_) < 60
+    assert not any(one.overlaps(other) for place, one in enumerate(boxes) for other in boxes[:place])
+    assert sum(len(part.get_offsets()) for part in display.ax_.collections) == 60
+    rows = images[0].reshape(60, -1)
+    assert not len(EmbeddingMapDisplay.from_estimator(SSC(3, random_state=0).fit(rows), rows).shown_)
+    fixed = EmbeddingMapDisplay.from_estimator(fitted, images[0], projection=PCA(3, random_state=0))
+    np.testing.assert_allclose(np.abs(fixed.points), np.abs(display.points), atol=1e-4)
+    for projection, message in (("tsne", "must be 'pca', 'umap' or"), (PCA(1), "must make two columns")):
+        with pytest.raises(ValueError, match=message):
+            EmbeddingMapDisplay.from_estimator(fitted, images[0], projection=projection)
+
+
+def test_the_contingency_has_matches_on_the_diagonal_and_noise_last():
+    true = np.repeat(["a", "b", "c"], 4)
+    pred = np.array([-1, 2, 2, 2, 5, 0, 0, 0, 1, 1, 5, 5])
+    display = ContingencyDisplay(true, pred).plot()
+    assert display.clusters_ == [2, 0, 1, 5, -1] or display.clusters_ == [2, 0, 5, 1, -1]
+    wanted = [[((true == label) & (pred == cluster)).sum() for cluster in display.clusters_] for label in "abc"]
+    assert display.table_.tolist() == wanted
+    assert f"{clustering_accuracy_score(true, pred):.1%}, 12 samples" in display.ax_.get_title()
+    assert display.ax_.get_xticklabels()[-1].get_text() == "noise"
+
+
+def test_the_chosen_number_of_clusters_is_marked_with_those_that_are_nearly_as_good(images):
+    display = NumberOfClustersDisplay({2: 0.5, 3: 1.0, 4: 0.96, 5: 0.94}).plot()
+    assert display.nearly_ == [4]
+    legend = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert legend == ["within 5% of the best", "chosen: 3"]
+    assert display.plot(tolerance=0.06).nearly_ == [4, 5]
+    assert NumberOfClustersDisplay({2: -0.5, 3: -0.1}, 1).plot().nearly_ == []
+    fitted = SubspaceClustering("auto", views=["pixels"], random_state=0).fit(images[0])
+    drawn = NumberOfClustersDisplay.from_estimator(fitted)
+    assert drawn.ax_.lines[0].get_xdata().tolist() == sorted(fitted.n_clusters_scores_)
+    with pytest.raises(ValueError, match="n_clusters=3 was given"):
+        NumberOfClustersDisplay.from_estimator(SubspaceClustering(3, views=["pixels"]).fit(images[0]))
+
+
+def test_pipelines_are_drawn_by_what_their_last_step_sees(images):
+    rows = images[0].reshape(60, -1)
+    pipeline = make_pipeline(StandardScaler(), SubspaceClustering(3, image_shape=(8, 8), random_state=0)).fit(rows)
+    assert find(pipeline, rows).cluster.tolist() == pipeline[-1].labels_.tolist()
+    for display in (ContactSheetDisplay, DoubtfulDisplay, ClusterImagesDisplay):
+        drawn = display.from_estimator(pipeline, rows)
+        assert drawn.ax_.images
+    AffinityDisplay.from_estimator(pipeline)
+    assert ExplanationDisplay.from_estimator(pipeline, rows, 3).ax_.images
+    assert len(EmbeddingMapDisplay.from_estimator(pipeline, rows).shown_)
+    table = ContingencyDisplay.from_estimator(pipeline, rows, images[1]).table_
+    assert table.sum(axis=0).max() == np.bincount(pipeline[-1].labels_).max()
+
+
+def test_no_two_of_a_hundred_clusters_look_the_same():
+    assert len({(color_of(cluster), marker_of(cluster)) for cluster in range(-1, 100)}) == 101
 
 
 def test_displays_say_how_to_get_matplotlib():

@@ -2,7 +2,9 @@
 
 import csv
 import html
+import json
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -15,7 +17,8 @@ from skdeepsc import SSC, SSCOMP, SubspaceClustering, load, report
 from skdeepsc.__main__ import main
 from skdeepsc.datasets import load_images
 from skdeepsc.datasets._images import image_files
-from skdeepsc.report import find, write_page, write_table
+from skdeepsc.inspection import Explanation
+from skdeepsc.report import Findings, find, write_page, write_table
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -221,6 +224,137 @@ def test_the_typical_come_first_and_the_doubtful_last(digits):
     assert found.margin[doubtful].max() <= np.delete(found.margin, doubtful).min()
     assert f"Of 1 view and {len(set(fitted.candidates_['subspace_dim']))} dimensions" in found.choice
     assert "“pixels”" in found.choice
+
+
+def test_the_page_tells_what_samples_are_made_of_and_where_they_are(digits, tmp_path):
+    fitted = SubspaceClustering("auto", views=["pixels"], random_state=0).fit(digits)
+    found = find(fitted, digits)
+    explained = [*(members[0] for members in found.members), *found.doubtful(24)]
+    assert set(found.explanations) == set(map(int, explained))
+    for number, explanation in found.explanations.items():
+        own = fitted.explain(number, top=5)
+        np.testing.assert_array_equal(explanation.indices, own.indices)
+        np.testing.assert_allclose(explanation.weights, own.weights, atol=1e-6)
+    assert found.n_clusters_scores == fitted.n_clusters_scores_
+    write_page(found, tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert not Page(page).open
+    assert f"Chosen: {fitted.n_clusters_} (large dot)" in page
+    weight = found.explanations[int(found.doubtful(1)[0])].weights[0]
+    assert f"{weight:+.2f}, cluster" in page
+    dots = "".join(re.findall(r'<path fill="#\w+" fill-opacity="[.0-9]+" d="([^"]*)"', page))
+    assert dots.count("M") == len(digits)
+    # New samples are explained by pictures that are not there.
+    assert not find(fitted, digits, is_fitted=False).explanations
+
+
+def test_noise_is_told_as_such(digits, tmp_path):
+    fitted = SubspaceClustering(3, views=["pixels"], noise=0.1, random_state=0).fit(digits)
+    assert (fitted.labels_ == -1).any()
+    found = find(fitted, digits)
+    assert sorted(found.noise) == np.flatnonzero(fitted.labels_ == -1).tolist()
+    assert not set(found.doubtful(45)) & set(found.noise)
+    write_page(found, tmp_path / "noise.html")
+    page = (tmp_path / "noise.html").read_text()
+    assert f"Noise: {len(found.noise)} samples" in page
+    assert f"</i>noise</td><td>{(fitted.labels_ == -1).sum()}</td>" in page
+    assert "cluster -1" not in page
+
+
+# In a browser: it writes what is left of a page after a script has looked at it, and says what went wrong.
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+in_a_browser = pytest.mark.skipif(BROWSER is None, reason="needs the browser chromium on the path")
+LOOK = """\
+<script>
+for (const drawn of document.querySelectorAll("svg image")) {  // Only such images tell whether they were loaded.
+  const copy = new Image();
+  copy.src = drawn.getAttribute("href");
+  document.body.append(copy);
+}
+addEventListener("load", () => {
+  const keys = column => [...document.querySelectorAll(".doubtful tbody tr")].map(row => row.cells[column].dataset.key);
+  const click = column => document.querySelectorAll(".doubtful th button")[column].click();
+  const sorted = {};
+  for (const column of [5, 0, 2]) for (const turn of ["up", "down"]) {
+    click(column);
+    sorted[column + turn] = keys(column);
+  }
+  const told = document.createElement("pre"), images = [...document.images];
+  told.id = "told";
+  told.textContent = JSON.stringify({n: images.length, sorted,
+    broken: images.filter(image => !image.complete || !image.naturalWidth).length,
+    asked: performance.getEntriesByType("resource").filter(entry => !entry.name.startsWith("data:")).length});
+  document.body.append(told);
+});
+</script>
+"""
+
+
+def looked_at(page, tmp_path, width):
+    """What the browser finds in a page, and its complaints."""
+    (tmp_path / "looked.html").write_text(page.replace("</body>", f"{LOOK}</body>"))
+    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
+    command += ["--enable-logging=stderr", "--v=0", f"--window-size={width},1000"]
+    command += ["--dump-dom", (tmp_path / "looked.html").as_uri()]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    told = json.loads(html.unescape(re.search(r'<pre id="told">(.*?)</pre>', run.stdout, re.DOTALL)[1]))
+    return told, [line for line in run.stderr.splitlines() if ":CONSOLE" in line]
+
+
+@in_a_browser
+def test_a_browser_shows_the_page_without_a_complaint_and_sorts_the_doubtful(digits, tmp_path):
+    fitted = SubspaceClustering("auto", views=["pixels"], random_state=0).fit(digits)
+    found = find(fitted, digits, [f"<b>{number}.png" for number in range(len(digits))])
+    write_page(found, tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    told, complaints = looked_at(page, tmp_path, 1300)
+    assert not complaints
+    assert told["n"] > len(digits)
+    assert not told["broken"]
+    assert not told["asked"]
+    n_rows = len(found.doubtful(24))
+    assert n_rows > 1
+    for column in "52":
+        up, down = (list(map(float, told["sorted"][column + turn])) for turn in ("up", "down"))
+        assert up == sorted(up)
+        assert down == sorted(down, reverse=True)
+        assert len(set(up)) > 1
+    names = told["sorted"]["0up"]
+    assert names == sorted(names, key=lambda name: int(name[3:-4])) == told["sorted"]["0down"][::-1]
+    broken = page.replace("data:image/png;base64,iVBOR", "data:image/png;base64,iVBOX", 1)
+    told, complaints = looked_at(broken.replace("const head", "const head of gone"), tmp_path, 1300)
+    assert told["broken"] == 1
+    assert len(complaints) == 1
+
+
+def test_five_thousand_photographs_are_a_page_of_less_than_thirty_megabytes(tmp_path):
+    random = np.random.RandomState(0)
+    paths = [tmp_path / f"{number}.jpg" for number in range(100)]
+    for path in paths:  # Noise is what compresses worst.
+        Image.fromarray(random.randint(0, 256, (120, 160, 3), np.uint8)).save(path)
+    cluster, n = np.arange(5000) % 100, 5000
+    labels = {"cluster": cluster, "second": (cluster + 1) % 100}
+    support = np.full(n, 0.6)
+    explanation = {
+        int(number): Explanation(int(number), 0, np.arange(5), np.full(5, 0.2), np.arange(5), np.ones(100) / 100)
+        for number in range(124)
+    }
+    found = Findings(
+        **labels,
+        probability=support,
+        second_probability=1 - support,
+        support=support,
+        second_support=1 - support,
+        members=[np.flatnonzero(cluster == each) for each in range(100)],
+        names=[f"{number}.jpg" for number in range(n)],
+        pictures=[paths[number % 100] for number in range(n)],
+        choice="Nothing.",
+        points=random.normal(size=(n, 2)),
+        explanations=explanation,
+    )
+    write_page(found, tmp_path / "large.html")
+    assert 5e6 < (tmp_path / "large.html").stat().st_size < 30e6
 
 
 def test_one_cluster_is_a_result_too(digits, tmp_path):

@@ -9,9 +9,15 @@ from .._params import Count, checked
 from ..metrics import fitted_having
 from ._axes import axes_or_new
 
+# Clusters up to which each is named; of more, some are.
+_NAMED = 20
+
 
 class AffinityDisplay:
     """The affinity matrix as an image, samples ordered by cluster: block-diagonal where the clustering is clear.
+
+    Within a cluster, samples come by their mean affinity to it, the largest first; at the side are its number and its
+    size. The diagonal is left out.
 
     Parameters
     ----------
@@ -64,7 +70,7 @@ class AffinityDisplay:
         if affinity.shape[0] != affinity.shape[1]:
             raise ValueError(f"affinity must be a square matrix; got shape {affinity.shape}.")
         labels = as_labels("labels", self.labels, affinity.shape[0])
-        order = np.argsort(labels, kind="stable")
+        order = np.lexsort((-_to_own(affinity, labels), labels))
         labels = labels[order]
         block = _pooled(affinity, order, min(max_size, len(order)))
         shown = block[block > 0]
@@ -84,12 +90,25 @@ class AffinityDisplay:
         )
         borders = np.flatnonzero(labels[1:] != labels[:-1]) + 0.5
         middles = (np.concatenate([[-0.5], borders]) + np.concatenate([borders, [len(labels) - 0.5]])) / 2
-        few = len(middles) <= 20
-        self.ax_.set_xticks(middles if few else [], labels=np.unique(labels) if few else [])
-        self.ax_.set_yticks(middles if few else [], labels=np.unique(labels) if few else [])
-        self.ax_.set(xlabel="samples by cluster", ylabel="samples by cluster", title="Affinity")
+        names, sizes = np.unique(labels, return_counts=True)
+        step = -(-len(names) // _NAMED)
+        called = [f"{name}  ({size:,})" for name, size in zip(names, sizes, strict=True)]
+        self.ax_.set_yticks(middles[::step], labels=called[::step])
+        self.ax_.set_xticks(middles[::step], labels=names[::step], rotation=90 if len(names) > _NAMED // 2 else 0)
+        if len(names) > 10:
+            self.ax_.tick_params(labelsize="x-small")
+        self.ax_.set(xlabel="samples by cluster", ylabel="cluster (samples)", title="Affinity")
         self.figure_.colorbar(self.image_, ax=self.ax_, label="affinity", extend="max")
         return self
+
+
+def _to_own(affinity, labels):
+    """The sum of the affinities of each sample to the others of its cluster."""
+    names, which = np.unique(labels, return_inverse=True)
+    members = sparse.csr_array((np.ones(len(which)), (np.arange(len(which)), which)), shape=(len(which), len(names)))
+    sums = affinity @ members
+    sums = sums.toarray() if sparse.issparse(sums) else sums
+    return sums[np.arange(len(which)), which] - affinity.diagonal()
 
 
 def _pooled(affinity, order, size):

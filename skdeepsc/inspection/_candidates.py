@@ -5,14 +5,18 @@ import numpy as np
 from ..metrics import fitted_having
 from ._affinity import AffinityDisplay
 from ._axes import all_axes, pyplot
+from ._style import line_of
+
+# Factor by which the dimensions of one view are drawn beside those of the next.
+_BESIDE = 1.06
 
 
 class CandidatesDisplay:
     """What every view and dimension reached, and the affinity of the best.
 
     Two panels with one line a view, of the best labelling for each dimension: the edge information, which decides, and
-    the normalised cut. Dots are the other labellings; the ring marks the answer. The third panel is the affinity that
-    belongs to it, ordered by clusters.
+    the normalised cut. Views stand a little beside each other, so that none hides another; the ring marks the answer,
+    which the title tells, too. The third panel is the affinity that belongs to it, ordered by clusters.
 
     Parameters
     ----------
@@ -64,20 +68,35 @@ class CandidatesDisplay:
         self.figure_ = self.axes_[0].figure
         self._plot_scores(self.axes_[0], "edge_information", "edge information / log(number of clusters)")
         self._plot_scores(self.axes_[1], "normalized_cut", "normalised cut / number of clusters")
-        self.axes_[0].legend()
+        self.axes_[0].set_title(_in_words(self.candidates), fontsize="medium")
+        self.axes_[1].set_title("less is better", fontsize="medium")
+        self.axes_[0].legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, fontsize="small")
         AffinityDisplay(self.affinity, self.labels).plot(ax=self.axes_[2])
         return self
 
     def _plot_scores(self, ax, score, label):
-        view, dim, value = (self.candidates[name] for name in ("view", "subspace_dim", score))
-        for name in dict.fromkeys(view):
+        view, dim, value = (np.asarray(self.candidates[name]) for name in ("view", "subspace_dim", score))
+        names = list(dict.fromkeys(view.tolist()))
+        for number, name in enumerate(names):
             # Candidates are in order: the first of each view and dimension is its best.
             of_view = np.flatnonzero(view == name)
             dims, first = np.unique(dim[of_view], return_index=True)
-            (line,) = ax.plot(dims, value[of_view][first], marker="o", label=name)
-            ax.plot(dim[of_view], value[of_view], ".", color=line.get_color(), alpha=0.15)
-        ax.plot(dim[0], value[0], "o", markersize=14, fillstyle="none", color="black", label="chosen")
+            beside = dims * _BESIDE ** (number - (len(names) - 1) / 2)
+            ax.plot(beside, value[of_view][first], label=name, markersize=6, alpha=0.9, **line_of(number))
+        chosen = dim[0] * _BESIDE ** (names.index(view[0]) - (len(names) - 1) / 2)
+        ax.plot(chosen, value[0], "o", markersize=15, fillstyle="none", color="black", label="chosen")
         ax.set_xscale("log", base=2)
         ax.set_xticks(np.unique(dim), labels=[f"{q:g}" for q in np.unique(dim)])
         ax.minorticks_off()
         ax.set(xlabel="expected dimension of a subspace", ylabel=label)
+
+
+def _in_words(candidates):
+    """The view that won, and the best of the others."""
+    view, value = np.asarray(candidates["view"]), np.asarray(candidates["edge_information"])
+    of_others = view != view[0]
+    said = f"{view[0]}: {value[0]:.2f}, where 1 is all"
+    if not of_others.any():
+        return said
+    best = np.flatnonzero(of_others)[value[of_others].argmax()]
+    return f"{said}\nnext best {view[best]}: {value[best]:.2f}"

@@ -1,27 +1,37 @@
 """Images by cluster."""
 
+from typing import Any
+
 import numpy as np
 
-from .._arrays import as_numbers, plain
 from .._labels import as_labels
-from .._params import Count, RandomState, checked
+from .._params import Count, Epochs, RandomState, checked
 from .._random import generator_of
 from ..metrics import fitted_having
-from ._axes import axes_or_new
+from ._pictures import as_pictures
+from ._sheet import N_CLUSTERS, draw_clusters, images_or_those_of
+from ._standing import as_seen
 
 
 class ClusterImagesDisplay:
-    """Some images of every cluster, one cluster a row.
+    """Some images of every cluster, drawn at random, one cluster a row with its size.
+
+    :class:`ContactSheetDisplay` shows the typical and the doubtful ones instead.
 
     Parameters
     ----------
-    images : ndarray of shape (n_samples, height, width) or (n_samples, channels, height, width)
-        Grey images, or 3 channels of colour.
+    images : array-like of shape (n_samples, height, width) or (n_samples, channels, height, width), or sequence
+        Grey images, or 3 channels of colour; or paths, or images of several sizes. Only those that are drawn are read
+        and converted.
     labels : array-like of shape (n_samples,)
         Clusters.
 
     Attributes
     ----------
+    n_pages_ : int
+        Pages of 20 clusters.
+    shown_ : list of ndarray
+        Numbers of the samples that are on the page, for each of its clusters.
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
     """
@@ -31,16 +41,22 @@ class ClusterImagesDisplay:
         self.labels = labels
 
     @classmethod
-    def from_estimator(cls, estimator, X, *, n_images=12, ax=None, random_state=0, **imshow_params):
+    def from_estimator(
+        cls, estimator, X, *, images=None, n_images=12, page=0, ax=None, random_state=0, **imshow_params
+    ):
         """Draw images of a fitted clusterer's clusters.
 
         Parameters
         ----------
-        estimator : fitted clusterer with `predict` and `image_shape_`
+        estimator : fitted clusterer with `predict`, or a Pipeline that ends in one
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
             Samples to label and draw.
+        images : array-like or sequence of path or ndarray, or None, default=None
+            What is drawn of each sample; ``None``: the images of `X`.
         n_images : int, default=12
             Images of each cluster, drawn at random.
+        page : int, default=0
+            Which 20 clusters.
         ax : matplotlib Axes or None, default=None
             Where to draw; ``None`` makes a figure.
         random_state : int, default=0
@@ -52,45 +68,30 @@ class ClusterImagesDisplay:
         -------
         display : ClusterImagesDisplay
         """
-        advice = "give a clusterer of images, such as DSCNet."
-        estimator = fitted_having("image_shape_", "ClusterImagesDisplay draws images", estimator, advice)
-        fitted_having("predict", "ClusterImagesDisplay labels them", estimator, advice)
-        shape, X = estimator.image_shape_, plain("X", X)
-        if len(shape) != 3:
-            raise ValueError(f"The estimator was fitted on rows of shape {shape}, not on images: give it image_shape.")
-        labels = estimator.predict(X)
-        display = cls(np.asarray(X).reshape(len(labels), *shape), labels)
-        return display.plot(n_images=n_images, ax=ax, random_state=random_state, **imshow_params)
+        last = fitted_having("predict", "ClusterImagesDisplay labels images", estimator, "give a clusterer of images.")
+        images = images_or_those_of(last, X, images)
+        display = cls(images, last.predict(as_seen(estimator, X)))
+        return display.plot(n_images=n_images, page=page, ax=ax, random_state=random_state, **imshow_params)
 
     @checked
-    def plot(self, *, n_images: Count = 12, ax=None, random_state: RandomState = 0, **imshow_params):
+    def plot(
+        self,
+        *,
+        n_images: Count = 12,
+        page: Epochs = 0,
+        ax: Any = None,
+        random_state: RandomState = 0,
+        **imshow_params,
+    ):
         """Draw; see :meth:`from_estimator`."""
-        images = as_numbers("images", self.images, dtype=np.float64, allow_nd=True)
-        if images.ndim not in (3, 4):
-            raise ValueError(
-                f"images must have shape (n, height, width) or (n, channels, height, width); got {images.shape}."
-            )
+        images = as_pictures(self.images)
         labels = as_labels("labels", self.labels, len(images))
-        images = images[:, None] if images.ndim == 3 else images
-        images = np.moveaxis(images[:, :3] if images.shape[1] >= 3 else images[:, :1], 1, -1)
-        low, high = images.min(), images.max()
-        images = (images - low) / (high - low or 1)
-        height, width, n_channels = images.shape[1:]
-        clusters = np.unique(labels)
-        canvas = np.ones((len(clusters) * (height + 1) - 1, n_images * (width + 1) - 1, n_channels))
+        clusters, sizes = np.unique(labels, return_counts=True)
         generator = generator_of(random_state)
-        for row, cluster in enumerate(clusters):
-            members = generator.permutation(np.flatnonzero(labels == cluster))[:n_images]
-            for column, member in enumerate(members):
-                top, left = row * (height + 1), column * (width + 1)
-                canvas[top : top + height, left : left + width] = images[member]
-
-        size = (0.45 * n_images + 0.8, 0.45 * len(clusters) * height / width + 0.6)
-        self.ax_ = axes_or_new(ax, figsize=size)
-        self.figure_ = self.ax_.figure
-        self.ax_.imshow(canvas.squeeze(), **{"cmap": "gray", "vmin": 0, "vmax": 1, **imshow_params})
-        self.ax_.set_xticks([])
-        self.ax_.set_yticks(np.arange(len(clusters)) * (height + 1) + height / 2, labels=clusters)
-        self.ax_.set(ylabel="cluster", title="Images by cluster")
-        self.ax_.spines[:].set_visible(False)
+        self.shown_ = [generator.permutation(np.flatnonzero(labels == each))[:n_images] for each in clusters]
+        self.n_pages_ = -(-len(clusters) // N_CLUSTERS)
+        drawn = draw_clusters(
+            self, images, sizes.tolist(), page, n_images, "Images by cluster", ax, imshow_params, clusters.tolist()
+        )
+        self.shown_ = [self.shown_[cluster] for cluster in drawn]
         return self

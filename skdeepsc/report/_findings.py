@@ -7,13 +7,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._input import unit_rows
+from .._explanation import Explanation
 from .._params import checked
+from ..inspection._map import projected
+from ..inspection._pictures import pictures_of
+from ..inspection._standing import Standing, as_seen, directions_of, explanations_of, standing_of
 from ..metrics import fitted_having
 
+# Samples of a cluster, the typical ones, and doubtful ones that are explained; samples that express one.
+_EXPLAINED, N_DOUBTFUL, _EXPRESSING = 1, 24, 5
 
-@dataclass
-class Findings:
+
+@dataclass(kw_only=True)
+class Findings(Standing):
     """A clustering as one tells it; made by :func:`find`.
 
     Attributes
@@ -33,6 +39,12 @@ class Findings:
         A path or an image's array for each sample, from which it is drawn.
     choice : str
         What was chosen and why, a sentence.
+    points : ndarray of shape (n_samples, 2) or None
+        A map of the samples as they were represented, their two principal components.
+    explanations : dict of int to Explanation
+        Which samples express the most typical one of each cluster and the most doubtful ones, by their numbers.
+    n_clusters_scores : dict of int to float or None
+        Of each number of clusters that was tried, what it saves; ``None`` where the number was given.
     code : str
         How to do the same in Python.
     notes : list of str
@@ -40,27 +52,13 @@ class Findings:
     """
 
     names: list[str]
-    cluster: np.ndarray
-    probability: np.ndarray
-    second: np.ndarray
-    second_probability: np.ndarray
-    support: np.ndarray
-    second_support: np.ndarray
-    members: list[np.ndarray]
     pictures: Sequence[Any] | None
     choice: str
+    points: np.ndarray | None = None
+    explanations: dict[int, Explanation] = field(default_factory=dict)
+    n_clusters_scores: dict[int, float] | None = None
     code: str = ""
     notes: list[str] = field(default_factory=list)
-
-    @property
-    def margin(self):
-        """By how much the cluster has more support than the next best."""
-        return self.support - self.second_support
-
-    def doubtful(self, n_samples):
-        """The samples that could most easily belong elsewhere, the most doubtful first; fewer if fewer could."""
-        order = np.argsort(self.margin, kind="stable")
-        return order[self.second_support[order] > 0][:n_samples]
 
 
 @checked
@@ -78,7 +76,7 @@ def find(
 
     Parameters
     ----------
-    clusterer : fitted clusterer of this package
+    clusterer : fitted clusterer of this package, or a Pipeline that ends in one
     X : array-like
         What it was fitted on, or others like them.
     names : sequence of str or None, default=None
@@ -106,36 +104,23 @@ def find(
     >>> [len(members) for members in found.members] == [sum(found.cluster == k) for k in range(3)]
     True
     """
-    clusterer = fitted_having("predict_proba", "A report tells how surely", clusterer, "give another clusterer.")
-    proba = clusterer.predict_proba(X)
-    if is_fitted and len(proba) != len(clusterer.labels_):
-        n_fitted = len(clusterer.labels_)
-        raise ValueError(f"X must be the {n_fitted} samples of fit, or is_fitted must be False; got {len(proba)}.")
+    seen = as_seen(clusterer, X)
+    last = fitted_having("predict_proba", "A report tells how surely", clusterer, "give another clusterer.")
+    directions = directions_of(last, seen)
     for name, given in (("names", names), ("pictures", pictures)):
-        if given is not None and len(given) != len(proba):
-            raise ValueError(f"{name} must be one for each of {len(proba)} samples; got {len(given)}.")
-    labels = clusterer.labels_ if is_fitted else clusterer.predict(X)
-    support, rows = (proba + _links(clusterer, proba)) / 2 if is_fitted else proba, np.arange(len(labels))
-    is_known = labels >= 0  # The others are noise, in no cluster.
-    others = support.copy()
-    others[rows[is_known], labels[is_known]] = -1.0
-    second = others.argmax(axis=1)
-    is_alone = proba.shape[1] == 1
-    of_second = [np.zeros(len(rows)) if is_alone else shares[rows, second] for shares in (proba, support)]
-    of_first = [np.where(is_known, shares[rows, labels], 0.0) for shares in (proba, support)]
-    margin = of_first[1] - of_second[1]
-    order = np.lexsort((-_typicality(clusterer, X, labels), -margin.round(6)))
+        if given is not None and len(given) != len(directions):
+            raise ValueError(f"{name} must be one for each of {len(directions)} samples; got {len(given)}.")
+    standing = standing_of(last, seen, directions, is_fitted=is_fitted)
+    typical = [members[:_EXPLAINED] for members in standing.members]
+    to_explain = np.unique(np.concatenate([*typical, standing.doubtful(N_DOUBTFUL)])) if is_fitted else ()
     return Findings(
-        names=[str(name) for name in (rows if names is None else names)],
-        cluster=labels,
-        probability=of_first[0],
-        second=np.full(len(rows), -1) if is_alone else second,
-        second_probability=of_second[0],
-        support=of_first[1],
-        second_support=of_second[1],
-        members=[order[labels[order] == cluster] for cluster in range(proba.shape[1])],
-        pictures=_pictures(clusterer, X) if pictures is None else pictures,
-        choice=choice_of(clusterer),
+        **vars(standing),
+        names=[str(name) for name in (range(len(directions)) if names is None else names)],
+        pictures=pictures_of(last, X) if pictures is None else pictures,
+        choice=choice_of(last),
+        points=projected(directions),
+        explanations=explanations_of(last, seen, to_explain, _EXPRESSING),
+        n_clusters_scores=getattr(last, "n_clusters_scores_", None) or None,
         code=code,
         notes=list(notes),
     )
@@ -157,36 +142,3 @@ def choice_of(clusterer):
     if getattr(clusterer, "subspace_dim", None) == "auto" and isinstance(dim, int | float):
         return f"{name} chose subspaces of expected dimension {dim:g} by edge information; no labels were used."
     return f"{name} with its default settings; nothing was to be chosen, and no labels were used."
-
-
-def _links(clusterer, proba):
-    """Shares of the clusters in the affinities of the samples, or probabilities of those without any."""
-    shares = proba.copy()
-    if hasattr(clusterer, "affinity_matrix_"):
-        rows = clusterer.sample_indices_
-        sums = clusterer.affinity_matrix_ @ (clusterer.labels_[rows, None] == np.arange(proba.shape[1]))
-        total = sums.sum(axis=1, keepdims=True)
-        shares[rows] = np.divide(sums, total, out=proba[rows], where=total > 0)
-    return shares
-
-
-def _typicality(clusterer, X, labels):
-    """How much each sample is like the mean of its cluster, where probabilities are the same."""
-    samples = clusterer.transform(X) if hasattr(clusterer, "transform") else np.asarray(X)
-    rows = np.asarray(samples, dtype=np.float32).reshape(len(labels), -1)
-    rows = unit_rows(rows, rows.mean(axis=0))
-    present, which = np.unique(labels, return_inverse=True)
-    means = np.array([rows[labels == cluster].mean(axis=0) for cluster in present])
-    return np.einsum("ij,ij->i", rows, means[which])
-
-
-def _pictures(clusterer, X):
-    """Images of the samples as bytes, if they are images."""
-    shape = getattr(clusterer, "image_shape_", np.shape(X)[1:])
-    if len(shape) < 2:
-        return None
-    images = np.asarray(X).reshape(len(X), *shape)
-    if images.dtype == np.uint8:
-        return images
-    low, high = images.min(), images.max()
-    return ((images - low) * (255 / ((high - low) or 1))).astype(np.uint8)

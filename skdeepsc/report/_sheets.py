@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from .._params import checked
+from ..inspection._pictures import SIDE, Thumbnails, first_and_last, short
 from ._findings import Findings
-from ._thumbnails import SIDE, Thumbnails, first_and_last, short
 
 _COLUMNS, _GAP, _HEAD, _TEXT = 10, 10, 40, 34
 _SHOWN = 100

@@ -1,0 +1,116 @@
+"""Small pictures of the samples, each made when it is asked for."""
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from .._arrays import plain
+from ..datasets._images import thumbnail
+
+SIDE = 112
+
+
+class ImagesOfRows:
+    """Images of samples, one of them as bytes at a time, so that none of those that are not drawn is converted.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n_samples, height, width) or (n_samples, channels, height, width)
+    """
+
+    def __init__(self, images):
+        self.images = images
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, number):
+        image = np.asarray(self.images[number])
+        if image.dtype == np.uint8:
+            return image
+        # By its own darkest and brightest value: one bright image does not darken the others.
+        image = np.nan_to_num(image.astype(np.float64))
+        low, high = image.min(), image.max()
+        return np.rint((image - low) * (255 / ((high - low) or 1))).astype(np.uint8)
+
+
+class Thumbnails:
+    """Small pictures by the numbers of the samples.
+
+    Parameters
+    ----------
+    pictures : sequence of path or ndarray
+    side : int, default=112
+        The most pixels of a side.
+    """
+
+    def __init__(self, pictures, side=SIDE):
+        self.pictures, self.side = pictures, side
+        self.of = lru_cache(maxsize=4000)(self._made)
+
+    def _made(self, number):
+        from PIL import Image
+
+        try:
+            return thumbnail(self.pictures[number], self.side)
+        except Exception:  # It could be read before, and may have gone since.
+            return Image.new("RGB", (self.side, self.side), "lightgrey")
+
+    def is_drawn(self, number):
+        """Whether a picture is made of an array's pixels."""
+        return isinstance(self.pictures[number], np.ndarray)
+
+
+def pictures_of(clusterer, X):
+    """Images of the samples if they are images, as the clusterer knows; else None."""
+    X = plain("X", X)
+    shape = tuple(getattr(clusterer, "image_shape_", np.shape(X)[1:]))
+    if len(shape) < 2 or hasattr(X, "tocsr"):
+        return None
+    images = np.asarray(X)
+    # A step of a pipeline before it may have made other rows than these.
+    return ImagesOfRows(images.reshape(len(images), *shape)) if images[0].size == np.prod(shape) else None
+
+
+def as_pictures(images, n_samples=None):
+    """Pictures that a user hands in: an array of images, or a sequence of paths or of arrays.
+
+    Parameters
+    ----------
+    images : array-like of shape (n_samples, height, width) or (n_samples, channels, height, width), or sequence
+    n_samples : int or None, default=None
+        How many there must be.
+
+    Returns
+    -------
+    pictures : sequence of path or ndarray
+    """
+    if isinstance(images, ImagesOfRows):
+        return images
+    images = plain("images", images)
+    is_array = hasattr(images, "shape")
+    is_sequence = is_array or (hasattr(images, "__len__") and hasattr(images, "__getitem__"))
+    if not is_sequence or isinstance(images, str):
+        raise TypeError(f"images must be an array of images, or a sequence of paths or arrays; got {images!r}.")
+    if is_array and np.asarray(images).dtype.kind not in "OUS" and images.ndim not in (3, 4):
+        raise ValueError(
+            f"images must have shape (n, height, width) or (n, channels, height, width); got {images.shape}."
+        )
+    if n_samples is not None and len(images) != n_samples:
+        raise ValueError(f"images must be one for each of {n_samples} samples; got {len(images)}.")
+    if len(images) and isinstance(images[0], str | Path):
+        return images
+    return ImagesOfRows(images)
+
+
+def short(name, length=18):
+    """The end of a file's name, which differs most."""
+    name = Path(name).name or name
+    return name if len(name) <= length else ".." + name[2 - length :]
+
+
+def first_and_last(members, n_shown):
+    """Of the samples of a cluster those to be shown: three fifths typical ones, and the most doubtful."""
+    n_first = n_shown - 2 * n_shown // 5
+    return members if len(members) <= n_shown else np.concatenate([members[:n_first], members[n_first - n_shown :]])
