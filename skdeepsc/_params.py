@@ -91,7 +91,7 @@ class Estimator(BaseEstimator):
 
     def __setstate__(self, state):
         state = dict(state)
-        version = state.pop(_VERSION_KEY, "of an unknown version")
+        version = state.pop(_VERSION_KEY, "unknown")
         if version != __version__:
             warn_user(OtherVersionWarning(type(self).__name__, __version__, version))
         super().__setstate__(state)

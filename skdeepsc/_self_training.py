@@ -4,6 +4,8 @@ import numpy as np
 
 # The constant feature beside rows of unit length, the ridge penalty as a share of the mean square, and the rounds.
 _CONSTANT, _PENALTY, _ROUNDS = 0.3, 0.1, 3
+# Share of the labels that may change; a classifier that changes more has not learnt them.
+_MOST_CHANGED = 0.1
 
 
 def self_train(blocks, labels, n_clusters):
@@ -25,7 +27,8 @@ def self_train(blocks, labels, n_clusters):
     labels : ndarray of shape (n_samples,), int64
     weights : ndarray of shape (n_features + 1, n_clusters), float32
         Of the classifier that gave them, the constant last. ``None``, and `labels` as they were, if it would leave a
-        cluster empty.
+        cluster empty or changes more than a tenth of them: clusters that a linear classifier cannot tell apart, such as
+        subspaces, both ends of which are one cluster, are not for it.
     """
     first, gram = labels, None
     for _ in range(_ROUNDS):
@@ -33,7 +36,7 @@ def self_train(blocks, labels, n_clusters):
         labels = np.empty_like(first)
         for rows, z in blocks():
             labels[rows] = outputs(z, weights).argmax(axis=1)
-        if len(np.unique(labels)) < len(np.unique(first)):
+        if len(np.unique(labels)) < len(np.unique(first)) or (labels != first).mean() > _MOST_CHANGED:
             return first, None
     return labels, weights
 

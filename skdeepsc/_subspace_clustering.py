@@ -79,7 +79,8 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
     are not mixed.
 
     6. Samples that were not clustered, those beyond `subsample`, get the labels that their largest coefficients over
-       those that were vote for. Then a linear classifier learns the labels of all and gives them anew, three times.
+       those that were vote for. Then a linear classifier learns the labels of all and gives them anew, three times,
+       unless it changes more than a tenth of them: subspaces, both ends of which are one cluster, are not for it.
 
     Parameters
     ----------

@@ -93,6 +93,6 @@ def test_pickles_say_which_version_wrote_them(tmp_path, monkeypatch):
         assert {str(one.message).split()[3] for one in told} == {"PSSC", "TrainedSolver"}
         assert {one.filename for one in told} == {__file__}
     state = {name: value for name, value in pssc.__getstate__().items() if name != "_skdeepsc_version"}
-    with pytest.warns(InconsistentVersionWarning, match="skdeepsc of an unknown version"):
+    with pytest.warns(InconsistentVersionWarning, match="version unknown of skdeepsc"):
         PSSC().__setstate__(state)
     assert str(pickle.loads(pickle.dumps(told[0].message))) == str(told[0].message)

@@ -370,7 +370,7 @@ def test_the_linear_classifier_is_ridge_regression():
     generator = np.random.RandomState(0)
     Z = unit_rows(np.repeat(np.eye(3, 6), 30, axis=0) + 0.3 * generator.normal(size=(90, 6))).astype(np.float32)
     truth = np.repeat(range(3), 30)
-    labels = np.where(generator.uniform(size=90) < 0.2, generator.randint(3, size=90), truth)
+    labels = np.where(generator.uniform(size=90) < 0.1, generator.randint(3, size=90), truth)
     halves = [(slice(0, 50), Z[:50]), (slice(50, 90), Z[50:])]
     found, weights = self_train(lambda: iter(halves), labels, 3)
     slow = labels
@@ -382,6 +382,14 @@ def test_the_linear_classifier_is_ridge_regression():
     assert np.array_equal(found, slow)
     np.testing.assert_allclose(weights, solved, atol=1e-4)
     assert (found == truth).mean() > (labels == truth).mean()
+
+
+def test_subspaces_are_not_for_the_linear_classifier():
+    X, y = make_union_of_subspaces(n_subspaces=3, subspace_dim=3, n_features=30, n_samples=400, random_state=0)
+    clustering = SubspaceClustering(3, subsample=150, random_state=0).fit(X)
+    assert clustering._classifier is None
+    assert clustering_accuracy_score(y, clustering.labels_) > 0.97
+    assert np.array_equal(clustering.predict(X), clustering.labels_)
 
 
 def test_a_classifier_that_would_leave_a_cluster_empty_is_not_taken():
