@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from copy import deepcopy
 from pathlib import Path
 from pickle import PicklingError
+from types import FunctionType
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -250,7 +251,10 @@ def _cached_pretrain(memory, arguments, epochs):
     """
     if memory is None:
         return pretrain(*arguments)
-    cached, group = memory.cache(_pickled_pretrain, ignore=["autoencoder", "report"]), arguments[-1]["group"]
+    # A function that joblib has not seen: of one that it has, it would not write down the source in another folder, and
+    # other processes, which look for that, would train anew.
+    train = FunctionType(_pickled_pretrain.__code__, _pickled_pretrain.__globals__)
+    cached, group = memory.cache(train, ignore=["autoencoder", "report"]), arguments[-1]["group"]
     if group is not None:
         is_known = group.agree(group.rank == 0 and cached.check_call_in_cache(*arguments))
         if group.rank:
