@@ -1,6 +1,13 @@
 """
 Bodies that move
-========="""
+================
+
+Points are tracked over the frames of a film, and those of each moving body are to be found. Under an affine camera, the
+trajectories of the points of one rigid body, all coordinates of a point over all frames as one row, lie in an affine
+subspace of three dimensions (Tomasi, Kanade 1992), which misses the origin. ``affine=True`` makes the coefficients of
+a sample sum to 1, as that calls for. The film is made here, so that the true bodies are known; they are used for the
+scores and for nothing else.
+"""
 
 # %%
 import matplotlib.pyplot as plt
