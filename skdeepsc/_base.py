@@ -309,13 +309,15 @@ class BaseGraphClustering(BaseSubspaceClustering):
     def _draw_rows(self, samples):
         """Choose the rows that are clustered, no two of them equal, if there are enough and the memory is."""
         n_samples = samples.shape[0]
-        first = first_copies(samples)
+        keys = row_keys(samples)
+        first = first_copies(samples, keys)
         distinct = distinct_rows(first, self._least_clusters())
         self._copied = first if len(distinct) < n_samples else None
         n_rows = min(self._n_drawn() or n_samples, len(distinct))
         self._check_n_clusters(n_rows, f"n_samples = {n_samples}, subsample={self.subsample}")
         self._check_memory(n_rows)
         self.sample_indices_ = distinct[draw_rows(len(distinct), n_rows, self._seeds["rows"])]
+        self._keys = keys[self.sample_indices_]
 
     def _n_drawn(self):
         """The most rows that are clustered; None: all."""
@@ -348,7 +350,6 @@ class BaseGraphClustering(BaseSubspaceClustering):
 
     def _label_all(self, row_labels, samples):
         n_samples, rows = samples.shape[0], self.sample_indices_
-        self._keys = row_keys(self._rows(samples))
         self.labels_ = np.zeros(n_samples, dtype=np.int64)
         self.labels_[rows] = row_labels
         if self.noise is not None:

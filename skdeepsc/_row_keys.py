@@ -5,6 +5,9 @@ from scipy import sparse
 
 from ._input import row_blocks
 
+# Rows that are written out as float64 at once.
+_BLOCK_ROWS = 1024
+
 
 def row_keys(samples):
     """A number for each sample that equal samples share, whatever container or type of numbers they came in.
@@ -19,11 +22,8 @@ def row_keys(samples):
     keys : ndarray of shape (n_samples,), uint64
         Two different samples have the same by a chance of about one in 2 ** 64.
     """
-    keys = np.empty(samples.shape[0], dtype=np.uint64)
-    for block in row_blocks(len(keys), 1024):
-        rows = samples[block] if sparse.issparse(samples) else samples[block].reshape(len(keys[block]), -1)
-        keys[block] = _row_keys(sparse.csr_array(rows, dtype=np.float64))
-    return keys
+    blocks = row_blocks(samples.shape[0], _BLOCK_ROWS)
+    return np.concatenate([_row_keys(samples[block]) for block in blocks])
 
 
 def equal_pairs(keys, known):
@@ -31,8 +31,8 @@ def equal_pairs(keys, known):
 
     Parameters
     ----------
-    keys : ndarray of shape (n_samples,), int64
-    known : ndarray of shape (n_known,), int64
+    keys : ndarray of shape (n_samples,), uint64
+    known : ndarray of shape (n_known,), uint64
 
     Returns
     -------
@@ -47,23 +47,24 @@ def equal_pairs(keys, known):
     return rows, order[first[rows] + within]
 
 
-def first_copies(samples):
+def first_copies(samples, keys=None):
     """The number of the first sample that equals each sample, which is its own where none before it does.
 
     Parameters
     ----------
     samples : ndarray of shape (n_samples, ...) or CSR matrix
         Read block by block.
+    keys : ndarray of shape (n_samples,), uint64, or None, default=None
+        Those of :func:`row_keys`, where they are known.
 
     Returns
     -------
     first : ndarray of shape (n_samples,), int64
     """
-    n_samples = samples.shape[0]
-    keys = np.concatenate([_row_keys(samples[block]) for block in row_blocks(n_samples)])
+    keys = row_keys(samples) if keys is None else keys
     _, first, which = np.unique(keys, return_index=True, return_inverse=True)
     first = first[which]
-    alike = np.flatnonzero(first < np.arange(n_samples))  # Different samples may share a key, if hardly ever.
+    alike = np.flatnonzero(first < np.arange(len(first)))  # Different samples may share a key, if hardly ever.
     for block in row_blocks(len(alike)):
         rows = alike[block]
         differ = samples[rows] != samples[first[rows]]
@@ -79,26 +80,20 @@ def distinct_rows(first, n_least):
 
 
 def _row_keys(rows):
-    """A 64-bit number for each row, the same for equal rows."""
-    if sparse.issparse(rows):
-        rows = sparse.csr_array(rows, copy=True)
-        rows.sum_duplicates()
-        rows.eliminate_zeros()
-        words = _words(rows.data[:, None]) ^ _mixed(rows.indices.astype(np.uint64) + np.uint64(1))[:, None]
-        sums = np.cumsum(np.append(np.uint64(0), _mixed(words).sum(axis=1, dtype=np.uint64)), dtype=np.uint64)
-        return sums[rows.indptr[1:]] - sums[rows.indptr[:-1]]
-    words = _words(rows.reshape(len(rows), -1))
-    places = np.random.default_rng(0).integers(2**64, size=words.shape[1], dtype=np.uint64)
-    return _mixed(words ^ places).sum(axis=1, dtype=np.uint64)
+    """A 64-bit number for each row: a sum over its values, each mixed with its place, to which zeros add nothing."""
+    if not sparse.issparse(rows):
+        values = rows.reshape(len(rows), -1).astype(np.float64) + 0.0  # -0.0 equals 0.0.
+        return _terms(values, np.arange(values.shape[1])).sum(axis=1, dtype=np.uint64)
+    rows = sparse.csr_array(rows, dtype=np.float64, copy=True)
+    rows.sum_duplicates()
+    sums = np.cumsum(np.append(np.uint64(0), _terms(rows.data + 0.0, rows.indices)), dtype=np.uint64)
+    return sums[rows.indptr[1:]] - sums[rows.indptr[:-1]]
 
 
-def _words(rows):
-    """The bytes of rows, filled up with zeros, as 64-bit numbers."""
-    if rows.dtype.kind == "f":
-        rows = rows + rows.dtype.type(0)  # -0.0 equals 0.0.
-    values = np.ascontiguousarray(rows).view(np.uint8)
-    short = -values.shape[1] % 8
-    return (np.pad(values, ((0, 0), (0, short))) if short else values).view(np.uint64)
+def _terms(values, places):
+    """What float64 values at some places add to the key of their row."""
+    places = _mixed(places.astype(np.uint64) + np.uint64(1))
+    return _mixed(values.view(np.uint64) ^ places) - _mixed(places)
 
 
 def _mixed(words):
