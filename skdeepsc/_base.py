@@ -377,8 +377,8 @@ class BaseGraphClustering(BaseSubspaceClustering):
 
     def _mark_noise(self):
         """Set the bound of noise, and the labels of the clustered rows beyond it; clusters of them alone are none."""
-        blocks = row_blocks(len(self.sample_indices_), _JUDGED_ROWS)
-        shares = np.concatenate([self._unexplained_rows(block) for block in blocks])
+        unexplained, blocks = self._unexplained_rows(), row_blocks(len(self.sample_indices_), _JUDGED_ROWS)
+        shares = np.concatenate([unexplained(block) for block in blocks])
         self._noise_bound, labels = noise_bound(shares, self.noise), self._row_labels
         kept = shares <= self._noise_bound
         present, labels[kept] = np.unique(labels[kept], return_inverse=True)
@@ -389,20 +389,21 @@ class BaseGraphClustering(BaseSubspaceClustering):
     def _keep_clusters(self, present):
         """Forget what belongs to clusters of noise alone."""
 
-    def _unexplained_rows(self, block):
-        """What their own clusters leave unexplained of a block of the rows that were clustered, as shares."""
+    def _unexplained_rows(self):
+        """A function that gives what their own clusters leave of a block of the rows that were clustered, as shares."""
         raise NotImplementedError
 
-    def _judged(self, block):
-        """Labels of a block of new samples, and what their clusters leave unexplained of them."""
+    def _judge(self):
+        """A function that gives labels of a block of new samples, and what their clusters leave unexplained of them."""
         raise NotImplementedError
 
     def _label(self, samples, rows=None):
         if self._noise_bound is None:
             return super()._label(samples, rows)
+        judge = self._judge()
 
         def label(block):
-            labels, unexplained = self._judged(block)
+            labels, unexplained = judge(block)
             labels[unexplained > self._noise_bound] = -1
             known, places = self._twins(block)
             labels[known] = self._row_labels[places]
@@ -552,10 +553,15 @@ class BaseSelfExpressive(BaseGraphClustering):
         rows = others_of(self.coef_[places], places)
         return self._taken(sparse.csr_array(rows, dtype=np.float64))
 
-    def _unexplained_rows(self, block):
-        places, z = np.arange(len(self.sample_indices_))[block], self._expressed_rows()
-        own = self._row_labels[places, None] == self._row_labels
-        return unexplained_shares(self._aims(places), others_of(self.coef_[places], places), own, z)
+    def _unexplained_rows(self):
+        z, row_labels = self._expressed_rows(), self._row_labels
+
+        def unexplained(block):
+            places = np.arange(len(row_labels))[block]
+            own = row_labels[places, None] == row_labels
+            return unexplained_shares(self._aims(places), others_of(self.coef_[places], places), own, z)
+
+        return unexplained
 
     def _expressed_rows(self):
         """The clustered rows as they express each other."""

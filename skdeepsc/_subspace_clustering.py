@@ -252,14 +252,15 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
     def _label_rest(self, samples, rest):
         """Set labels and confidence from the same votes: a view of many samples is what takes the time."""
         voting, n_found = self._voting_with_confidence(), self._n_found()
+        unexplained = None if self._noise_bound is None else self._unexplained_features()
 
         def answer(block):
             features = self._features(self.view_, block)
             votes = voting(block, features)
             labels = votes[:, :n_found].argmax(axis=1)
             confidence = votes[np.arange(len(labels)), n_found + labels]
-            if self._noise_bound is not None:
-                labels[self._unexplained_features(features, labels) > self._noise_bound] = -1
+            if unexplained is not None:
+                labels[unexplained(features, labels) > self._noise_bound] = -1
             return np.column_stack([labels, confidence])
 
         found = self._fill(answer, samples, np.empty((len(rest), 2)), rest)
@@ -551,24 +552,38 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
 
     # Noise
 
-    def _judged(self, block):
-        features = self._features(self.view_, block)
-        given = (
-            self._voting(self._is_member())(block, features) if self._classifier is None else self._outputs(features)
-        )
-        labels = given.argmax(axis=1)
-        return labels, self._unexplained_features(features, labels)
+    def _judge(self):
+        voting, unexplained = self._voting(self._is_member()), self._unexplained_features()
 
-    def _unexplained_features(self, features, labels):
-        """What the rows of their clusters leave of new samples, with all their coefficients."""
-        coef, own = self._coefficients(features).cpu().numpy(), labels[:, None] == self._row_labels
-        return unexplained_shares(self._unit(features), coef, own, self._unit(self.embedding_))
+        def judge(block):
+            features = self._features(self.view_, block)
+            given = voting(block, features) if self._classifier is None else self._outputs(features)
+            labels = given.argmax(axis=1)
+            return labels, unexplained(features, labels)
 
-    def _unexplained_rows(self, block):
-        places, rows = np.arange(len(self.sample_indices_))[block], self._unit(self.embedding_)
-        coef = rows[block] @ self._vote_weights + np.float32(self._vote_offset)
-        own = self._row_labels[places, None] == self._row_labels
-        return unexplained_shares(rows[block], others_of(coef, places), own, rows)
+        return judge
+
+    def _unexplained_features(self):
+        """A function that gives what the rows of their clusters leave of new samples, with all their coefficients."""
+        rows, row_labels = self._unit(self.embedding_), self._row_labels
+
+        def unexplained(features, labels):
+            coef = self._coefficients(features).cpu().numpy()
+            return unexplained_shares(self._unit(features), coef, labels[:, None] == row_labels, rows)
+
+        return unexplained
+
+    def _unexplained_rows(self):
+        rows, row_labels = self._unit(self.embedding_), self._row_labels
+
+        def unexplained(block):
+            places = np.arange(len(row_labels))[block]
+            coef = rows[block] @ self._vote_weights + np.float32(self._vote_offset)
+            return unexplained_shares(
+                rows[block], others_of(coef, places), row_labels[places, None] == row_labels, rows
+            )
+
+        return unexplained
 
     # Why samples are where they are
 

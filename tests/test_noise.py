@@ -85,7 +85,7 @@ def test_what_is_left_is_what_the_own_cluster_leaves():
     theirs = KSSC(3, kernel="linear", noise=0.2, random_state=0).fit(X)
     same = KSSC(3, kernel="linear", random_state=0).fit(X)
     np.testing.assert_allclose(
-        same._unexplained_rows(slice(0, 180)), SSC._unexplained_rows(same, slice(0, 180)), rtol=1e-6
+        same._unexplained_rows()(slice(0, 180)), SSC._unexplained_rows(same)(slice(0, 180)), rtol=1e-6
     )
     assert (ours.labels_ < 0).sum() == (theirs.labels_ < 0).sum() == 36
 

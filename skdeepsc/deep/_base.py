@@ -465,13 +465,17 @@ class BaseDeepSubspaceClustering(Expresses, BaseSelfExpressive):
 
         return shares
 
-    def _judged(self, block):
+    def _judge(self):
         """Noise where most of the neighbours are."""
-        weights, places = self._neighbors()(block)
-        labels, membership = self._row_labels[places], self._is_member()
-        voted = (weights[..., None] * membership[places]).sum(axis=1)
-        of_noise = (weights * (labels < 0)).sum(axis=1)
-        return voted.argmax(axis=1), np.where(of_noise > voted.max(axis=1), np.inf, 0)
+        nearest, row_labels, membership = self._neighbors(), self._row_labels, self._is_member()
+
+        def judge(block):
+            weights, places = nearest(block)
+            voted = (weights[..., None] * membership[places]).sum(axis=1)
+            of_noise = (weights * (row_labels[places] < 0)).sum(axis=1)
+            return voted.argmax(axis=1), np.where(of_noise > voted.max(axis=1), np.inf, 0)
+
+        return judge
 
     def _expressed_rows(self):
         return self._expressed_features(self.embedding_)

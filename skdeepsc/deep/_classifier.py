@@ -100,11 +100,16 @@ class ClassifierOrNeighbors(HasClassifier):
         if self._classes is not None:
             self._classes = self._classes[present]
 
-    def _judged(self, block):
+    def _judge(self):
         if not self._classifies():
-            return super()._judged(block)
-        labels = self._shares()(block).argmax(axis=1)
-        return labels, np.zeros(len(labels))
+            return super()._judge()
+        shares = self._shares()
+
+        def judge(block):
+            labels = shares(block).argmax(axis=1)
+            return labels, np.zeros(len(labels))
+
+        return judge
 
     def _classifies(self):
         return self._classes is not None and self.predict_by == "classifier"

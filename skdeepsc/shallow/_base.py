@@ -119,10 +119,13 @@ class BaseShallowSubspaceClustering(TakesRows, Threaded, BaseSelfExpressive):
     def _expressed_rows(self):
         return self.embedding_
 
-    def _judged(self, block):
-        z = self._normalized(block)
-        residuals = self._residuals(z)
-        return residuals.argmin(axis=1), residual_shares(residuals.min(axis=1), self._squares(z))
+    def _judge(self):
+        def judge(block):
+            z = self._normalized(block)
+            residuals = self._residuals(z)
+            return residuals.argmin(axis=1), residual_shares(residuals.min(axis=1), self._squares(z))
+
+        return judge
 
     def _squares(self, z):
         """Squared lengths of new rows."""

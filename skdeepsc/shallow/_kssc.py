@@ -83,10 +83,15 @@ class KSSC(BaseSSC):
         coef = others_of(self.coef_[places], places)
         return self._distances_by_kernel(coef, self._kernel[places], self._kernel.diagonal()[places])
 
-    def _unexplained_rows(self, block):
-        places = np.arange(len(self.sample_indices_))[block]
-        residuals = self._own_residuals(places)[np.arange(len(places)), self._row_labels[places]]
-        return residual_shares(residuals, self._kernel.diagonal()[places].astype(np.float64))
+    def _unexplained_rows(self):
+        row_labels, squares = self._row_labels, self._kernel.diagonal().astype(np.float64)
+
+        def unexplained(block):
+            places = np.arange(len(row_labels))[block]
+            residuals = self._own_residuals(places)[np.arange(len(places)), row_labels[places]]
+            return residual_shares(residuals, squares[places])
+
+        return unexplained
 
     def _squares(self, z):
         return self._kernels(z, z).diagonal().astype(np.float64)
