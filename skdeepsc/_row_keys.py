@@ -1,12 +1,14 @@
 """Samples known again by their values: copies among training samples, and training samples among new ones."""
 
+import math
+
 import numpy as np
 from scipy import sparse
 
 from ._input import row_blocks
 
-# Rows that are written out as float64 at once.
-_BLOCK_ROWS = 1024
+# Values that are written out as float64 at once: few, for what is made of them stays in the caches.
+_BLOCK_VALUES = 2**14
 
 
 def row_keys(samples):
@@ -22,7 +24,8 @@ def row_keys(samples):
     keys : ndarray of shape (n_samples,), uint64
         Two different samples have the same by a chance of about one in 2 ** 64.
     """
-    blocks = row_blocks(samples.shape[0], _BLOCK_ROWS)
+    n_samples, n_values = samples.shape[0], samples.nnz if sparse.issparse(samples) else math.prod(samples.shape)
+    blocks = row_blocks(n_samples, max(1, _BLOCK_VALUES * n_samples // max(n_values, 1)))
     return np.concatenate([_row_keys(samples[block]) for block in blocks])
 
 
