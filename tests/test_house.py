@@ -2,7 +2,6 @@
 
 import ast
 import inspect
-import os
 import re
 import subprocess
 import sys
@@ -160,54 +159,7 @@ def test_bases_hand_their_documentation_down():
     assert "gamma_graph : float" in Own.__doc__
 
 
-# Editors and type checkers
-
-SCRIPT = """\
-import numpy as np
-from skdeepsc import NCSC, PSSC, AutoEncoder, SubspaceClustering, paper_settings
-from skdeepsc.deep import TrainedSolver
-from skdeepsc.segmentation import spectral_labels
-
-X = np.zeros((60, 8, 8))
-codes = AutoEncoder(channels=[20, 10], batch_size="all", image_shape=[8, 8])
-pssc = PSSC(10, gamma_graph=2.0, autoencoder=codes, solver=TrainedSolver(epochs=0), affinity="scaled")
-reveal_type(pssc)
-reveal_type(pssc.fit(X))
-reveal_type(pssc.predict(X))
-reveal_type(pssc.fit_predict(X))
-reveal_type(spectral_labels(X, 3, assign_labels="best"))
-NCSC(10, negative_threshold=(0.7, 0.9), init=SubspaceClustering(10))
-PSSC(**paper_settings("pssc", "orl"))
-"""
-WRONG = {
-    "PSSC(10, gamma_grap=2.0)": 'Unexpected keyword argument "gamma_grap" for "PSSC"',
-    'PSSC(10, solver="lasso")': "incompatible type \"Literal['lasso']\"",
-    "AutoEncoder(channels=3)": 'Argument "channels" to "AutoEncoder" has incompatible type "int"',
-    "from skdeepsc import PSCC": 'Module "skdeepsc" has no attribute "PSCC"',
-}
-
-
-def test_a_type_checker_sees_the_classes(tmp_path):
-    pytest.importorskip("mypy")
-    lines = [*SCRIPT.splitlines(), *WRONG]
-    (tmp_path / "user.py").write_text("\n".join(lines))
-    command = [
-        sys.executable,
-        "-m",
-        "mypy",
-        "--follow-imports=silent",
-        "--cache-dir",
-        str(ROOT.parent / ".mypy_cache"),
-        "user.py",
-    ]
-    # An editable install may be found by an import hook, which mypy does not know.
-    path = {**os.environ, "MYPYPATH": str(ROOT.parent)}
-    said = subprocess.run(command, cwd=tmp_path, env=path, capture_output=True, text=True, check=False).stdout
-    assert said.count('Revealed type is "skdeepsc.deep._pssc.PSSC"') == 2, said
-    assert said.count('Revealed type is "numpy.ndarray[') == 3, said
-    for line, message in WRONG.items():
-        assert re.search(rf"user.py:{lines.index(line) + 1}: error: .*{re.escape(message)}", said), said
-    assert said.count("error:") == len(WRONG), said
+# Editors; what type checkers see is in tests/typed.py
 
 
 def test_an_editor_shows_signature_and_help(tmp_path):
