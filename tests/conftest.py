@@ -11,6 +11,9 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
+# Mypy reads it; it does not run.
+collect_ignore = ["typed.py"]
+
 
 @pytest.fixture(autouse=True)
 def _one_thread():
