@@ -221,7 +221,7 @@ def checked(function: Method) -> Method:
         check({**dict(zip(hints, args, strict=False)), **kwargs})
         return function(*args, **kwargs)
 
-    vars(call)["check"] = check
+    vars(call)["check_arguments"] = check
     return cast(Method, call)
 
 

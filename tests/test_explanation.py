@@ -132,11 +132,14 @@ def test_wrong_questions_are_told(union):
     for question in ({}, {"j": 3}, {"i": 3, "X": union}, {"X": union, "j": 2}):
         with pytest.raises(ValueError, match="explain takes the number i"):
             fitted.explain(**question)
-    for number in (90, -1, 1.5):
+    for number in (90, -1, 1.5, True):
         with pytest.raises(ValueError, match="numbers of training samples, 0 to 89"):
             fitted.explain(number)
-    with pytest.raises(ValueError, match="top must be a positive int"):
-        fitted.explain(3, top=0)
+    for top in (0, True):
+        with pytest.raises(ValueError, match="'top' parameter of explain"):
+            fitted.explain(3, top=top)
+    with pytest.raises(ValueError, match="names must be one for each training sample; got 2"):
+        fitted.explain(3, 4).describe(["a", "b"])
     for estimator in (KSCN, EDESC, NCSC):
         assert not hasattr(estimator(), "explain")
         with pytest.raises(AttributeError) as refused:
