@@ -139,7 +139,7 @@ class BaseSubspaceClustering(CallbackSupportMixin, ClusterMixin, Randomized):
     @answers
     @checked
     def explain(
-        self, i: Any = None, j: Any = None, *, X: ArrayLike | None = None, top: Count | None = None
+        self, i: int | None = None, j: int | None = None, *, X: ArrayLike | None = None, top: Count | None = None
     ) -> Explanation | PairExplanation | list[Explanation]:
         """Which samples express sample i, why samples i and j are together or not, or what expresses new samples.
 

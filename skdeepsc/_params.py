@@ -62,8 +62,6 @@ _ENTRY = re.compile(r"^(\w+)(.*)$", re.MULTILINE)
 _TOLD = ("Parameters", "Attributes")
 # Where the state of an estimator says which version of the package it is from.
 _VERSION_KEY = "_skdeepsc_version"
-# Annotations of arguments that a function checks by itself.
-_ANYTHING = (Any, ArrayLike, inspect.Parameter.empty)
 
 
 class Estimator(BaseEstimator):
@@ -206,7 +204,7 @@ def checked(function: Method) -> Method:
         if parameter.kind is not parameter.VAR_KEYWORD
     }
     is_open = len(hints) < len(signature.parameters)
-    constraints = {name: _allowed(hint) for name, hint in hints.items() if hint not in _ANYTHING}
+    constraints = {name: _allowed(hint) for name, hint in hints.items() if not _is_open(hint)}
 
     def check(arguments):
         """Refuse names that the function does not have, and values that it does not take."""
@@ -247,6 +245,11 @@ def require_call(name, function, takes, *args, **kwargs):
 
 
 # From annotations to constraints
+
+
+def _is_open(hint):
+    """Whether a function checks an argument by itself: anything, and arrays, also where None is one of the choices."""
+    return hint in (Any, inspect.Parameter.empty) or set(get_args(ArrayLike)) <= set(get_args(hint))
 
 
 def _constraints(cls):
