@@ -48,7 +48,8 @@ Count = Annotated[int, Interval(Integral, 1, None, closed="left")]
 Epochs = Annotated[int, Interval(Integral, 0, None, closed="left")]
 # As many threads, or all cores but so many.
 Threads = Annotated[int, Interval(Integral, 1, None, closed="left"), Interval(Integral, None, -1, closed="right")]
-RandomState = Annotated[int | np.random.RandomState | None, "random_state"]
+_Seed = Interval(Integral, 0, 2**32 - 1, closed="both")
+RandomState = Annotated[int | np.random.RandomState | None, _Seed, np.random.RandomState, None]
 
 # Parameters that change how an answer is computed, and not the answer.
 HOW_NOT_WHAT = {"n_jobs", "block_size", "verbose"}

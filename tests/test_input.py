@@ -191,7 +191,13 @@ def test_an_argument_that_cannot_be_is_named(number):
 
 
 def test_true_is_no_number(rows):
-    for params in ({"n_clusters": True}, {"subsample": True}, {"image_shape": (True, 12)}, {"lr": True}):
+    for params in (
+        {"n_clusters": True},
+        {"subsample": True},
+        {"image_shape": (True, 12)},
+        {"lr": True},
+        {"random_state": True},
+    ):
         with pytest.raises(ValueError, match=next(iter(params))):
             quick(skdeepsc.DSCNet, **params).fit(rows)
 
