@@ -158,9 +158,11 @@ def fits(method: Method) -> Method:
         for name in () if keeps else former:
             del vars(draft)[name]
         begun = set(vars(draft)) - former
+        of_numpy = take_plain_numbers(draft)
         with draft._settings():
             answer = learn(draft, *args, **kwargs)
         draft._fitted_params = draft._params_to_keep()
+        vars(draft).update(of_numpy)
         draft._learnt = frozenset(vars(draft)) - begun | {"_learnt"}
         self.__dict__ = vars(draft)
         return self if answer is draft else answer
@@ -187,6 +189,19 @@ def answers(method: Method) -> Method:
             ) from error
 
     return cast(Method, answer)
+
+
+def take_plain_numbers(estimator):
+    """Make numbers of Python of an estimator's parameters that are NumPy's, and give those."""
+    params = estimator.get_params(deep=False)
+    of_numpy = {name: value for name, value in params.items() if isinstance(value, np.generic)}
+    vars(estimator).update({name: _plain(value) for name, value in of_numpy.items()})
+    return of_numpy
+
+
+def _plain(value):
+    """A number of Python for one of NumPy, whose products stay within its bytes: 12 * np.uint8(30) is 104."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def twin(estimator):
@@ -217,6 +232,7 @@ def checked(function: Method) -> Method:
 
     @functools.wraps(function)
     def call(*args, **kwargs):
+        args, kwargs = tuple(map(_plain, args)), {name: _plain(value) for name, value in kwargs.items()}
         check({**dict(zip(hints, args, strict=False)), **kwargs})
         return function(*args, **kwargs)
 
@@ -270,7 +286,7 @@ def _allowed(hint):
         return list(hint.__metadata__)
     if origin is Literal:
         is_word = isinstance(arguments[0], str)
-        return [StrOptions(set(arguments)) if is_word else Options(type(arguments[0]), set(arguments))]
+        return [StrOptions(set(arguments)) if is_word else Options(Integral, set(arguments))]
     known = {None: [None], NoneType: [None], bool: ["boolean"], int: [Integral], float: [Real], Any: [object]}
     known |= {Sequence: [tuple, list], Callable: [callable]}
     return known.get(origin or hint, [origin or hint])

@@ -209,6 +209,22 @@ def test_names_and_pictures_follow_the_order_of_a_series_not_its_index(tmp_path)
     assert "3.png" in EDSC.explain(3).describe(names).splitlines()[0]
 
 
+def test_small_integers_of_numpy_are_numbers(rows):
+    coef = np.random.RandomState(0).normal(size=(400, 400))
+    graphs = [affinity.enhanced_affinity(coef, number) for number in (30, np.uint8(30))]  # times 12
+    np.testing.assert_array_equal(*graphs)
+    params = {"image_size": 32, "n_angles": 6, "order": 2, "image_shape": (3, 4)}
+    of_numpy = {name: np.uint8(value) if isinstance(value, int) else value for name, value in params.items()}
+    plain, same = (skdeepsc.MultiscaleScattering(**each).fit(rows) for each in (params, of_numpy))
+    np.testing.assert_array_equal(same.transform(rows), plain.transform(rows))
+    assert isinstance(same.get_params()["image_size"], np.uint8)  # A clone has what was given.
+    sizes = np.array([130], dtype=np.uint8)
+    params = {"n_clusters": np.uint8(2), "autoencoder__channels": list(sizes), "autoencoder__max_epochs": np.int8(1)}
+    assert quick(skdeepsc.DSCNet, image_shape=(3, 4), **params).fit(rows).predict(rows).shape == (30,)
+    with pytest.raises(ValueError, match="order"):
+        skdeepsc.Scattering(order=True).fit(rows)
+
+
 def test_a_report_does_not_depend_on_the_scale(rows):
     orders = []
     for scale in (1.0, 2.0**1000, 2.0**-1000):
