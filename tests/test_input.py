@@ -225,6 +225,14 @@ def test_small_integers_of_numpy_are_numbers(rows):
         skdeepsc.Scattering(order=True).fit(rows)
 
 
+@pytest.mark.parametrize("form", [sparse.coo_matrix, sparse.lil_array, sparse.dok_array, sparse.dia_array])
+def test_displays_take_sparse_rows_in_any_form(form, rows):
+    pytest.importorskip("matplotlib").use("agg")
+    fitted = skdeepsc.EDSC(2, random_state=0).fit(form(rows))
+    assert inspection.ExplanationDisplay.from_estimator(fitted, form(rows), 3).explanation.sample == 3
+    assert inspection.EmbeddingMapDisplay.from_estimator(fitted, form(rows)).points.shape == (30, 2)
+
+
 def test_a_report_does_not_depend_on_the_scale(rows):
     orders = []
     for scale in (1.0, 2.0**1000, 2.0**-1000):
