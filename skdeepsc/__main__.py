@@ -237,6 +237,9 @@ class _Work:
         findings.notes = self.notes
         print(findings.choice)
         self.out.mkdir(parents=True, exist_ok=True)
+        if self.arguments.predict is None:
+            skdeepsc.save(clusterer, self.out / "model.skdeepsc")  # What took the time comes first.
+            self.done.append("model.skdeepsc")
         write_table(findings, self.out / "clusters.csv")
         self.done.append("clusters.csv")
         if findings.pictures is not None:
@@ -244,9 +247,6 @@ class _Work:
             self.done.append("sheets/")
         write_page(findings, self.out / "report.html", f"{self.arguments.source.resolve().name}, by cluster")
         self.done.append("report.html")
-        if self.arguments.predict is None:
-            skdeepsc.save(clusterer, self.out / "model.skdeepsc")
-            self.done.append("model.skdeepsc")
 
     def _sort(self, findings):
         """Bring each picture to a folder of its cluster, under its path below the source."""

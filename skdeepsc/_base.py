@@ -137,6 +137,7 @@ class BaseSubspaceClustering(CallbackSupportMixin, ClusterMixin, Randomized):
 
     @available_if(_can_explain)
     @answers
+    @checked
     def explain(
         self, i: int | None = None, j: int | None = None, *, X: ArrayLike | None = None, top: Count | None = None
     ) -> Explanation | PairExplanation | list[Explanation]:
@@ -167,8 +168,6 @@ class BaseSubspaceClustering(CallbackSupportMixin, ClusterMixin, Randomized):
         check_is_fitted(self)
         if (i is None) == (X is None) or (i is None and j is not None):
             raise ValueError("explain takes the number i of a sample, two numbers i and j, or new samples X=rows.")
-        if top is not None and (not isinstance(top, Integral) or top < 1):
-            raise ValueError(f"top must be a positive int or None; got {top!r}.")
         return self._explain_new(X, top) if i is None else self._explain_known(i, j, top)
 
     # What a clusterer supplies
@@ -456,7 +455,7 @@ class BaseGraphClustering(BaseSubspaceClustering):
     def _place_of(self, number):
         """Where a training sample is among those that were clustered."""
         n_samples = len(self.labels_)
-        if not isinstance(number, Integral) or not 0 <= number < n_samples:
+        if not Interval(Integral, 0, n_samples, closed="left").is_satisfied_by(number):
             raise ValueError(f"i and j must be numbers of training samples, 0 to {n_samples - 1}; got {number!r}.")
         place = np.flatnonzero(self.sample_indices_ == number)
         if not len(place):
@@ -508,7 +507,8 @@ class BaseSelfExpressive(BaseGraphClustering):
         Parameters
         ----------
         X : array-like or tensor of shape (n_samples, n_features) or (n_samples, ...)
-            The samples that were fitted; with `subsample`, those outside of it are labelled as `predict` does.
+            The samples that were fitted; with `subsample`, those outside of it are labelled as `predict` does, but by
+            no classifier that has learnt the clusters of the fit.
         affinity : str, callable or None, default=None
             As the parameter of the class. ``None``: the estimator's own affinity.
         affinity_params : dict or None, default=None
@@ -524,7 +524,7 @@ class BaseSelfExpressive(BaseGraphClustering):
         samples = self._read(X, reset=False)
         if samples.shape[0] != len(self.labels_):
             raise ValueError(f"X must be the {len(self.labels_)} samples that were fitted; got {samples.shape[0]}.")
-        other, graph = twin(self), dict(self._graph)
+        other, graph = self._twin_to_relabel(), dict(self._graph)
         if affinity is None and affinity_params is None:
             matrix = self.affinity_matrix_
         else:
@@ -534,6 +534,10 @@ class BaseSelfExpressive(BaseGraphClustering):
         graph["assign_labels"] = assign_labels or graph["assign_labels"]
         other._label_all(_labels(matrix, graph, self._seeds["labels"]), samples)
         return other.labels_
+
+    def _twin_to_relabel(self):
+        """A twin without what follows from the labels of the fit."""
+        return twin(self)
 
     @property
     def affinity_matrix_(self) -> Any:

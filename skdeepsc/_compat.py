@@ -14,11 +14,11 @@ try:
     from sklearn.cluster._spectral import cluster_qr, discretize
     from sklearn.utils._param_validation import (
         HasMethods,
-        Options,
         StrOptions,
         validate_parameter_constraints,
     )
     from sklearn.utils._param_validation import Interval as _Interval
+    from sklearn.utils._param_validation import Options as _Options
     from sklearn.utils.validation import _num_samples as num_samples
 except ImportError as error:
     raise ImportError(
@@ -75,6 +75,13 @@ class _NoCallbacks:
 
 class Interval(_Interval):
     """Numbers in a range; True and False are none."""
+
+    def is_satisfied_by(self, val):
+        return not isinstance(val, bool) and super().is_satisfied_by(val)
+
+
+class Options(_Options):
+    """Some numbers; True and False are none."""
 
     def is_satisfied_by(self, val):
         return not isinstance(val, bool) and super().is_satisfied_by(val)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ._labels import as_names
+
 # Samples that a description names.
 _NAMED = 5
 
@@ -52,10 +54,11 @@ class Explanation:
         -------
         text : str
         """
+        names = as_names(names)
         if not len(self.indices):
-            return f"{_named(self.sample, names)}, {_cluster(self.label)}: no sample expresses it"
-        called = [_named(index, names) for index in self.indices[:_NAMED]]
-        lines = [f"{_named(self.sample, names)}, {_cluster(self.label)}: {_shared(self.shares)}"]
+            return f"{named(self.sample, names)}, {_cluster(self.label)}: no sample expresses it"
+        called = [named(index, names) for index in self.indices[:_NAMED]]
+        lines = [f"{named(self.sample, names)}, {_cluster(self.label)}: {_shared(self.shares)}"]
         for name, weight, label in zip(called, self.weights, self.labels, strict=False):
             lines.append(f"  {weight:+.3f}  {_cluster(label)}  {name}")
         more = len(self.indices) - _NAMED + self.n_left_out if len(self.indices) > _NAMED else self.n_left_out
@@ -112,14 +115,15 @@ class PairExplanation:
         -------
         text : str
         """
-        i, j = (_named(sample, names) for sample in self.samples)
+        names = as_names(names)
+        i, j = (named(sample, names) for sample in self.samples)
         where = " and ".join(_cluster(label) for label in self.labels)
         lines = [
             f"{i} and {j}: " + (f"together in {_cluster(self.labels[0])}" if self.together else f"apart, {where}"),
             f"  {j} in {i}: {self.weights[0]:+.3f}; {i} in {j}: {self.weights[1]:+.3f}; affinity {self.affinity:.3g}",
             f"  share of the other's cluster in what expresses them: {self.shares[0]:.2f}, {self.shares[1]:.2f}",
         ]
-        both = ", ".join(_named(index, names) for index in self.common[:_NAMED]) or "no sample"
+        both = ", ".join(named(index, names) for index in self.common[:_NAMED]) or "no sample"
         more = len(self.common) - _NAMED
         return "\n".join([*lines, f"  expressed both: by {both}" + f" and {more} more" * (more > 0)])
 
@@ -192,10 +196,13 @@ def explained_pair(pair, labels, coefs, affinity, places, indices, shares, top=N
     )
 
 
-def _named(index, names):
+def named(index, names=None):
+    """What a sample is called, by its number; None is a new one."""
     if index is None:
         return "a new sample"
-    return f"sample {index}" if names is None else str(names[index])
+    if names is not None and index >= len(names):
+        raise ValueError(f"names must be one for each training sample; got {len(names)}, and sample {index} is named.")
+    return f"sample {index}" if names is None else names[index]
 
 
 def _cluster(label):

@@ -1,5 +1,7 @@
 """Labels as they come in: one for each sample, and none of them missing."""
 
+from collections.abc import Mapping, Set
+
 import numpy as np
 
 from ._arrays import naming, plain
@@ -64,6 +66,36 @@ def numbered(labels):
     """
     _, first, which = np.unique(labels, return_index=True, return_inverse=True)
     return first.argsort().argsort()[which].astype(np.int64)
+
+
+def as_names(names, n_samples=None):
+    """What samples are called, by their order, whatever the index of a series says.
+
+    Parameters
+    ----------
+    names : array-like of shape (n_samples,), or None
+    n_samples : int or None, default=None
+        How many there must be.
+
+    Returns
+    -------
+    names : list of str or None
+
+    Raises
+    ------
+    TypeError
+        If they are no sequence.
+    ValueError
+        If they are not one for each sample.
+    """
+    if names is None:
+        return None
+    is_sequence = hasattr(names, "__len__") and hasattr(names, "__iter__") and getattr(names, "ndim", 1) == 1
+    if not is_sequence or isinstance(names, str | bytes | Mapping | Set):
+        raise TypeError(f"names must be a sequence with a name for each sample; got {names!r}.")
+    if n_samples is not None and len(names) != n_samples:
+        raise ValueError(f"names must be one for each of {n_samples} samples; got {len(names)}.")
+    return [str(name) for name in names]
 
 
 def as_pair(name, labels, other_name, other):

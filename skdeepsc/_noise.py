@@ -44,8 +44,8 @@ def noise_bound(shares, noise):
     noise : "auto" or float in [0, 1)
         ``"auto"``: four spreads above the centre of the shortest half of all shares, which are those of samples that
         are none, while most are (P. J. Rousseeuw, "Least median of squares regression", JASA 79, 1984,
-        doi:10.1080/01621459.1984.10477105); but at least .05,
-        and at most 1. A number: the share of samples that are noise.
+        doi:10.1080/01621459.1984.10477105); but at least .05, and at most 1, or the smallest share if that is more: not
+        all are noise. A number: the share of samples that are noise.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def noise_bound(shares, noise):
     widths = ordered[half - 1 :] - ordered[: len(ordered) - half + 1]
     first = widths.argmin()
     centre, spread = ordered[first] + widths[first] / 2, widths[first] / 2 / _HALF_OF_NORMAL
-    return float(np.clip(centre + _SPREADS * spread, _EXPLAINED, 1))
+    return float(np.clip(centre + _SPREADS * spread, _EXPLAINED, max(1.0, ordered[0])))
 
 
 def _squares(rows):

@@ -48,7 +48,8 @@ Count = Annotated[int, Interval(Integral, 1, None, closed="left")]
 Epochs = Annotated[int, Interval(Integral, 0, None, closed="left")]
 # As many threads, or all cores but so many.
 Threads = Annotated[int, Interval(Integral, 1, None, closed="left"), Interval(Integral, None, -1, closed="right")]
-RandomState = Annotated[int | np.random.RandomState | None, "random_state"]
+_Seed = Interval(Integral, 0, 2**32 - 1, closed="both")
+RandomState = Annotated[int | np.random.RandomState | None, _Seed, np.random.RandomState, None]
 
 # Parameters that change how an answer is computed, and not the answer.
 HOW_NOT_WHAT = {"n_jobs", "block_size", "verbose"}
@@ -62,8 +63,6 @@ _ENTRY = re.compile(r"^(\w+)(.*)$", re.MULTILINE)
 _TOLD = ("Parameters", "Attributes")
 # Where the state of an estimator says which version of the package it is from.
 _VERSION_KEY = "_skdeepsc_version"
-# Annotations of arguments that a function checks by itself.
-_ANYTHING = (Any, ArrayLike, inspect.Parameter.empty)
 
 
 class Estimator(BaseEstimator):
@@ -159,9 +158,11 @@ def fits(method: Method) -> Method:
         for name in () if keeps else former:
             del vars(draft)[name]
         begun = set(vars(draft)) - former
+        of_numpy = take_plain_numbers(draft)
         with draft._settings():
             answer = learn(draft, *args, **kwargs)
         draft._fitted_params = draft._params_to_keep()
+        vars(draft).update(of_numpy)
         draft._learnt = frozenset(vars(draft)) - begun | {"_learnt"}
         self.__dict__ = vars(draft)
         return self if answer is draft else answer
@@ -190,6 +191,19 @@ def answers(method: Method) -> Method:
     return cast(Method, answer)
 
 
+def take_plain_numbers(estimator):
+    """Make numbers of Python of an estimator's parameters that are NumPy's, and give those."""
+    params = estimator.get_params(deep=False)
+    of_numpy = {name: value for name, value in params.items() if isinstance(value, np.generic)}
+    vars(estimator).update({name: _plain(value) for name, value in of_numpy.items()})
+    return of_numpy
+
+
+def _plain(value):
+    """A number of Python for one of NumPy, whose products stay within its bytes: 12 * np.uint8(30) is 104."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def twin(estimator):
     """Another estimator with the same attributes, which are not copied."""
     other = object.__new__(type(estimator))
@@ -206,7 +220,7 @@ def checked(function: Method) -> Method:
         if parameter.kind is not parameter.VAR_KEYWORD
     }
     is_open = len(hints) < len(signature.parameters)
-    constraints = {name: _allowed(hint) for name, hint in hints.items() if hint not in _ANYTHING}
+    constraints = {name: _allowed(hint) for name, hint in hints.items() if not _is_open(hint)}
 
     def check(arguments):
         """Refuse names that the function does not have, and values that it does not take."""
@@ -218,10 +232,11 @@ def checked(function: Method) -> Method:
 
     @functools.wraps(function)
     def call(*args, **kwargs):
+        args, kwargs = tuple(map(_plain, args)), {name: _plain(value) for name, value in kwargs.items()}
         check({**dict(zip(hints, args, strict=False)), **kwargs})
         return function(*args, **kwargs)
 
-    vars(call)["check"] = check
+    vars(call)["check_arguments"] = check
     return cast(Method, call)
 
 
@@ -249,6 +264,11 @@ def require_call(name, function, takes, *args, **kwargs):
 # From annotations to constraints
 
 
+def _is_open(hint):
+    """Whether a function checks an argument by itself: anything, and arrays, also where None is one of the choices."""
+    return hint in (Any, inspect.Parameter.empty) or set(get_args(ArrayLike)) <= set(get_args(hint))
+
+
 def _constraints(cls):
     hints = {}
     for base in reversed(cls.__mro__):
@@ -266,7 +286,7 @@ def _allowed(hint):
         return list(hint.__metadata__)
     if origin is Literal:
         is_word = isinstance(arguments[0], str)
-        return [StrOptions(set(arguments)) if is_word else Options(type(arguments[0]), set(arguments))]
+        return [StrOptions(set(arguments)) if is_word else Options(Integral, set(arguments))]
     known = {None: [None], NoneType: [None], bool: ["boolean"], int: [Integral], float: [Real], Any: [object]}
     known |= {Sequence: [tuple, list], Callable: [callable]}
     return known.get(origin or hint, [origin or hint])

@@ -531,13 +531,14 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         membership = torch.from_numpy(membership.astype(np.float32)).to(self.device_)
         weights = to_device(self._vote_weights, self.device_)
         is_noise = torch.from_numpy(self._row_labels < 0).to(self.device_)
+        usual = precise(membership)[~is_noise].mean(0)
 
         def vote(block, features=None):
             coef = self._coefficients(self._features(self.view_, block) if features is None else features, weights)
             coef[:, is_noise] = -torch.inf
             if of_others:
                 coef[self._twins(block)] = -torch.inf
-            return _votes(*_top_positive(coef, self._n_votes), membership).cpu().numpy()
+            return _votes(*_top_positive(coef, self._n_votes), membership, usual).cpu().numpy()
 
         return vote
 
@@ -609,11 +610,11 @@ def _top_positive(coef, n_coefs):
     return torch.where(total > 0, weights / total, 0), top.indices
 
 
-def _votes(weights, columns, membership):
-    """Mean of the rows of a matrix with the weights of some of them, plain if all are 0."""
+def _votes(weights, columns, membership, usual):
+    """Mean of the rows of a matrix with the weights of some of them, the usual one if all are 0."""
     membership = membership.to(weights.dtype)
     voted = (weights[..., None] * membership[columns]).sum(1)
-    return torch.where(weights.sum(1, keepdim=True) > 0, voted, membership.mean(0))
+    return torch.where(weights.sum(1, keepdim=True) > 0, voted, usual)
 
 
 def _as_csr(weights, columns, n_columns):

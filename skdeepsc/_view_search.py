@@ -109,8 +109,10 @@ class Look:
         along = degrees[:, None] * scores.cpu().numpy() - affinity @ scores.cpu().numpy()
         scatter = precise(scores).T @ to_device(along, scores.device).to(precise(scores))
         values, vectors = torch.linalg.eigh((scatter + scatter.T) / (2 * degrees.sum()))
+        if not values[-1] > 0:  # The rows on each edge are equal.
+            return self
         values = values.clamp_min(0) + _WHITENING * values.clamp_min(0).mean()
-        turn = (vectors / values.clamp_min(torch.finfo(values.dtype).tiny).sqrt()).float()
+        turn = (vectors / values.sqrt()).float()
         z, whole_turn, affine = (
             (scores @ turn).cpu().numpy(),
             (self.path.axes @ turn).cpu().numpy(),

@@ -397,7 +397,7 @@ def check_affinity(affinity, params):
     if affinity not in get_args(Affinity):
         names = ", ".join(map(repr, get_args(Affinity)))
         raise ValueError(f"affinity must be one of {names}, or a callable; got {affinity!r}.")
-    globals()[f"{affinity}_affinity"].check(params)
+    globals()[f"{affinity}_affinity"].check_arguments(params)
 
 
 def _largest_singular(graph, rank, random_state):

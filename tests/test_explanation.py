@@ -127,16 +127,29 @@ def test_samples_beyond_a_subsample_are_given_as_rows(union):
     assert fitted.explain(int(fitted.sample_indices_[3])).sample == fitted.sample_indices_[3]
 
 
+@pytest.mark.parametrize("form", [sparse.csr_array, sparse.coo_matrix, np.ndarray.tolist, np.asfortranarray])
+def test_new_samples_come_in_any_form(form, union):
+    fitted = EDSC(3, random_state=0).fit(union)
+    for found, plain in zip(fitted.explain(X=form(union[:3] + 1)), fitted.explain(X=union[:3] + 1), strict=True):
+        assert set(found.indices) == set(plain.indices)
+        np.testing.assert_allclose(found.shares, plain.shares, atol=1e-9)
+
+
 def test_wrong_questions_are_told(union):
     fitted = EDSC(3, random_state=0).fit(union)
     for question in ({}, {"j": 3}, {"i": 3, "X": union}, {"X": union, "j": 2}):
         with pytest.raises(ValueError, match="explain takes the number i"):
             fitted.explain(**question)
-    for number in (90, -1, 1.5):
+    for number in (90, -1, True):
         with pytest.raises(ValueError, match="numbers of training samples, 0 to 89"):
             fitted.explain(number)
-    with pytest.raises(ValueError, match="top must be a positive int"):
-        fitted.explain(3, top=0)
+    with pytest.raises(ValueError, match="'i' parameter of explain"):
+        fitted.explain(1.5)
+    for top in (0, True):
+        with pytest.raises(ValueError, match="'top' parameter of explain"):
+            fitted.explain(3, top=top)
+    with pytest.raises(ValueError, match="names must be one for each training sample; got 2"):
+        fitted.explain(3, 4).describe(["a", "b"])
     for estimator in (KSCN, EDESC, NCSC):
         assert not hasattr(estimator(), "explain")
         with pytest.raises(AttributeError) as refused:

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::skdeepsc.segmentation.Degenerat
 GRAPH = np.kron(np.eye(2), np.ones((5, 5))) - np.eye(10)
 LABELS = np.repeat([0, 1], 5)
 AXES = [SimpleNamespace(figure=None)] * 3  # What else axes have does not matter here.
+EDSC = skdeepsc.EDSC(2, random_state=0).fit(GRAPH)
 CLEAR = (TypeError, ValueError)
 SHORT = {"n_clusters": 2, "autoencoder__max_epochs": 1, "max_epochs": 1, "augment": None, "random_state": 0}
 SHORT |= {"subspace_epochs": 1, "classifier_epochs": 1}
@@ -156,8 +157,22 @@ ARGUMENTS = [
     ("affinity", lambda: inspection.AffinityDisplay(GRAPH[:3], LABELS).plot()),
     ("ax", lambda: inspection.AffinityDisplay(GRAPH, LABELS).plot(ax=5)),
     ("images", lambda: inspection.ClusterImagesDisplay(GRAPH, LABELS).plot()),
+    ("images", lambda: inspection.ClusterImagesDisplay(np.full((10, 4, 4), "a"), LABELS).plot()),
+    ("images", lambda: inspection.ClusterImagesDisplay([None] * 10, LABELS).plot()),
     ("n_images", lambda: inspection.ClusterImagesDisplay(np.ones((10, 4, 4)), LABELS).plot(n_images=0)),
     ("StandardScaler", lambda: inspection.ClusterImagesDisplay.from_estimator(StandardScaler().fit(GRAPH), GRAPH)),
+    ("names", lambda: inspection.ContactSheetDisplay(np.ones((10, 4, 4)), [[0]], names={"a": 1}).plot()),
+    ("members", lambda: inspection.ContactSheetDisplay(np.ones((10, 4, 4)), [[10]]).plot()),
+    ("standing", lambda: inspection.DoubtfulDisplay(GRAPH).plot()),
+    ("explanation", lambda: inspection.ExplanationDisplay(None).plot()),
+    ("labels", lambda: inspection.EmbeddingMapDisplay(GRAPH[:, :2], LABELS.astype(str)).plot()),
+    ("projection", lambda: inspection.EmbeddingMapDisplay.from_estimator(EDSC, GRAPH, projection=5)),
+    ("X", lambda: inspection.EmbeddingMapDisplay.from_estimator(EDSC, None)),
+    ("X", lambda: inspection.ExplanationDisplay.from_estimator(EDSC, GRAPH[:5], 3)),
+    ("n_samples", lambda: inspection.DoubtfulDisplay.from_estimator(EDSC, GRAPH, n_samples=2.5)),
+    ("scores", lambda: inspection.NumberOfClustersDisplay({2: None}).plot()),
+    ("names", lambda: report.find(EDSC, GRAPH, names=np.zeros((10, 2)))),
+    ("pictures", lambda: report.find(EDSC, GRAPH, pictures=5)),
     ("history", lambda: inspection.HistoryDisplay([{}]).plot()),
     ("candidates", lambda: inspection.CandidatesDisplay({}, GRAPH, LABELS).plot(axes=AXES)),
     ("lr", lambda: skdeepsc.DSCNet().set_params(lr__nope=1)),
@@ -176,9 +191,54 @@ def test_an_argument_that_cannot_be_is_named(number):
 
 
 def test_true_is_no_number(rows):
-    for params in ({"n_clusters": True}, {"subsample": True}, {"image_shape": (True, 12)}, {"lr": True}):
+    for params in (
+        {"n_clusters": True},
+        {"subsample": True},
+        {"image_shape": (True, 12)},
+        {"lr": True},
+        {"random_state": True},
+    ):
         with pytest.raises(ValueError, match=next(iter(params))):
             quick(skdeepsc.DSCNet, **params).fit(rows)
+
+
+def test_names_and_pictures_follow_the_order_of_a_series_not_its_index(tmp_path):
+    names = pd.Series([f"{number}.png" for number in range(10)], index=range(9, -1, -1))
+    found = report.find(EDSC, GRAPH, names=names, pictures=names)
+    assert found.names == names.tolist() == list(found.pictures)
+    assert "3.png" in EDSC.explain(3).describe(names).splitlines()[0]
+
+
+def test_small_integers_of_numpy_are_numbers(rows):
+    coef = np.random.RandomState(0).normal(size=(400, 400))
+    graphs = [affinity.enhanced_affinity(coef, number) for number in (30, np.uint8(30))]  # times 12
+    np.testing.assert_array_equal(*graphs)
+    params = {"image_size": 32, "n_angles": 6, "order": 2, "image_shape": (3, 4)}
+    of_numpy = {name: np.uint8(value) if isinstance(value, int) else value for name, value in params.items()}
+    plain, same = (skdeepsc.MultiscaleScattering(**each).fit(rows) for each in (params, of_numpy))
+    np.testing.assert_array_equal(same.transform(rows), plain.transform(rows))
+    assert isinstance(same.get_params()["image_size"], np.uint8)  # A clone has what was given.
+    sizes = np.array([130], dtype=np.uint8)
+    params = {"n_clusters": np.uint8(2), "autoencoder__channels": list(sizes), "autoencoder__max_epochs": np.int8(1)}
+    assert quick(skdeepsc.DSCNet, image_shape=(3, 4), **params).fit(rows).predict(rows).shape == (30,)
+    with pytest.raises(ValueError, match="order"):
+        skdeepsc.Scattering(order=True).fit(rows)
+
+
+@pytest.mark.parametrize("form", [sparse.coo_matrix, sparse.lil_array, sparse.dok_array, sparse.dia_array])
+def test_displays_take_sparse_rows_in_any_form(form, rows):
+    pytest.importorskip("matplotlib").use("agg")
+    fitted = skdeepsc.EDSC(2, random_state=0).fit(form(rows))
+    assert inspection.ExplanationDisplay.from_estimator(fitted, form(rows), 3).explanation.sample == 3
+    assert inspection.EmbeddingMapDisplay.from_estimator(fitted, form(rows)).points.shape == (30, 2)
+
+
+def test_a_report_does_not_depend_on_the_scale(rows):
+    orders = []
+    for scale in (1.0, 2.0**1000, 2.0**-1000):
+        found = report.find(skdeepsc.EDSC(2, random_state=0).fit(rows * scale), rows * scale)
+        orders.append(np.concatenate([*found.members, found.points.ravel()]))
+    np.testing.assert_allclose(orders[1:], orders[:1] * 2, atol=1e-6)
 
 
 def test_a_report_is_of_the_samples_that_were_fitted(rows):

@@ -99,8 +99,25 @@ def test_the_bound_is_not_moved_by_what_lies_beyond_it():
     assert bound < noise_bound(more, "auto") < 0.6
     assert noise_bound(inside / 100, "auto") == 0.05
     assert noise_bound(inside * 3, "auto") == 1
-    assert noise_bound(np.full(9, 2.0), "auto") == 1
+    assert noise_bound(np.full(9, 2.0), "auto") == 2  # Of all that are alike, none is noise.
     assert (inside > noise_bound(inside, 0.25)).sum() == 250
+
+
+@pytest.mark.filterwarnings("ignore::skdeepsc.segmentation.DegenerateAffinityWarning")
+@pytest.mark.parametrize("estimator", [EDSC, SubspaceClustering])
+def test_not_all_are_noise(estimator):
+    zeros = np.zeros((12, 6))
+    fitted = make_known(estimator, **QUICK, noise="auto").fit(zeros)
+    assert (fitted.labels_ >= 0).all()
+    assert (fitted.predict(zeros) >= 0).all()
+    np.testing.assert_allclose(fitted.predict_proba(zeros).sum(axis=1), 1)
+
+
+def test_shares_of_a_sample_that_nothing_expresses_sum_to_one():
+    X, _ = with_outliers()
+    fitted = SubspaceClustering(3, noise=0.5, random_state=0).fit(X)
+    fitted._vote_weights = np.zeros_like(fitted._vote_weights)
+    np.testing.assert_allclose(fitted.predict_proba(X).sum(axis=1), 1, rtol=1e-6)
 
 
 @pytest.mark.filterwarnings("ignore::skdeepsc.segmentation.DegenerateAffinityWarning")
@@ -140,6 +157,7 @@ def test_noise_is_kept_by_files_classifiers_and_other_affinities(tmp_path, image
     np.testing.assert_array_equal(trained.predict(images[0]), trained.labels_)
     assert (trained.predict(images[0] + 0.01) >= 0).all()
     labels = trained.labels_
+    np.testing.assert_array_equal(trained.recluster(images[0]) < 0, labels < 0)
     lone = make_known(PSSC, **QUICK, noise=0.2).fit(images[0])
     rows = lone.predict(images[0] + 1e-6)  # The nearest sample is the same one.
     np.testing.assert_array_equal(rows, lone.labels_)

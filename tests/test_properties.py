@@ -54,6 +54,8 @@ forms = st.sampled_from([np.asarray] * 6 + [np.ndarray.tolist, masked, lambda X:
 numbers = st.sampled_from([0.5, 1.0, 2.0, 10.0, 0.0, -1.0, np.nan, np.inf, 1e300, 1e-300])
 choices = {
     "subsample": st.sampled_from([None, 5, 15, 0]),
+    "noise": st.sampled_from(["auto", 0.2, 0.99, 1.0]),
+    "affine": st.booleans(),
     "affinity": st.sampled_from(["symmetric", "scaled", "top", "enhanced", "low_rank", "nope"]),
     "affinity_params": st.none()
     | st.dictionaries(st.sampled_from(["n_coefs", "keep", "power", "x"]), numbers, max_size=1),
@@ -81,7 +83,8 @@ choices = {
 changes = st.lists(st.sampled_from(sorted(choices)), max_size=2, unique=True)
 params = changes.flatmap(lambda names: st.fixed_dictionaries({name: choices[name] for name in names}))
 params = st.builds(lambda n, more: {"n_clusters": n, **more}, st.sampled_from([1, 2, 2, 3, 3, 15, 0]), params)
-calls = st.lists(st.sampled_from(["fit", "refit", "predict", "predict_proba", "transform", "recluster"]), max_size=4)
+methods = ["fit", "refit", "predict", "predict_proba", "transform", "recluster", "explain"]
+calls = st.lists(st.sampled_from(methods), max_size=4)
 
 
 def state():
@@ -100,10 +103,16 @@ def check_answer(estimator, name, answer, n_samples):
     if name in ("predict", "recluster"):
         assert answer.shape == (n_samples,)
         assert answer.dtype.kind == "i"
-        assert answer.min() >= 0
+        assert answer.min() >= (0 if vars(estimator).get("noise") is None else -1)
         assert answer.max() < estimator.n_clusters
+        assert estimator.labels_.max() >= 0
+    elif name == "explain":
+        assert len(answer) == n_samples
+        assert all(np.isfinite([*each.weights, *each.shares]).all() for each in answer)
     else:
         assert len(answer) == n_samples
+        if name == "predict_proba":
+            np.testing.assert_allclose(answer.sum(axis=1), 1, rtol=1e-5)
         assert np.isfinite(getattr(answer, "data", answer) if hasattr(answer, "tocsr") else answer).all()
 
 
@@ -126,10 +135,11 @@ def test_a_clear_error_or_finite_labels(clusterer):
         before, kept = state(), (X.copy(), other.copy())
         for name in ["fit", *calls]:
             data = form(other if name == "refit" else X)
+            how = {"X": data} if name == "explain" else {}
             method = getattr(estimator, "fit" if name == "refit" else name, None)
             learnt = vars(estimator).get("labels_")
             try:
-                answer = method(data) if method else None
+                answer = method(*(() if how else (data,)), **how) if method else None
             except NotFittedError:
                 assert learnt is None
             except CLEAR as error:

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import torch
 from scipy import sparse
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
@@ -217,6 +218,8 @@ BAD_PARAMETERS = [
     (skdeepsc.SubspaceClustering, "'mine'", {"views": [("mine", FunctionTransformer(sparse.csr_array))]}),
     (skdeepsc.SubspaceClustering, "subspace_dims", {"subspace_dims": ["a"]}),
     (skdeepsc.Scattering, "image_size", {"image_size": 1}),
+    (skdeepsc.MultiscaleScattering, "image_size", {"image_size": "3"}),
+    (skdeepsc.MultiscaleScattering, "n_scales", {"n_scales": (99,)}),
 ]
 
 
@@ -287,6 +290,7 @@ def default_device():
 
 
 SETTINGS = {
+    "frames": lambda: config_context(transform_output="pandas"),
     "default dtype": lambda: default_dtype(torch.float64),
     "half": lambda: default_dtype(torch.bfloat16),
     "default device": default_device,
@@ -301,6 +305,7 @@ DRAWING = [
     quick(skdeepsc.DSCSC, augment="digits", image_shape=(3, 4), autoencoder__channels=(4,)),
     quick(skdeepsc.Contrastive, augment="rows"),
     quick(skdeepsc.SSC),
+    quick(skdeepsc.MultiscaleScattering, image_shape=(3, 4)),
 ]
 
 
@@ -370,6 +375,13 @@ def test_a_checkpoint_keeps_the_best_epoch_of_a_phase(tmp_path, rows):
     fitted = quick(DSCNet, max_epochs=3, callbacks=[keep]).fit(rows)
     assert (tmp_path / "params.pt").exists()
     assert "train_loss_best" not in fitted.history_[-1]
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_an_outlier_beside_which_all_others_are_one_makes_no_nan(rows):
+    X = np.vstack([rows[:29], 1e12 * rows[29:30]])
+    found = skdeepsc.SubspaceClustering(3, random_state=0).fit(X)
+    assert np.isfinite(found.predict_proba(X)).all()
 
 
 # Memory

@@ -3,6 +3,7 @@
 import csv
 import html
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -67,7 +68,7 @@ def test_a_folder_becomes_a_table_sheets_and_a_page(folder, capsys):
     assert main([str(folder), "-k", "3", "--method", "ssc", "--copy", "--size", "9x12", "--fit", "pad"]) == 0
     said = capsys.readouterr()
     assert "Read 45 pictures as grey images of 9 x 12." in said.out
-    assert "Written to pics-clusters: clusters.csv, sheets/, report.html, model.skdeepsc, clusters/." in said.out
+    assert "Written to pics-clusters: model.skdeepsc, clusters.csv, sheets/, report.html, clusters/." in said.out
     assert "Note: 1 of 46 files cannot be read" in said.err
 
     out = folder.parent / "pics-clusters"
@@ -200,12 +201,23 @@ def test_an_interrupt_leaves_what_is_done(folder, capsys, monkeypatch):
 
     monkeypatch.setattr(report, "write_sheets", interrupted)
     assert main([str(folder), "-k", "3", "--method", "SSC"]) == 130
-    assert "Interrupted. Written to pics-clusters: clusters.csv." in capsys.readouterr().err
+    assert "Interrupted. Written to pics-clusters: model.skdeepsc, clusters.csv." in capsys.readouterr().err
     assert len(lines(folder.parent / "pics-clusters/clusters.csv")) == 45
     monkeypatch.setattr(SSC, "fit", interrupted)
     assert main([str(folder), "--method", "SSC", "--out", "none"]) == 130
     assert "Nothing was written." in capsys.readouterr().err
     assert not (folder.parent / "none").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are text elsewhere")
+def test_names_of_files_that_are_no_text_are_written(folder):
+    for number, path in enumerate(folder.glob("*/<*")):
+        path.rename(path.with_name(os.fsdecode(b"caf\xe9-%d.png" % number)))
+    assert main([str(folder), "-k", "3", "--method", "SSC", "--copy"]) == 0
+    out = folder.parent / "pics-clusters"
+    assert all("caf\\udce9-" in line["file"] for line in lines(out / "clusters.csv"))
+    assert "caf\\udce9-" in (out / "report.html").read_text(encoding="utf-8")
+    assert len(list((out / "clusters").rglob(os.fsdecode(b"caf\xe9-*.png")))) == 45
 
 
 def test_the_typical_come_first_and_the_doubtful_last(digits):

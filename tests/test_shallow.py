@@ -289,6 +289,13 @@ def test_kssc_is_ssc_on_the_features_of_its_kernel(rows):
             np.testing.assert_allclose(kernel._residuals(rows[:9]), plain._residuals(features[:9]), atol=1e-5)
 
 
+def test_a_gaussian_kernel_does_not_depend_on_where_the_origin_is():
+    X, _ = make_union_of_subspaces(30, 12, noise=0.01, random_state=0)
+    plain, far = (KSSC(3, normalization="none", affine=True, random_state=0).fit(X + at) for at in (0, 1e8))
+    np.testing.assert_allclose(far.coef_.toarray(), plain.coef_.toarray(), atol=1e-5)
+    np.testing.assert_array_equal(far.predict(X + 1e8), plain.predict(X))
+
+
 def test_kssc_fulfils_the_conditions_and_takes_callables(rows):
     estimator = KSSC(2, kernel="rbf", gamma=2.0, alpha=50, random_state=0).fit(rows)
     coef, kernel = estimator.coef_.toarray(), np.exp(-2 * np.square(rows[:, None] - rows).sum(-1))

@@ -19,7 +19,7 @@ from .._base import BaseSelfExpressive, BaseSubspaceClustering
 from .._compat import VALIDATION
 from .._dimension import SUBSPACE_DIMS, best_graph, best_labelling
 from .._input import unit_rows
-from .._params import Count, Epochs, Estimator, NonNegative, Positive, answers, checked, estimator
+from .._params import Count, Epochs, Estimator, NonNegative, Positive, answers, checked, estimator, take_plain_numbers
 from .._random import seeded
 from .._ridge import penalties_by_dim
 from ..affinity import Affinity
@@ -119,6 +119,7 @@ class HasAutoEncoder(TrainsNetwork, BaseSubspaceClustering):
 
     def _pretrain_with(self, autoencoder, samples, progress):
         """The same for an auto-encoder that is fitted now, with what is handed down to it."""
+        take_plain_numbers(autoencoder)
         autoencoder.set_params(device=self.device, verbose=self.verbose)
         for name in ("callbacks", "memory"):
             if getattr(autoencoder, name) is None:

@@ -89,6 +89,11 @@ class ClassifierOrNeighbors(HasClassifier):
             self._classes, labels = np.unique(matched, return_inverse=True)
         return labels
 
+    def _twin_to_relabel(self):
+        other = super()._twin_to_relabel()
+        other._classes = None  # The classifier has learnt other clusters.
+        return other
+
     def _shares(self, *, of_others=False):
         answerer = super() if self._classifies() else super(HasClassifier, self)
         return answerer._shares(of_others=of_others)

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._input import unit_rows
 from .._params import Count, answers, estimator, fits
 from ._base import OnDevice, TransformsImages
-from ._scattering import Scattering
+from ._scattering import ImageSize, Scattering
 
 
 @estimator
@@ -59,7 +59,7 @@ class MultiscaleScattering(OnDevice, TransformsImages):
     n_scales: Sequence[Any] = (3, 2)
     n_angles: Count = 6
     order: Literal[1, 2] = 2
-    image_size: Any = 32
+    image_size: ImageSize | None = 32
     symmetric: bool = True
     block_size: Count = 16
 
@@ -98,7 +98,7 @@ class MultiscaleScattering(OnDevice, TransformsImages):
         Z : ndarray of shape (n_samples, n_features_out), float32
         """
         samples = self._prepare(X)
-        return np.hstack([unit_rows(scattering.fit_transform(samples)) for scattering in self.scatterings_])
+        return _joined(scattering.fit_transform(samples) for scattering in self.scatterings_)
 
     @answers
     def transform(self, X: ArrayLike) -> np.ndarray:
@@ -115,7 +115,7 @@ class MultiscaleScattering(OnDevice, TransformsImages):
         """
         check_is_fitted(self)
         samples = self._read(X, reset=False)
-        return np.hstack([unit_rows(scattering.transform(samples)) for scattering in self.scatterings_])
+        return _joined(scattering.transform(samples) for scattering in self.scatterings_)
 
     @property
     def _n_features_out(self):
@@ -129,4 +129,11 @@ class MultiscaleScattering(OnDevice, TransformsImages):
         own = ("n_angles", "order", "image_size", "symmetric", "block_size", "device")
         shared = {name: getattr(self, name) for name in own}
         self.scatterings_ = [Scattering(n_scales=n_scales, **shared) for n_scales in self.n_scales]
+        for scattering in self.scatterings_:
+            scattering._validate_params()
         return samples
+
+
+def _joined(parts):
+    """Features of unit length side by side; scikit-learn may be set to make frames of them."""
+    return np.hstack([unit_rows(np.asarray(features)) for features in parts])

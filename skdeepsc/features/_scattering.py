@@ -24,6 +24,8 @@ _FLOOR = 0.1
 _LARGEST_EXPONENT = 110
 # Norms below this share of the largest pixel, and deviations below this, are rounding errors of constant images.
 _ROUNDING = 1e-3
+# Pixels of the longer side.
+ImageSize = Annotated[int, Interval(Integral, 2, None, closed="left")]
 
 
 @estimator
@@ -96,7 +98,7 @@ class Scattering(OnDevice, TransformsImages):
     n_scales: Annotated[int, Interval(Integral, 1, 6, closed="both")] = 3
     n_angles: Count = 6
     order: Literal[1, 2] = 2
-    image_size: Annotated[int, Interval(Integral, 2, None, closed="left")] | None = 32
+    image_size: ImageSize | None = 32
     normalize: bool = True
     symmetric: bool = False
     block_size: Count = 16

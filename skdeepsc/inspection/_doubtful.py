@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from .._labels import as_names
 from .._params import Count, checked
 from ..metrics import fitted_having
 from ._axes import axes_or_new
@@ -49,8 +50,9 @@ class DoubtfulDisplay:
         self.explanations = explanations
 
     @classmethod
+    @checked
     def from_estimator(
-        cls, estimator, X, *, images=None, names=None, n_samples=10, is_fitted=True, ax=None, **imshow_params
+        cls, estimator, X, *, images=None, names=None, n_samples: Count = 10, is_fitted=True, ax=None, **imshow_params
     ):
         """Draw the most doubtful samples of a fitted clusterer.
 
@@ -98,9 +100,9 @@ class DoubtfulDisplay:
     @checked
     def plot(self, *, n_samples: Count = 10, ax: Any = None, **imshow_params):
         """Draw; see :meth:`from_estimator`."""
-        n_all = len(self.standing.cluster)
-        if self.names is not None and len(self.names) != n_all:
-            raise ValueError(f"names must be one for each of {n_all} samples; got {len(self.names)}.")
+        if not isinstance(self.standing, Standing):
+            raise TypeError(f"standing must be that of a fitted display; got {self.standing!r}.")
+        self._names = as_names(self.names, len(self.standing.cluster))
         self.shown_ = self.standing.doubtful(n_samples)
         draw = self._draw_bars if self.images is None else self._draw_images
         self.ax_ = draw(ax, **imshow_params)
@@ -109,7 +111,7 @@ class DoubtfulDisplay:
         return self
 
     def _name(self, number):
-        return f"sample {number}" if self.names is None else short(str(self.names[number]))
+        return f"sample {number}" if self._names is None else short(self._names[number])
 
     def _both(self, number):
         """Its clusters, with their support."""

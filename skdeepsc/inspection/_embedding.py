@@ -100,6 +100,8 @@ class EmbeddingMapDisplay:
         if points.shape[1] != 2:
             raise ValueError(f"points must have two columns; got shape {points.shape}.")
         labels = as_labels("labels", self.labels, len(points))
+        if labels.dtype.kind not in "iu":
+            raise ValueError(f"labels must be numbers of clusters, -1 for noise; got {labels.dtype}.")
         self.ax_ = ax = axes_or_new(ax, figsize=(8, 7))
         self.figure_ = ax.figure
         self._scatter(points, labels, scatter_params)

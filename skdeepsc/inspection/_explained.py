@@ -5,6 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from .._compat import Interval, num_samples
+from .._explanation import Explanation, named
+from .._labels import as_names
 from .._params import Count, checked
 from ..metrics import fitted_having
 from ._axes import axes_or_new
@@ -81,14 +84,20 @@ class ExplanationDisplay:
         advice = "give a clusterer with coefficients, such as SubspaceClustering."
         last = fitted_having("explain", "ExplanationDisplay draws an explanation", estimator, advice)
         images = images_or_none(last, X, images)
-        if not isinstance(i, Integral) or not 0 <= i < len(last.labels_):
-            raise ValueError(f"i must be the number of a training sample, 0 to {len(last.labels_) - 1}; got {i!r}.")
+        n_fitted = len(last.labels_)
+        if not Interval(Integral, 0, n_fitted, closed="left").is_satisfied_by(i):
+            raise ValueError(f"i must be the number of a training sample, 0 to {n_fitted - 1}; got {i!r}.")
+        if num_samples(X) != n_fitted:
+            raise ValueError(f"X must be the {n_fitted} samples of fit; got {num_samples(X)}.")
         explanation = explanations_of(last, as_seen(estimator, X), [i], None)[int(i)]
         return cls(explanation, images, names=names).plot(n_terms=n_terms, ax=ax, **imshow_params)
 
     @checked
     def plot(self, *, n_terms: Count = 5, ax: Any = None, **imshow_params):
         """Draw; see :meth:`from_estimator`."""
+        if not isinstance(self.explanation, Explanation):
+            raise TypeError(f"explanation must be what explain gives for a sample; got {self.explanation!r}.")
+        self._names = as_names(self.names)
         draw = self._draw_bars if self.images is None else self._draw_images
         self.ax_ = draw(n_terms, ax, **imshow_params)
         self.figure_ = self.ax_.figure
@@ -96,9 +105,7 @@ class ExplanationDisplay:
         return self
 
     def _name(self, number):
-        if number is None:
-            return "a new sample"
-        return f"sample {number}" if self.names is None else short(str(self.names[number]))
+        return named(number) if self._names is None else short(named(number, self._names))
 
     def _terms(self, n_terms):
         found = self.explanation

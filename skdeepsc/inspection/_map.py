@@ -4,6 +4,8 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 
+from .._arrays import naming
+
 # The most samples whose pictures are looked at for room.
 _TRIED = 4000
 
@@ -22,7 +24,9 @@ def projected(rows, projection="pca"):
     """
     n_components = min(2, *rows.shape)
     if not isinstance(projection, str):
-        points = np.asarray(clone(projection).fit_transform(rows))
+        with naming("projection"):
+            transformer = clone(projection)
+        points = np.asarray(transformer.fit_transform(rows))
         if points.ndim != 2 or len(points) != len(rows) or points.shape[1] < 2:
             raise ValueError(f"projection must make two columns of {len(rows)} rows; got shape {points.shape}.")
         return points[:, :2]

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from .._arrays import naming
 from .._params import Probability, checked
 from ..metrics import fitted_having
 from ._axes import axes_or_new
@@ -64,8 +65,11 @@ class NumberOfClustersDisplay:
         """Draw; see :meth:`from_estimator`."""
         if not isinstance(self.scores, dict) or not self.scores:
             raise TypeError(f"scores must be a dict with a score for each number of clusters; got {self.scores!r}.")
-        numbers = np.array(sorted(self.scores))
-        values = np.array([self.scores[number] for number in numbers.tolist()], dtype=float)
+        with naming("scores"):
+            numbers = np.array(sorted(self.scores))
+            values = np.array([self.scores[number] for number in numbers.tolist()], dtype=float)
+        if numbers.dtype.kind not in "iu" or not np.isfinite(values).all():
+            raise ValueError(f"scores must be finite, and those of whole numbers of clusters; got {self.scores!r}.")
         chosen = int(numbers[values.argmax()]) if self.n_clusters is None else self.n_clusters
         self.nearly_ = nearly_as_good(self.scores, chosen, tolerance)
 

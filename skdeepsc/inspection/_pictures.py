@@ -1,11 +1,12 @@
 """Small pictures of the samples, each made when it is asked for."""
 
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from .._arrays import plain
+from .._arrays import naming, numeric, plain
 from ..datasets._images import thumbnail
 
 SIDE = 112
@@ -65,15 +66,17 @@ class Thumbnails:
 def pictures_of(clusterer, X):
     """Images of the samples if they are images, as the clusterer knows; else None."""
     X = plain("X", X)
-    shape = tuple(getattr(clusterer, "image_shape_", np.shape(X)[1:]))
-    if len(shape) < 2 or hasattr(X, "tocsr"):
+    with naming("X"):
+        own_shape = np.shape(X)
+    shape = tuple(getattr(clusterer, "image_shape_", own_shape[1:]))
+    if len(shape) < 2 or not own_shape or hasattr(X, "tocsr"):
         return None
     images = np.asarray(X)
     # A step of a pipeline before it may have made other rows than these.
     return ImagesOfRows(images.reshape(len(images), *shape)) if images[0].size == np.prod(shape) else None
 
 
-def as_pictures(images, n_samples=None):
+def as_pictures(images, n_samples=None, name="images"):
     """Pictures that a user hands in: an array of images, or a sequence of paths or of arrays.
 
     Parameters
@@ -81,6 +84,8 @@ def as_pictures(images, n_samples=None):
     images : array-like of shape (n_samples, height, width) or (n_samples, channels, height, width), or sequence
     n_samples : int or None, default=None
         How many there must be.
+    name : str, default="images"
+        What they are called in messages.
 
     Returns
     -------
@@ -88,19 +93,26 @@ def as_pictures(images, n_samples=None):
     """
     if isinstance(images, ImagesOfRows):
         return images
-    images = plain("images", images)
-    is_array = hasattr(images, "shape")
-    is_sequence = is_array or (hasattr(images, "__len__") and hasattr(images, "__getitem__"))
-    if not is_sequence or isinstance(images, str):
-        raise TypeError(f"images must be an array of images, or a sequence of paths or arrays; got {images!r}.")
-    if is_array and np.asarray(images).dtype.kind not in "OUS" and images.ndim not in (3, 4):
-        raise ValueError(
-            f"images must have shape (n, height, width) or (n, channels, height, width); got {images.shape}."
-        )
+    images = numeric(name, images)
+    is_array = isinstance(images, np.ndarray) and images.ndim > 1
+    if not is_array:
+        is_sequence = hasattr(images, "__len__") and hasattr(images, "__getitem__")
+        if not is_sequence or isinstance(images, str | bytes | Mapping):
+            raise TypeError(f"{name} must be an array of images, or a sequence of paths or arrays; got {images!r}.")
+        images = list(images) if hasattr(images, "iloc") else images  # By their order, whatever the index says.
     if n_samples is not None and len(images) != n_samples:
-        raise ValueError(f"images must be one for each of {n_samples} samples; got {len(images)}.")
-    if len(images) and isinstance(images[0], str | Path):
+        raise ValueError(f"{name} must be one for each of {n_samples} samples; got {len(images)}.")
+    if is_array and images.ndim not in (3, 4):
+        raise ValueError(
+            f"{name} must have shape (n, height, width) or (n, channels, height, width); got {images.shape}."
+        )
+    first = images[0] if len(images) else ""  # No other is read until it is drawn.
+    if isinstance(first, str | Path):
         return images
+    with naming(name):
+        first = np.asarray(first)
+    if first.dtype.kind not in "biuf" or first.ndim < 2 or not first.size:
+        raise ValueError(f"{name} must hold pixels, numbers; got {first.dtype} of shape {first.shape}.")
     return ImagesOfRows(images)
 
 

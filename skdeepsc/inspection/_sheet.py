@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from .._arrays import naming
+from .._labels import as_names
 from .._params import Count, Epochs, checked
 from ..metrics import fitted_having
 from ._axes import axes_or_new
@@ -96,23 +98,32 @@ class ContactSheetDisplay:
     def plot(self, *, n_images: Count = 12, page: Epochs = 0, ax: Any = None, **imshow_params):
         """Draw; see :meth:`from_estimator`."""
         images = as_pictures(self.images)
-        members = [np.asarray(each, dtype=np.int64) for each in self.members]
-        if self.names is not None and len(self.names) != len(images):
-            raise ValueError(f"names must be one for each of {len(images)} samples; got {len(self.names)}.")
+        members = _as_members(self.members, len(images))
+        names = as_names(self.names, len(images))
         self.shown_ = [first_and_last(each, n_images) for each in members]
         self.n_pages_ = -(-len(members) // N_CLUSTERS)
-        title = "Clusters, typical first, doubtful last"
-        drawn = draw_clusters(self, images, [len(each) for each in members], page, n_images, title, ax, imshow_params)
+        title, sizes = "Clusters, typical first, doubtful last", [len(each) for each in members]
+        drawn = draw_clusters(self, images, sizes, page, n_images, title, ax, imshow_params, names=names)
         self.shown_ = [self.shown_[cluster] for cluster in drawn]
         return self
 
 
-def draw_clusters(display, images, sizes, page, n_images, title, ax, imshow_params, called=None):
+def _as_members(members, n_samples):
+    """Numbers of the samples of each cluster."""
+    if isinstance(members, str) or not np.iterable(members):
+        raise TypeError(f"members must hold the numbers of the samples of each cluster; got {members!r}.")
+    with naming("members"):
+        members = [np.asarray(each, dtype=np.int64) for each in members]
+    if any(each.ndim != 1 or each.min(initial=0) < 0 or each.max(initial=0) >= n_samples for each in members):
+        raise ValueError(f"members must hold numbers of samples, 0 to {n_samples - 1}, for each cluster.")
+    return members
+
+
+def draw_clusters(display, images, sizes, page, n_images, title, ax, imshow_params, called=None, names=None):
     """Draw a page of clusters into a display that knows which samples are shown; gives the clusters on the page."""
     if not page < max(display.n_pages_, 1):
         raise ValueError(f"page={page} must be less than n_pages_, {display.n_pages_}.")
     clusters = range(len(sizes))[page * N_CLUSTERS : (page + 1) * N_CLUSTERS]
-    names = getattr(display, "names", None)
     row = 1 + GAP + (LINE if names is not None else 0)
     n_first, is_split = n_images - 2 * n_images // 5, any(sizes[cluster] > n_images for cluster in clusters)
     split = 0.35 if is_split and title.endswith("last") else 0.0
@@ -125,7 +136,7 @@ def draw_clusters(display, images, sizes, page, n_images, title, ax, imshow_para
             left = column * (1 + GAP) + (split if is_late else 0.0)
             tiles.put(number, left, place * row)
             if names is not None:
-                tiles.say(short(str(names[number]), 11), left + 0.5, place * row + 1.04, fontsize=5.5)
+                tiles.say(short(names[number], 11), left + 0.5, place * row + 1.04, fontsize=5.5)
         if split and sizes[cluster] > n_images:
             tiles.say("…", n_first * (1 + GAP) + split / 2 - GAP / 2, place * row + 0.5, va="center")
     tiles.show(**imshow_params)

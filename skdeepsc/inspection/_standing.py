@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from .._arrays import plain
+from .._arrays import as_numbers, plain
 from .._input import unit_rows
+from .._scale import divided, unit_exponent
 from ..metrics import fitted_having
 
 
@@ -53,17 +54,19 @@ class Standing:
 
 
 def as_seen(estimator, X):
-    """Samples as the last step of a fitted pipeline sees them; of another estimator, as they are."""
+    """Samples as the last step of a fitted pipeline sees them; of another, as they are; sparse ones as CSR."""
     is_pipeline = isinstance(estimator, Pipeline) and len(estimator) > 1
-    return estimator[:-1].transform(X) if is_pipeline else X
+    seen = estimator[:-1].transform(X) if is_pipeline else X
+    return seen.tocsr() if hasattr(seen, "tocsr") else seen
 
 
 def directions_of(clusterer, X):
     """Samples as the clusterer represents them, less their mean and of unit length: what it compares are angles."""
-    samples = clusterer.transform(X) if hasattr(clusterer, "transform") else plain("X", X)
+    samples = clusterer.transform(X) if hasattr(clusterer, "transform") else X
+    samples = as_numbers("X", samples, accept_sparse="csr", allow_nd=True)
+    samples = divided(samples, unit_exponent(samples))  # float32 need not hold them as they are.
     samples = samples.toarray() if hasattr(samples, "toarray") else samples
-    rows = np.asarray(samples, dtype=np.float32)
-    rows = rows.reshape(len(rows), -1)
+    rows = samples.reshape(len(samples), -1).astype(np.float32, copy=False)
     return unit_rows(rows, rows.mean(axis=0))
 
 

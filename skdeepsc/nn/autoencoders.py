@@ -73,7 +73,7 @@ def checked_sizes(name, sizes, n_layers=None, least=0):
     if not are_numbers or n_layers not in (None, len(sizes)) or len(sizes) < least:
         number = f"{n_layers} positive integers" if n_layers else f"{'one or more ' if least else ''}positive integers"
         raise ValueError(f"{name} must hold {number}, the sizes of layers; got {sizes}.")
-    return sizes
+    return tuple(map(int, sizes))
 
 
 def layer_shapes(image_shape, channels, kernel_sizes):

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._explanation import Explanation
+from .._labels import as_names
 from .._params import checked
 from ..inspection._map import projected
-from ..inspection._pictures import pictures_of
+from ..inspection._pictures import as_pictures, pictures_of
 from ..inspection._standing import Standing, as_seen, directions_of, explanations_of, standing_of
 from ..metrics import fitted_having
 
@@ -65,7 +66,7 @@ class Findings(Standing):
 def find(
     clusterer: Any,
     X: ArrayLike,
-    names: Sequence | np.ndarray | None = None,
+    names: Any = None,
     pictures: Any = None,
     *,
     is_fitted: bool = True,
@@ -107,16 +108,13 @@ def find(
     seen = as_seen(clusterer, X)
     last = fitted_having("predict_proba", "A report tells how surely", clusterer, "give another clusterer.")
     directions = directions_of(last, seen)
-    for name, given in (("names", names), ("pictures", pictures)):
-        if given is not None and len(given) != len(directions):
-            raise ValueError(f"{name} must be one for each of {len(directions)} samples; got {len(given)}.")
     standing = standing_of(last, seen, directions, is_fitted=is_fitted)
     typical = [members[:_EXPLAINED] for members in standing.members]
     to_explain = np.unique(np.concatenate([*typical, standing.doubtful(N_DOUBTFUL)])) if is_fitted else ()
     return Findings(
         **vars(standing),
-        names=[str(name) for name in (range(len(directions)) if names is None else names)],
-        pictures=pictures_of(last, X) if pictures is None else pictures,
+        names=as_names(range(len(directions)) if names is None else names, len(directions)),
+        pictures=pictures_of(last, X) if pictures is None else as_pictures(pictures, len(directions), "pictures"),
         choice=choice_of(last),
         points=projected(directions),
         explanations=explanations_of(last, seen, to_explain, _EXPRESSING),

@@ -128,7 +128,7 @@ def write_page(findings: Findings, path: str | PathLike, title: str = "Clusters"
         code=escape(findings.code),
         script=_SCRIPT,
     )
-    Path(path).write_text(page, encoding="utf-8")
+    Path(path).write_text(page, encoding="utf-8", errors="backslashreplace")  # Names of files need not be text.
 
 
 def _number(findings):

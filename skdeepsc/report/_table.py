@@ -31,7 +31,7 @@ def write_table(findings: Findings, path: str | PathLike) -> Any:
     """
     columns = [getattr(findings, attribute) for attribute in _COLUMNS.values()]
     columns = [column if isinstance(column, list) else column.round(4).tolist() for column in columns]
-    with open(Path(path), "w", newline="", encoding="utf-8") as file:
+    with open(Path(path), "w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         writer = csv.writer(file)
         writer.writerow(_COLUMNS)
         writer.writerows(zip(*columns, strict=True))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Annotated
 
 import numpy as np
+from scipy import sparse
 from sklearn.metrics.pairwise import KERNEL_PARAMS, pairwise_kernels
 
 from .._arrays import naming
@@ -118,6 +119,10 @@ class KSSC(BaseSSC):
             )
         else:
             params = {"gamma": self.gamma, "degree": self.degree, "coef0": self.coef0}
+            if self.kernel == "rbf" and not sparse.issparse(a):  # Squared distances are made of squared lengths.
+                middle, is_same = self.embedding_.mean(axis=0), a is b
+                a = a - middle
+                b = a if is_same else b - middle
             with VALIDATION, naming(f"kernel={self.kernel!r}"):
                 kernel = pairwise_kernels(a, b, metric=self.kernel, filter_params=True, **params)
         kernel = np.ascontiguousarray(kernel, dtype=self.embedding_.dtype)

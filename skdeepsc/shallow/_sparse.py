@@ -124,7 +124,7 @@ class AffineSparse(BaseSparseSubspaceClustering):
             start, violation, rounds = super()._solve_targets(self._with_sums(targets, aims), start=start, **settings)
             missed = 1 - np.asarray(start[:, : self.embedding_.shape[0]].sum(axis=1)).ravel()
             n_iter += rounds
-            if np.abs(missed).max() <= goal:
+            if np.abs(missed).max() <= goal or violation > 1:  # What has no solution has none for other aims.
                 break
             aims += missed
         return start, max(violation, np.abs(missed).max() / goal), n_iter
