@@ -23,6 +23,7 @@ from skdeepsc.affinity import symmetric_affinity
 from skdeepsc.deep import RidgeSolver, TrainedSolver
 from skdeepsc.metrics import accuracy_scorer, expression_scorer, normalized_cut_scorer, silhouette_scorer
 from skdeepsc.model_selection import TransductiveSplit
+from skdeepsc.segmentation import edge_information
 from skdeepsc.training import StopTraining
 from tests.estimators import DEEP, make, make_known
 
@@ -248,7 +249,7 @@ def test_codes_and_projections_express(images, expressed, n_features, solver):
 
 def test_codes_and_projections_weigh_the_same_at_first(images):
     params = {**QUICK, "augment": "digits", "max_epochs": 0}
-    both = make(DSCSC, **params).fit(images[0]).embedding_
+    both = make(DSCSC, **params, expressed="both").fit(images[0]).embedding_
     variances = [part.var(0).sum() for part in np.split(both, [64], axis=1)]
     np.testing.assert_allclose(variances, 1, rtol=1e-3)
     codes, projections = (
@@ -257,6 +258,17 @@ def test_codes_and_projections_weigh_the_same_at_first(images):
     assert not np.allclose(codes, projections, atol=1e-3)
     without = make(DSCSC, **params, gamma_contrast=0).fit(images[0])
     assert without.embedding_.shape == (60, 64)
+
+
+@pytest.mark.parametrize("augment", ["digits", "faces"])
+def test_what_makes_the_clearer_graph_expresses(images, augment):
+    """Codes or both, by the edge information of the labels that each gives."""
+    X, params = images[0], {**QUICK, "augment": augment, "max_epochs": 0}
+    ways = {name: make(DSCSC, **params, expressed=name).fit(X) for name in ("codes", "both")}
+    information = {name: edge_information(way.affinity_matrix_, way.labels_) for name, way in ways.items()}
+    chosen = make(DSCSC, **params).fit(X)
+    assert chosen.expressed_ == max(information, key=information.get)
+    np.testing.assert_array_equal(chosen.coef_, ways[chosen.expressed_].coef_)
 
 
 # The door

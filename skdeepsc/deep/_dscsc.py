@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from .._dimension import best_graph
 from .._params import NonNegative, estimator
 from ..features import AutoEncoder, Contrastive
 from ..features._contrastive import StructuralContrast
@@ -9,7 +10,7 @@ from ..nn import JoinedFeatures
 from ..training.augment import IMAGE_POLICIES
 from ..training.batches import to_device
 from ._base import BaseDeepSubspaceClustering, HasNorm
-from ._first_labels import silhouette
+from ._first_labels import graphs_by_dim, silhouette
 from ._views import ChoosesViews
 
 
@@ -33,14 +34,20 @@ class DSCSC(StructuralContrast, ChoosesViews, HasNorm, BaseDeepSubspaceClusterin
         Here it is :math:`\gamma`.
     gamma_expression
         Here it is :math:`\gamma \alpha / 2`.
-    expressed : {"both", "codes", "projections"}
+    expressed : {"auto", "both", "codes", "projections"}
         What samples are expressed by. ``"codes"``: the codes, as in the paper. ``"projections"``: what the projector
         makes of them, where the contrastive loss pulls clusters together. ``"both"``: side by side, each of the same
-        variance after pre-training. Without a projector (``gamma_contrast=0``) always the codes.
+        variance after pre-training. ``"auto"``: codes or both, by the graph whose clusters have more edge information
+        after pre-training. Without a projector (``gamma_contrast=0``) always the codes.
     autoencoder
         The weights of stage I are this class's, so that it must be a plain one,
         ``AutoEncoder(channels=(16, 32, 64), batch_size=100)`` by default; frozen, it may be a
         :class:`~skdeepsc.Contrastive`.
+
+    Attributes
+    ----------
+    expressed_ : {"both", "codes", "projections"}
+        What samples are expressed by.
 
     See Also
     --------
@@ -66,7 +73,7 @@ class DSCSC(StructuralContrast, ChoosesViews, HasNorm, BaseDeepSubspaceClusterin
     (3,)
     """
 
-    expressed: Literal["both", "codes", "projections"] = "both"
+    expressed: Literal["auto", "both", "codes", "projections"] = "auto"
     gamma_expression: NonNegative = 1.0
 
     def _check_parts(self):
@@ -102,7 +109,7 @@ class DSCSC(StructuralContrast, ChoosesViews, HasNorm, BaseDeepSubspaceClusterin
     def _score(self, network, samples):
         """The paper's criterion: the mean silhouette coefficient of what is expressed."""
         rows = to_device(self._rows(samples), self.device_)
-        self._join(network.to(self.device_), rows)
+        join(network.to(self.device_), rows, "both" if self.expressed == "auto" else self.expressed)
         z = self._codes(network, rows)
         dim = self._choice(z)["subspace_dim"] if self.subspace_dim == "auto" else self.subspace_dim
         return silhouette(z, dim * self.n_clusters, self._passing_labels)
@@ -118,18 +125,35 @@ class DSCSC(StructuralContrast, ChoosesViews, HasNorm, BaseDeepSubspaceClusterin
         return {**self._view_costs(out, "x_hat"), **self._expression_costs(out)}
 
     def _build(self, rows):
-        self._join(self.network_, rows)
+        self.expressed_ = self._what_expresses(rows)
+        join(self.network_, rows, self.expressed_)
         super()._build(rows)
 
-    def _join(self, network, rows):
-        """Tell a pre-trained network what samples are expressed by."""
-        if network.projector is not None and self.expressed == "both":
-            network.features = JoinedFeatures.of_equal_variance(network, rows)
-        elif network.projector is not None and self.expressed == "projections":
-            network.features = JoinedFeatures(None, 1.0)
+    def _what_expresses(self, rows):
+        """What samples are expressed by, by the graph that says most where that is open."""
+        if self.network_.projector is None:
+            return "codes"
+        if self.expressed != "auto":
+            return self.expressed
+        graphs = {}
+        for expressed in ("codes", "both"):
+            join(self.network_, rows, expressed)
+            by_dim = graphs_by_dim(self._codes(self.network_, rows), self.n_clusters)
+            graphs |= {(expressed, dim): graph for dim, graph in by_dim.items()}
+        (expressed, _), _ = best_graph(graphs, self.n_clusters, self._seeds["labels"])
+        return expressed
 
     def _needs_zero_diagonal(self):
         return True
 
     def _bytes_by_solver(self):
         return {"trained": 48, "ridge": 48}
+
+
+def join(network, rows, expressed):
+    """Tell a pre-trained network what samples are expressed by."""
+    network.features = None
+    if network.projector is not None and expressed == "both":
+        network.features = JoinedFeatures.of_equal_variance(network, rows)
+    elif network.projector is not None and expressed == "projections":
+        network.features = JoinedFeatures(None, 1.0)
