@@ -342,7 +342,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         Z : ndarray of shape (n_samples, n_features_out), float32
         """
         check_is_fitted(self)
-        return self._features(self.view_, self._read(X, reset=False))
+        return self._features(self.view_, self._read(X, reset=False)[:])
 
     @property
     def _n_features_out(self):

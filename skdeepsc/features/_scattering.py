@@ -197,9 +197,8 @@ class Scattering(OnDevice, TransformsImages):
 
     def _coefficients(self, samples):
         """Coefficients of blocks of samples, tensors of shape (n_rows, n_features_out)."""
-        samples = self._as_images(samples)
         for rows in row_blocks(len(samples), self.block_size):
-            block = to_device(samples[rows], self.device_).float()
+            block = to_device(self._as_images(samples[rows]), self.device_).float()
             if block.shape[2:] != self._size:
                 block = interpolate(block, self._size, mode="bilinear", antialias=True)
             with torch.inference_mode():
