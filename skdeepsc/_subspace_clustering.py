@@ -91,7 +91,8 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         where they hang together closely; `n_clusters_scores_` names others that are nearly as good.
     views : "auto" or list of str and (str, transformer) tuples
         The views. ``"scattering"``: :class:`~skdeepsc.Scattering`, a fixed network; ``"symmetric"``:
-        :class:`~skdeepsc.MultiscaleScattering`, for what is seen from both sides; ``"contrast"``:
+        :class:`~skdeepsc.MultiscaleScattering`, for what is seen from both sides (both with ``opponent=True`` for
+        images of three channels, which are taken for red, green and blue); ``"contrast"``:
         :class:`~skdeepsc.LocalContrast`, for changing light; ``"pixels"``: the rows as they are; ``"autoencoder"``:
         codes of a convolutional :class:`~skdeepsc.AutoEncoder`; or a name and any transformer, which is cloned and gets
         flat float32 rows, or float32 images of shape (n, channels, height, width) if its tags (those of the first step
@@ -434,12 +435,13 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
 
     def _named_view(self, name, seed):
         shared = {"image_shape": self.image_shape_ if len(self.image_shape_) == 3 else None, "device": self.device}
+        opponent = len(self.image_shape_) == 3 and self.image_shape_[0] == 3
         if name == "autoencoder":
             return name, AutoEncoder(callbacks=self.callbacks, memory=self.memory, random_state=seed, **shared)
         if name == "scattering":
-            return name, Scattering(**shared)
+            return name, Scattering(opponent=opponent, **shared)
         if name == "symmetric":
-            return name, MultiscaleScattering(**shared)
+            return name, MultiscaleScattering(opponent=opponent, **shared)
         if name == "contrast":
             return name, LocalContrast(image_shape=shared["image_shape"])
         if name == "pixels":

@@ -181,11 +181,13 @@ def show(measured):
     print(f"\n{'method':22}" + "".join(f"{title:>{width}}" for title, width in titles.items()))
     for method, runs in filter(lambda each: each[1], measured.items()):
         acc, nmi, found, seconds, megabytes = zip(*runs, strict=True)
-        spread = "".join(
-            f"{f'{statistics.fmean(values):.3f} ± {statistics.pstdev(values):.3f}':>15}" for values in (acc, nmi)
-        )
+        spread = "".join(f"{f'{statistics.fmean(values):.3f} ± {deviation(values):.3f}':>15}" for values in (acc, nmi))
         costs = f"{statistics.fmean(found):10.0f}{statistics.fmean(seconds):9.1f}{max(megabytes):7.0f}"
         print(f"{method:22}{spread}{costs}")
+
+
+def deviation(values):
+    return statistics.stdev(values) if len(values) > 1 else 0.0
 
 
 if __name__ == "__main__":
