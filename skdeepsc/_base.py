@@ -340,7 +340,7 @@ class BaseGraphClustering(BaseSubspaceClustering):
 
     def _rows(self, samples):
         """The samples that are clustered."""
-        return samples[self.sample_indices_] if len(self.sample_indices_) < samples.shape[0] else samples
+        return samples[self.sample_indices_ if len(self.sample_indices_) < samples.shape[0] else slice(None)]
 
     @property
     def _row_labels(self):

@@ -9,7 +9,7 @@ import numpy as np
 
 from ._arrays import naming, numeric
 from ._compat import validate_data
-from ._mapped import require_unchanged, require_whole
+from ._mapped import MappedSamples, in_blocks, require_unchanged, require_whole
 from ._params import Estimator, estimator
 from ._scale import divided, in_float32, scaled_rows, unit_exponent
 
@@ -19,6 +19,8 @@ _UINT8_MAX = 255.0
 
 # Rows that are worked on at once, where what is made of them is many times larger than they are.
 _BLOCK_ROWS = 4096
+# Values of a memory-mapped file that are checked at once.
+_CHECKED_VALUES = 2**22
 
 
 @estimator
@@ -128,7 +130,8 @@ def as_samples(estimator, X, *, image_shape=None, reset):
     -------
     samples : ndarray of shape (n_samples, channels, height, width) or (n_samples, n_features)
         uint8 input stays uint8, everything else becomes float32, divided by ``2 ** estimator._exponent``, which is 1
-        but for training data of extreme magnitudes. Never a changed input; a view where possible.
+        but for training data of extreme magnitudes. Never a changed input; a view where possible, and of what is
+        memory-mapped otherwise :class:`~skdeepsc._mapped.MappedSamples`.
 
     Raises
     ------
@@ -142,6 +145,7 @@ def as_samples(estimator, X, *, image_shape=None, reset):
     """
     X, image_shape = numeric("X", _no_files(X)), _checked_shape(image_shape)
     require_whole(X)
+    X = in_blocks(X)
     own_shape = tuple(getattr(X, "shape", None) or _nested_shape(X))[1:]
     if len(own_shape) > 1:
         if len(own_shape) > 3:
@@ -153,10 +157,8 @@ def as_samples(estimator, X, *, image_shape=None, reset):
                 f"Images of shape {own_shape} have their channels last, and should have them first: "
                 f"X = np.moveaxis(X, -1, 1). If these are {own_shape[0]} channels indeed, say image_shape={own_shape}."
             )
-        X = np.asarray(X).reshape(len(X), math.prod(own_shape))
-    dtypes = [np.float32, np.float64, np.uint8]
-    with naming("X"):
-        X = validate_data(estimator, X, reset=reset, dtype=dtypes, order="C", ensure_min_samples=2 if reset else 1)
+        X = _flattened(X, len(X), math.prod(own_shape))
+    X = _checked(estimator, X, reset, dtype=[np.float32, np.float64, np.uint8])
     X = _in_units(estimator, X, reset)
     own_shape = with_channels(own_shape) if len(own_shape) > 1 else X.shape[1:]
     wanted = own_shape if image_shape is None else with_channels(tuple(image_shape))
@@ -187,7 +189,7 @@ def as_flat_rows(estimator, X, *, reset):
     -------
     rows : ndarray or CSR matrix of shape (n_samples, n_features)
         float32 and float64 stay what they are, everything else becomes float64. Never a changed input; a view where
-        possible.
+        possible, and of what is memory-mapped otherwise :class:`~skdeepsc._mapped.MappedSamples`.
 
     Raises
     ------
@@ -201,19 +203,33 @@ def as_flat_rows(estimator, X, *, reset):
     """
     X = numeric("X", _no_files(X))
     require_whole(X)
+    X = in_blocks(X)
     shape = tuple(getattr(X, "shape", None) or _nested_shape(X))
     if len(shape) > 2:
-        X = np.asarray(X).reshape(shape[0], math.prod(shape[1:]))
+        X = _flattened(X, shape[0], math.prod(shape[1:]))
+    X = _checked(estimator, X, reset, accept_sparse="csr", dtype=[np.float64, np.float32])
+    if not isinstance(X, MappedSamples):
+        return X
+    return X.converted(X.dtype if X.dtype in (np.float64, np.float32) else np.float64)
+
+
+def _flattened(X, *shape):
+    return (X if isinstance(X, MappedSamples) else np.asarray(X)).reshape(*shape)
+
+
+def _checked(estimator, X, reset, **how):
+    """What scikit-learn's validation makes of `X`; what is memory-mapped is validated block by block, and left."""
+    least = 2 if reset else 1
     with naming("X"):
-        return validate_data(
-            estimator,
-            X,
-            reset=reset,
-            accept_sparse="csr",
-            dtype=[np.float64, np.float32],
-            order="C",
-            ensure_min_samples=2 if reset else 1,
-        )
+        if not isinstance(X, MappedSamples):
+            return validate_data(estimator, X, reset=reset, order="C", ensure_min_samples=least, **how)
+        n_rows = max(least, _CHECKED_VALUES // max(1, math.prod(X.shape[1:])))
+        for block in list(row_blocks(len(X), n_rows)) or [slice(0)]:
+            is_first = block.start == 0 or not len(X)
+            validate_data(
+                estimator, X[block], reset=reset and is_first, ensure_min_samples=least if is_first else 1, **how
+            )
+    return X
 
 
 def _no_files(X):
@@ -238,6 +254,8 @@ def _in_units(estimator, X, reset):
     if reset:
         given = estimator._given_exponent()
         estimator._exponent = unit_exponent(X) if given is None else given
+    if isinstance(X, MappedSamples):
+        return X.converted(np.uint8 if X.dtype == np.uint8 else np.float32, estimator._exponent)
     scaled = divided(X, estimator._exponent)
     return scaled if scaled.dtype == np.uint8 else in_float32(scaled, "X")
 

@@ -1,17 +1,84 @@
 """Samples in a memory-mapped file, which others may cut off or change while a fit reads it.
 
 A page that is no longer in the file ends the process (SIGBUS), so that blocks are asked about before they are read.
+What is not there as the package needs it is converted block by block.
 """
 
+import math
 import os
 from contextlib import contextmanager
 from contextvars import ContextVar
+from copy import copy
 from mmap import mmap
 
 import numpy as np
 
+from ._scale import divided, in_float32
+
 # What looks after the samples of the fit that this thread is in.
 _WATCH: ContextVar = ContextVar("skdeepsc_mapped", default=None)
+
+
+class MappedSamples:
+    """Samples of a memory-mapped file of any numbers, which are converted as they are read, and never as a whole.
+
+    An array in what the package asks of one: its shape and type, rows by slices or indices, the extremes.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_samples, ...)
+        Memory-mapped.
+    """
+
+    def __init__(self, values):
+        self._values = values
+        self._exponent = 0
+        self.shape, self.dtype = values.shape, values.dtype
+
+    ndim = property(lambda self: len(self.shape))
+    size = property(lambda self: math.prod(self.shape))
+    nbytes = property(lambda self: self.size * self.dtype.itemsize)
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, rows):
+        """Rows by a slice or by indices, an array."""
+        values = np.asarray(self._values[rows])
+        return self._converted(values.reshape(values.shape[: values.ndim - self._values.ndim + 1] + self.shape[1:]))
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self[:], dtype=dtype)
+
+    def max(self):
+        """The largest value."""
+        return self._converted(self._values.max())
+
+    def min(self):
+        """The smallest value."""
+        return self._converted(self._values.min())
+
+    def reshape(self, *shape):
+        """The same samples under another shape."""
+        other = copy(self)
+        other.shape = shape
+        return other
+
+    def converted(self, dtype, exponent=0):
+        """The same samples as numbers of a type, divided by 2 ** `exponent`; an array if that is what there is."""
+        other = copy(self)
+        other.dtype, other._exponent = np.dtype(dtype), self._exponent + exponent
+        is_there = self._values.dtype == other.dtype and not other._exponent and self._values.flags.c_contiguous
+        return self._values.reshape(self.shape) if is_there else other
+
+    def _converted(self, values):
+        values = divided(values, self._exponent)
+        return in_float32(values, "X") if self.dtype == np.float32 else values.astype(self.dtype, copy=False)
+
+
+def in_blocks(X):
+    """A memory-mapped array as :class:`MappedSamples`, anything else as it is."""
+    return X if _mapped(X) is None or isinstance(X, MappedSamples) else MappedSamples(X)
 
 
 def require_whole(X):
@@ -52,7 +119,7 @@ def require_unchanged():
 
 def _mapped(X):
     """The memmap whose file holds the values of an array, or None."""
-    found = None
+    found, X = None, X._values if isinstance(X, MappedSamples) else X
     while isinstance(X, np.ndarray):
         found = X if isinstance(X, np.memmap) else found
         X = X.base

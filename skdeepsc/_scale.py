@@ -19,7 +19,7 @@ def exponent_of(values):
 
 def unit_exponent(values):
     """The exponent of the power of two that samples are divided by: 0 where their magnitudes are modest."""
-    exponent = 0 if values.dtype.kind not in "f" else exponent_of(values)
+    exponent = 0 if values.dtype == np.uint8 else exponent_of(values)
     return exponent if abs(exponent) > _MODEST else 0
 
 

@@ -30,12 +30,19 @@ def self_train(blocks, labels, n_clusters):
         cluster empty or changes more than a tenth of them: clusters that a linear classifier cannot tell apart, such as
         subspaces, both ends of which are one cluster, are not for it.
     """
-    first, gram = labels, None
+    first, targets = labels, np.eye(n_clusters, dtype=np.float32)
+    gram, products = 0.0, 0.0
+    for rows, z in blocks():
+        z = _with_constant(z)
+        gram, products = gram + z.T @ z, products + z.T @ targets[labels[rows]]
+    gram = gram.astype(np.float64)
+    gram += _PENALTY * np.trace(gram) / len(gram) * np.eye(len(gram))
     for _ in range(_ROUNDS):
-        weights, gram = _learnt(blocks, labels, n_clusters, gram)
-        labels = np.empty_like(first)
-        for rows, z in blocks():
+        weights = np.linalg.solve(gram, products).astype(np.float32)
+        labels, products = np.empty_like(first), 0.0
+        for rows, z in blocks():  # What the next round learns is gathered on the way.
             labels[rows] = outputs(z, weights).argmax(axis=1)
+            products = products + _with_constant(z).T @ targets[labels[rows]]
         if len(np.unique(labels)) < len(np.unique(first)) or (labels != first).mean() > _MOST_CHANGED:
             return first, None
     return labels, weights
@@ -46,15 +53,5 @@ def outputs(z, weights):
     return z @ weights[:-1] + _CONSTANT * weights[-1]
 
 
-def _learnt(blocks, labels, n_clusters, gram):
-    """Least-squares weights, and the Gram matrix, which all rounds share."""
-    products, sums = None, 0.0
-    for rows, z in blocks():
-        z = np.column_stack([z, np.full(len(z), _CONSTANT, dtype=z.dtype)])
-        targets = np.eye(n_clusters, dtype=z.dtype)[labels[rows]]
-        products = z.T @ targets if products is None else products + z.T @ targets
-        sums = sums + z.T @ z if gram is None else sums
-    if gram is None:
-        gram = np.asarray(sums, dtype=np.float64)
-        gram = gram + _PENALTY * np.trace(gram) / len(gram) * np.eye(len(gram))
-    return np.linalg.solve(gram, products).astype(np.float32), gram
+def _with_constant(z):
+    return np.column_stack([z, np.full(len(z), _CONSTANT, dtype=z.dtype)])

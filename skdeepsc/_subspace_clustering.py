@@ -91,7 +91,8 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         where they hang together closely; `n_clusters_scores_` names others that are nearly as good.
     views : "auto" or list of str and (str, transformer) tuples
         The views. ``"scattering"``: :class:`~skdeepsc.Scattering`, a fixed network; ``"symmetric"``:
-        :class:`~skdeepsc.MultiscaleScattering`, for what is seen from both sides; ``"contrast"``:
+        :class:`~skdeepsc.MultiscaleScattering`, for what is seen from both sides (both with ``opponent=True`` for
+        images of three channels, which are taken for red, green and blue); ``"contrast"``:
         :class:`~skdeepsc.LocalContrast`, for changing light; ``"pixels"``: the rows as they are; ``"autoencoder"``:
         codes of a convolutional :class:`~skdeepsc.AutoEncoder`; or a name and any transformer, which is cloned and gets
         flat float32 rows, or float32 images of shape (n, channels, height, width) if its tags (those of the first step
@@ -128,7 +129,8 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         by the logarithm of `n_clusters` and times the share of rows with any positive coefficient, so that it lies in
         [0, 1]), ``size_entropy`` (divided by the same), ``normalized_cut`` (divided by `n_clusters`; clusters without
         samples count as cut). First the answer, then those of the whitened view, whose name ends with ", whitened",
-        then those of the first look at all views, the best first.
+        then those of the first look at all views, the best first, if there was one: with one view, and one dimension to
+        whiten it by or `refine=False`, there is nothing to choose.
     confidence_ : ndarray of shape (n_samples,), float64
         How sure the label of each sample is, in [0, 1]: the share of all labellings of the winning view that give it
         the same, under the names that agree best. Labellings differ where clusters are not clear. A sample beyond
@@ -176,7 +178,11 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
     # What is represented: the view and the dimension with the most information
 
     def _n_tasks(self):
-        return len(self._views()) + 2 + (self.n_clusters == "auto")
+        return self._has_choice() * len(self._views()) + 2 + (self.n_clusters == "auto")
+
+    def _has_choice(self):
+        """Whether a first look chooses anything: the view, or the dimension of the graph to whiten it by."""
+        return len(self._views()) > 1 or (self.refine and len(self._dims()[::_FIRST_DIMS]) > 1)
 
     def _represent(self, samples, progress):
         dims, rows = self._dims(), self._rows(samples)
@@ -186,10 +192,12 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
             with progress.task("n_clusters"):
                 looks = {view: self._look(view, rows) for view in self.views_}
                 self._choose_n_clusters(looks.values())
-        view, dim, others = self._first_looks(rows, looks, dims, progress)
+        view, dim, others = next(iter(self.views_)), dims[0], []
+        if self._has_choice():
+            view, dim, others = self._first_looks(rows, looks, dims, progress)
         with progress.task("search"):
             look = looks.get(view) or self._look(view, rows)
-            if self.refine:
+            if self.refine and not look.is_whitened:
                 look = look.whitened(self._graph(look, dim).affinity)
             found = self._search(look, dims)
         chosen = fairest(found) if self.refine else found[0]
@@ -199,7 +207,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
     def _first_looks(self, rows, looks, dims, progress):
         """The view with the most information, the dimension of the graph to whiten it by, and all candidates.
 
-        From some of many rows; `looks` gets those at all of them.
+        From some of many rows; `looks` gets those at all of them, whitened ones where there are.
         """
         n_rows = max(_FIRST_ROWS, _FIRST_ROWS_OF_CLUSTER * self.n_clusters_)
         n_rows = rows.shape[0] if looks or rows.shape[0] < 1.5 * n_rows else n_rows
@@ -210,8 +218,8 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
                 look = looks.get(view) or self._look(view, part)
                 plain[view] = last[view] = self._search(look, dims[::_FIRST_DIMS], **_FIRST_EFFORT)
                 if self.refine and len(self.views_) > 1:
-                    whitened = look.whitened(plain[view][0].graph.affinity)
-                    last[view] = self._search(whitened, dims[::_FIRST_DIMS], **_FIRST_EFFORT)
+                    look = look.whitened(plain[view][0].graph.affinity)
+                    last[view] = self._search(look, dims[::_FIRST_DIMS], **_FIRST_EFFORT)
                 if n_rows == rows.shape[0]:
                     looks[view] = look
         best = min(last, key=lambda view: last[view][0].rank)
@@ -342,7 +350,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         Z : ndarray of shape (n_samples, n_features_out), float32
         """
         check_is_fitted(self)
-        return self._features(self.view_, self._read(X, reset=False))
+        return self._features(self.view_, self._read(X, reset=False)[:])
 
     @property
     def _n_features_out(self):
@@ -427,12 +435,13 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
 
     def _named_view(self, name, seed):
         shared = {"image_shape": self.image_shape_ if len(self.image_shape_) == 3 else None, "device": self.device}
+        opponent = len(self.image_shape_) == 3 and self.image_shape_[0] == 3
         if name == "autoencoder":
             return name, AutoEncoder(callbacks=self.callbacks, memory=self.memory, random_state=seed, **shared)
         if name == "scattering":
-            return name, Scattering(**shared)
+            return name, Scattering(opponent=opponent, **shared)
         if name == "symmetric":
-            return name, MultiscaleScattering(**shared)
+            return name, MultiscaleScattering(opponent=opponent, **shared)
         if name == "contrast":
             return name, LocalContrast(image_shape=shared["image_shape"])
         if name == "pixels":

@@ -123,9 +123,14 @@ class Look:
         return Look(self.view, self.features, scaling, path, affinity)
 
     @property
+    def is_whitened(self):
+        """Whether its features are those of :meth:`whitened`."""
+        return self.scaling.former is not None
+
+    @property
     def name(self):
         """The view, and whether it has been whitened."""
-        return self.view if self.scaling.former is None else f"{self.view}, whitened"
+        return f"{self.view}, whitened" if self.is_whitened else self.view
 
     def graph(self, dim, lam, n_coefs):
         """The affinity of the largest coefficients of each row under a penalty."""

@@ -2,6 +2,7 @@
 
 import pickle
 import time
+import tracemalloc
 from types import SimpleNamespace
 
 import numpy as np
@@ -354,6 +355,66 @@ def test_a_mapped_file_that_shrinks_ends_a_fit(rows, tmp_path):
         require_whole(np.asarray(mapped).reshape(200, -1, 12))
     with pytest.raises(OSError, match="has been cut off"):
         fitted._fill(None, np.asarray(mapped), np.empty(6000))
+
+
+def mapped(X, folder):
+    np.save(folder / "X.npy", X)
+    return np.load(folder / "X.npy", mmap_mode="r")
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        lambda X: (X * 1000).astype(np.uint16),
+        lambda X: X * 1e60,
+        lambda X: X.astype(">f4"),
+        lambda X: np.asfortranarray(X, dtype=np.float32),
+        lambda X: X.astype(np.float16).reshape(-1, 4, 5),
+    ],
+    ids=["uint16", "huge", "big-endian", "columns first", "images of float16"],
+)
+def test_mapped_samples_are_what_they_are_as_arrays(to, tmp_path):
+    X = to(np.abs(datasets.make_union_of_subspaces(40, 20, n_subspaces=3, subspace_dim=2, random_state=0)[0]))
+    for estimator in (
+        skdeepsc.SubspaceClustering(3, views=["pixels", "contrast"], subsample=60, noise="auto", random_state=0),
+        skdeepsc.SSCOMP(3, subsample=60, random_state=0),
+        skdeepsc.Scattering(n_scales=1, n_angles=2, image_shape=(4, 5)),
+        skdeepsc.AutoEncoder(hidden_sizes=(4,), max_epochs=1, random_state=0),
+    ):
+        found = []
+        for samples in (X, mapped(X, tmp_path)):
+            estimator.fit(samples)
+            answer = estimator.predict if hasattr(estimator, "predict") else estimator.transform
+            found.append((getattr(estimator, "labels_", None), answer(samples)))
+        np.testing.assert_equal(found[1], found[0])
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_what_is_wrong_far_down_in_a_mapped_file_is_told(wrong, rows, tmp_path, monkeypatch):
+    monkeypatch.setattr("skdeepsc._input._CHECKED_VALUES", 100)
+    X = np.where(np.arange(rows.size).reshape(rows.shape) == rows.size - 1, wrong, rows)
+    for clusterer in (skdeepsc.SubspaceClustering(2), skdeepsc.SSCOMP(2)):
+        with pytest.raises(ValueError, match="Input X contains"):
+            clusterer.fit(mapped(X, tmp_path))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.uint16])
+def test_mapped_samples_are_never_in_memory_as_a_whole(dtype, tmp_path, monkeypatch):
+    monkeypatch.setattr("skdeepsc._input._BLOCK_ROWS", 200)
+    monkeypatch.setattr("skdeepsc._input._CHECKED_VALUES", 2**14)
+    monkeypatch.setattr("skdeepsc._subspace_clustering._KEPT_BYTES", 0)
+    X = datasets.make_union_of_subspaces(7000, 100, n_subspaces=3, subspace_dim=2, random_state=0)[0]
+    X = mapped((X * 1000 + 30000).astype(dtype), tmp_path)
+    clustering = skdeepsc.SubspaceClustering(3, subsample=100, subspace_dims=[2], random_state=0)
+    clustering.fit(X[:300])  # What is allocated once for all.
+    tracemalloc.start()
+    for step in (clustering.fit, clustering.predict):
+        tracemalloc.reset_peak()
+        before = tracemalloc.get_traced_memory()[0]
+        step(X)
+        grown = tracemalloc.get_traced_memory()[1] - before
+        assert grown < 2 * X.size, (step, grown / X.size)  # In float32 they have four bytes a value.
+    tracemalloc.stop()
 
 
 def test_a_clock_that_is_set_back_changes_no_history(rows, monkeypatch):

@@ -8,7 +8,8 @@ from sklearn.datasets import load_digits
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdeepsc import LocalContrast, MultiscaleScattering, Scattering
+from skdeepsc import LocalContrast, MultiscaleScattering, Scattering, SubspaceClustering
+from skdeepsc.metrics import clustering_accuracy_score
 from skdeepsc.nn import ScatteringNetwork
 from skdeepsc.nn.wavelets import _morlet_wavelets
 
@@ -216,3 +217,51 @@ def test_local_contrast_of_any_images(images):
     contrast = LocalContrast().fit(X)
     np.testing.assert_allclose(contrast.transform(X), LocalContrast().fit_transform(X * 1e30), atol=1e-4)
     np.testing.assert_array_equal(contrast.transform(X[3:4]), contrast.transform(X)[3:4])
+
+
+# Colour
+
+
+@pytest.fixture(scope="module")
+def colours():
+    return np.random.RandomState(0).uniform(0, 255, size=(20, 3, 8, 10)).astype(np.float32)
+
+
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_opponent_colours_are_transformed_each_by_itself(colours, symmetric):
+    params = {"n_scales": 2, "n_angles": 3, "symmetric": symmetric}
+    r, g, b = np.moveaxis(colours, 1, 0)
+    seen = (r + g + b) / np.sqrt(3), (r - g) / np.sqrt(2), (r + g - 2 * b) / np.sqrt(6)
+    parts = [Scattering(**params).fit_transform(channel) for channel in seen]
+    expected = np.hstack([part / np.linalg.norm(part, axis=1, keepdims=True) for part in parts])
+    scattering = Scattering(**params, opponent=True)
+    np.testing.assert_allclose(scattering.fit_transform(colours), expected, atol=2e-5)
+    np.testing.assert_allclose(scattering.transform(colours), expected, atol=2e-5)
+    assert scattering.norms_.shape == (2, 3)
+
+
+def test_images_without_colour_have_the_features_of_their_luminance(colours):
+    grey = np.rint(colours[:, :1]).repeat(3, axis=1)
+    Z = Scattering(n_angles=3, opponent=True).fit_transform(grey)
+    light, colour = np.split(Z, [Z.shape[1] // 3], axis=1)
+    alone = Scattering(n_angles=3).fit_transform(grey[:, 0])
+    np.testing.assert_allclose(light, alone / np.linalg.norm(alone, axis=1, keepdims=True), atol=2e-5)
+    assert not colour.any()
+
+
+def test_opponent_colours_need_three_channels(colours):
+    with pytest.raises(ValueError, match=r"opponent=True takes images of three channels; .* \(2, 8, 10\)"):
+        MultiscaleScattering(opponent=True).fit(colours[:, :2])
+
+
+def test_clusters_of_colour_that_differ_in_nothing_else_are_found():
+    """The same noise, bright, in two opponent colours."""
+    generator = np.random.RandomState(0)
+    light, y = generator.uniform(size=(60, 1, 8, 8)), np.arange(60) % 2
+    hue = np.array([[1, -1, 0], [0.5, 0.5, -1]])[y][:, :, None, None]
+    images = 3 * light + hue * np.kron(np.eye(2), np.ones((4, 4)))
+    clustering = SubspaceClustering(2, views=["scattering"], random_state=0).fit(images)
+    assert clustering.views_["scattering"].opponent
+    assert clustering_accuracy_score(y, clustering.labels_) == 1
+    plain = SubspaceClustering(2, views=["scattering"], random_state=0).fit(images[:, 0])
+    assert not plain.views_["scattering"].opponent

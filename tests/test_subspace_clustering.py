@@ -75,6 +75,33 @@ def test_the_table_says_why(fitted):
     assert table["normalized_cut"][0] == pytest.approx(normalized_cut(fitted.affinity_matrix_, fitted.labels_) / 5)
 
 
+@pytest.mark.parametrize("params", [{"refine": False}, {"subspace_dims": [2]}])
+def test_no_first_look_where_nothing_is_to_be_chosen(digits, params, monkeypatch):
+    searches = []
+
+    def searched(self, look, *args, search=SubspaceClustering._search, **effort):
+        searches.append(look.name)
+        return search(self, look, *args, **effort)
+
+    monkeypatch.setattr(SubspaceClustering, "_search", searched)
+    clustering = SubspaceClustering(5, views=["pixels"], random_state=0, **params)
+    short = clustering.fit(digits[0])
+    assert len(searches) == 1
+    assert set(short.candidates_["view"]) == {*searches}
+    monkeypatch.setattr(SubspaceClustering, "_has_choice", lambda self: True)
+    whole = clone(clustering).fit(digits[0])
+    assert len(searches) == 3
+    np.testing.assert_array_equal(short.labels_, whole.labels_)
+    np.testing.assert_array_equal(short.confidence_, whole.confidence_)
+
+
+def test_no_view_is_whitened_twice_at_the_same_rows(digits, monkeypatch):
+    whitened = []
+    monkeypatch.setattr(Look, "whitened", lambda *args, by=Look.whitened: whitened.append(args) or by(*args))
+    SubspaceClustering(5, views=["pixels", "contrast"], random_state=0).fit(digits[0])
+    assert len(whitened) == 2
+
+
 def test_affinity_is_the_definition(digits, fitted):
     """C = H / (1 - diag H) by the inverse; the five largest of each row by sorting."""
     fitted = clone(fitted).set_params(refine=False).fit(digits[0])

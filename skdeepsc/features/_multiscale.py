@@ -32,6 +32,8 @@ class MultiscaleScattering(OnDevice, TransformsImages):
         Of each.
     symmetric : bool
         Whether to add the features of the mirror image.
+    opponent : bool
+        Of each.
     block_size : int
         Images transformed at once.
 
@@ -61,6 +63,7 @@ class MultiscaleScattering(OnDevice, TransformsImages):
     order: Literal[1, 2] = 2
     image_size: ImageSize | None = 32
     symmetric: bool = True
+    opponent: bool = False
     block_size: Count = 16
 
     @fits
@@ -126,7 +129,7 @@ class MultiscaleScattering(OnDevice, TransformsImages):
         samples = self._read(X)
         if isinstance(self.n_scales, str) or not len(self.n_scales):
             raise ValueError(f"n_scales must hold a number of scales for each part; got {self.n_scales!r}.")
-        own = ("n_angles", "order", "image_size", "symmetric", "block_size", "device")
+        own = ("n_angles", "order", "image_size", "symmetric", "opponent", "block_size", "device")
         shared = {name: getattr(self, name) for name in own}
         self.scatterings_ = [Scattering(n_scales=n_scales, **shared) for n_scales in self.n_scales]
         for scattering in self.scatterings_:

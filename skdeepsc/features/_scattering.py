@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch.nn.functional import interpolate
 
 from .._compat import Interval
-from .._input import row_blocks
+from .._input import row_blocks, unit_rows
 from .._params import Count, answers, estimator, fits
 from .._scale import divided
 from .._warn import warn_user
@@ -22,6 +22,9 @@ from ._base import OnDevice, TransformsImages
 _FLOOR = 0.1
 # Magnitudes of images, as powers of two, whose coefficients float32 holds.
 _LARGEST_EXPONENT = 110
+# Luminance, red against green, and both against blue, as orthonormal combinations of red, green and blue.
+_OPPONENT = np.array([[1, 1, 1], [1, -1, 0], [1, 1, -2]], dtype=np.float32)
+_OPPONENT /= np.linalg.norm(_OPPONENT, axis=1, keepdims=True)
 # Norms below this share of the largest pixel, and deviations below this, are rounding errors of constant images.
 _ROUNDING = 1e-3
 # Pixels of the longer side.
@@ -56,6 +59,11 @@ class Scattering(OnDevice, TransformsImages):
         same, as faces and objects have that turn to the other side. The features of the mirror image are taken to be
         those of the image with its positions reversed and its angles negated, which costs nothing; what is sampled at
         other pixels leaves a tenth of the difference between the two.
+    opponent : bool
+        Whether images of three channels are red, green and blue, to be taken as luminance, (r + g + b) / sqrt(3), and
+        two opponent colours, (r - g) / sqrt(2) and (r + g - 2 b) / sqrt(6). `normalize` then does what it does for each
+        of the three alone, and scales the features of each to unit length, so that colour counts as much as light,
+        which varies more. Images without colour have the features of their luminance, and zeros.
     image_shape
         Flat rows without it are read as one-dimensional signals, with a warning.
     block_size : int
@@ -71,7 +79,7 @@ class Scattering(OnDevice, TransformsImages):
         channel of the images come first.
     network_ : ScatteringNetwork
         The filters.
-    norms_ : ndarray of shape (order,), float32
+    norms_ : ndarray of shape (order,), or with `opponent` (order, 3), float32
         Mean norm over the paths of each order in the training data, for `normalize`.
     mean_ : ndarray of shape (n_features_out,), float32
         Mean that is subtracted, for `normalize`.
@@ -101,6 +109,7 @@ class Scattering(OnDevice, TransformsImages):
     image_size: ImageSize | None = 32
     normalize: bool = True
     symmetric: bool = False
+    opponent: bool = False
     block_size: Count = 16
 
     @fits
@@ -146,7 +155,7 @@ class Scattering(OnDevice, TransformsImages):
             self._learn(lambda: blocks, samples)
             for block in blocks:
                 block.copy_(self._normalized(block))
-        return self._in_units(self._with_mirrored(Z))
+        return self._in_units(self._of_unit_colors(self._with_mirrored(Z)))
 
     @answers
     def transform(self, X: ArrayLike) -> np.ndarray:
@@ -166,7 +175,7 @@ class Scattering(OnDevice, TransformsImages):
         samples = self._read(X, reset=False)
         blocks = self._coefficients(samples)
         Z = self._collect(map(self._normalized, blocks) if self.normalize else blocks, len(samples))
-        return self._in_units(self._with_mirrored(Z))
+        return self._in_units(self._of_unit_colors(self._with_mirrored(Z)))
 
     @property
     def _n_features_out(self):
@@ -186,6 +195,10 @@ class Scattering(OnDevice, TransformsImages):
                 "are images, give image_shape=(height, width).",
             )
         n_channels, *size = self._as_images(samples[:0]).shape[1:]
+        if self.opponent and n_channels != 3:
+            raise ValueError(
+                f"opponent=True takes images of three channels; these have shape {tuple(self.image_shape_)}."
+            )
         self._size = tuple(size)
         if self.image_size is not None:
             self._size = tuple(max(1, round(side * self.image_size / max(size))) for side in size)
@@ -199,9 +212,10 @@ class Scattering(OnDevice, TransformsImages):
 
     def _coefficients(self, samples):
         """Coefficients of blocks of samples, tensors of shape (n_rows, n_features_out)."""
-        samples = self._as_images(samples)
         for rows in row_blocks(len(samples), self.block_size):
-            block = to_device(samples[rows], self.device_).float()
+            block = to_device(self._as_images(samples[rows]), self.device_).float()
+            if self.opponent:
+                block = torch.einsum("oc,nchw->nohw", to_device(_OPPONENT, self.device_), block)
             if block.shape[2:] != self._size:
                 block = interpolate(block, self._size, mode="bilinear", antialias=True)
             with torch.inference_mode():
@@ -222,6 +236,13 @@ class Scattering(OnDevice, TransformsImages):
         number = {path: i for i, path in enumerate(self.paths_)}
         return [number[tuple((j, -angle % self.n_angles) for j, angle in path)] for path in self.paths_]
 
+    def _of_unit_colors(self, Z):
+        """Normalised features, those of each opponent colour scaled to unit length, in place."""
+        if self.opponent and self.normalize:
+            for rows in row_blocks(len(Z), 256):
+                Z[rows] = unit_rows(Z[rows].reshape(-1, len(Z[0]) // 3)).reshape(-1, len(Z[0]))
+        return Z
+
     def _in_units(self, Z):
         """Coefficients in the units of the images, where they are not normalised."""
         return Z if self.normalize else divided(Z, -self._exponent).astype(np.float32, copy=False)
@@ -234,8 +255,9 @@ class Scattering(OnDevice, TransformsImages):
     def _learn(self, blocks, samples):
         """Set what `normalize` needs, by two passes over the training data."""
         largest = max(abs(float(samples.max())), abs(float(samples.min())))
-        norms = sum(np.array([norm.mean(1).sum().item() for norm in self._norms(block)]) for block in blocks())
-        self.norms_ = np.maximum(norms / len(samples), _ROUNDING * largest or 1).astype(np.float32)
+        norms = sum(torch.stack([norm.mean(2).sum(0) for norm in self._norms(block)]).double() for block in blocks())
+        norms = np.maximum(norms.cpu().numpy() / len(samples), _ROUNDING * largest or 1).astype(np.float32)
+        self.norms_ = norms if self.opponent else norms[:, 0]
         total, squares = 0.0, 0.0
         for block in blocks():
             block = self._without_contrast(block).cpu().double()
@@ -253,17 +275,19 @@ class Scattering(OnDevice, TransformsImages):
     def _without_contrast(self, block):
         """Each order and position divided by its norm over the paths."""
         parts = self._by_order(block)
+        mean_norms = to_device(self.norms_.reshape(len(parts), -1), block.device)
         return torch.cat(
             [
-                part / (norm + _FLOOR * float(mean_norm))[:, None, None]
-                for part, norm, mean_norm in zip(parts, self._norms(block), self.norms_, strict=True)
+                part / (norm + _FLOOR * mean_norm[:, None])[:, :, None]
+                for part, norm, mean_norm in zip(parts, self._norms(block), mean_norms, strict=True)
             ],
             dim=2,
         ).flatten(1)
 
     def _norms(self, block):
-        """Norms over channels and paths, one tensor of shape (n_rows, n_positions) an order."""
-        return [part.square().sum((1, 2)).sqrt() for part in self._by_order(block)]
+        """Norms over paths and channels, or of each colour, a tensor (n_rows, 1 or 3, n_positions) for each order."""
+        squares = [part.square().sum(2) for part in self._by_order(block)]
+        return [(each if self.opponent else each.sum(1, keepdim=True)).sqrt() for each in squares]
 
     def _by_order(self, block):
         """Views of shape (n_rows, channels, paths of the order, positions)."""
