@@ -37,8 +37,8 @@ class DSCSC(StructuralContrast, ChoosesViews, HasNorm, BaseDeepSubspaceClusterin
     expressed : {"auto", "both", "codes", "projections"}
         What samples are expressed by. ``"codes"``: the codes, as in the paper. ``"projections"``: what the projector
         makes of them, where the contrastive loss pulls clusters together. ``"both"``: side by side, each of the same
-        variance after pre-training. ``"auto"``: codes or both, by the graph whose clusters have more edge information
-        after pre-training. Without a projector (``gamma_contrast=0``) always the codes.
+        variance after pre-training. ``"auto"``: that of the three whose graph has the clusters with the most edge
+        information after pre-training. Without a projector (``gamma_contrast=0``) always the codes.
     autoencoder
         The weights of stage I are this class's, so that it must be a plain one,
         ``AutoEncoder(channels=(16, 32, 64), batch_size=100)`` by default; frozen, it may be a
@@ -136,7 +136,7 @@ class DSCSC(StructuralContrast, ChoosesViews, HasNorm, BaseDeepSubspaceClusterin
         if self.expressed != "auto":
             return self.expressed
         graphs = {}
-        for expressed in ("codes", "both"):
+        for expressed in ("codes", "projections", "both"):
             join(self.network_, rows, expressed)
             by_dim = graphs_by_dim(self._codes(self.network_, rows), self.n_clusters)
             graphs |= {(expressed, dim): graph for dim, graph in by_dim.items()}
