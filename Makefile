@@ -1,5 +1,5 @@
 # make demo   cluster the handwritten digits that come with scikit-learn, as arrays and as a folder of pictures
-# make test   run the tests
+# make test   run the tests, in PROCESSES=3 at once
 # make lint   check style and types
 # make lowest run a choice of tests with the lowest versions that pyproject.toml allows, in the environment .venv-lowest
 # make docs   build the documentation into docs/_build, with its gallery; warnings are errors
@@ -10,6 +10,8 @@
 
 PYTHON ?= python3
 PIP_ARGS ?=
+# One more than two cores: some tests wait for processes of their own.
+PROCESSES ?= 3
 EXAMPLES ?= 300
 INTERRUPTIONS ?= 200
 VENV := .venv
@@ -22,7 +24,7 @@ demo: $(VENV)/installed
 	$(RUN) examples/folder_of_pictures.py
 
 test: $(VENV)/installed
-	$(RUN) -m pytest --numprocesses 2 --dist worksteal
+	$(RUN) -m pytest --numprocesses $(PROCESSES) --dist worksteal
 
 lint: $(VENV)/installed
 	$(RUN) -m ruff check .

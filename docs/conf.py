@@ -76,6 +76,7 @@ sphinx_gallery_conf = {
     "backreferences_dir": "reference/generated/backreferences",
     "doc_module": ("skdeepsc",),
     "reference_url": {"skdeepsc": None},
+    "parallel": 2,
     "abort_on_example_error": False,
     "remove_config_comments": True,
     "show_memory": False,

@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 
-from skdeepsc import NCSC, AutoEncoder
+from skdeepsc import NCSC, PSSC, AutoEncoder
 from skdeepsc.losses import (
     balance_cost,
     classifier_affinity,
@@ -211,6 +211,17 @@ def test_clusterer_gives_the_first_labels(images):
     assert adjusted_rand_score(y, fitted.labels_) == 1
     with pytest.raises(ValueError, match="init found 5 clusters, more than n_clusters=3"):
         make(NCSC, **QUICK, init=KMeans(5)).fit(X)
+
+
+@pytest.mark.parametrize("shape", [(60, 8, 8), (60, 64)])
+def test_a_head_gives_the_first_labels(images, shape):
+    """PSSC on the codes as they are; the classifier learns what it says."""
+    X = images[0].reshape(shape)
+    params = {**QUICK, "subspace_epochs": 0, "classifier_epochs": 0, "max_epochs": 0}
+    fitted = make(NCSC, **params, init="head").fit(X)
+    codes = AutoEncoder(network=fitted.network_, max_epochs=0)
+    labels = PSSC(3, autoencoder=codes, random_state=fitted._seeds["init"]).fit_predict(X)
+    assert adjusted_rand_score(fitted.labels_, labels) > 0.9
 
 
 def test_size_of_the_first_labels_does_not_depend_on_the_batch(images):

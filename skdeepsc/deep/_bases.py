@@ -39,7 +39,7 @@ class HasBases(LabelsByClassifier, StartsFromLabels, HasAutoEncoder):
         What is done to the codes before they are compared with the bases: nothing, as in the paper, where the network
         can shrink them to lower the cost; scaling to unit length; that, after the mean of the first codes has been
         subtracted.
-    init : {"spectral"} or clusterer
+    init : {"spectral", "head"} or clusterer
         ``"auto"`` is ``"spectral"``, too.
     batch_size
         Of a fit, all are of equal size.

@@ -21,6 +21,7 @@ from .._ridge import penalties_by_dim
 from .._row_keys import distinct_rows, first_copies
 from .._warn import muted
 from ..affinity import affinity_from_top
+from ..features import AutoEncoder
 from ..features._base import TakesBatches
 from ..nn import RidgeExpression, RidgePath, precise
 from ..segmentation import DegenerateAffinityWarning, spectral_labels
@@ -37,17 +38,18 @@ class StartsFromLabels(TakesBatches):
 
     Parameters
     ----------
-    init : {"auto", "none", "spectral"} or clusterer
+    init : {"auto", "none", "spectral", "head"} or clusterer
         First labels, of `init_size` samples. ``"spectral"``: spectral clustering of the five
-        largest positive coefficients of each row. A clusterer is cloned and its `fit_predict` gets the rows, or the
-        images if its tags say that it takes three-dimensional arrays: :class:`~skdeepsc.SubspaceClustering` finds
-        better labels.
+        largest positive coefficients of each row. ``"head"``: the same of what a head makes of the codes, which has
+        learnt from its own graph and random views, that of :class:`~skdeepsc.PSSC`. A clusterer is cloned and its
+        `fit_predict` gets the rows, or the images if its tags say that it takes three-dimensional arrays:
+        :class:`~skdeepsc.SubspaceClustering` finds better labels.
     init_size : int
         The most samples of which first labels are found, drawn at random. ``"spectral"`` holds no matrix of their
         pairs, so that they may be more than a batch.
     """
 
-    init: Annotated[Any, StrOptions({"auto", "none", "spectral"}), HasMethods("fit_predict")] = "auto"
+    init: Annotated[Any, StrOptions({"auto", "none", "spectral", "head"}), HasMethods("fit_predict")] = "auto"
     init_size: Count = 5000
 
     def _first_labels(self, samples, dim):
@@ -58,9 +60,19 @@ class StartsFromLabels(TakesBatches):
 
     def _find_first_labels(self, samples, dim):
         init, seed = self._resolved("init"), self._seeds["init"]
-        if isinstance(init, str):
+        if isinstance(init, str) and init == "spectral":
             return labels_by_codes(self._first_codes(samples), self.n_clusters, dim, seed)
+        if isinstance(init, str):
+            init = self._head_on_codes()
         return labels_by_clusterer(init, self._first(samples), self.n_clusters, seed)
+
+    def _head_on_codes(self):
+        """A clusterer that learns a head on the codes as they are."""
+        from ._pssc import PSSC  # Which learns first labels, too.
+
+        scale = self.network_.input_scale.item()
+        codes = AutoEncoder(network=self.network_, input_scale=scale, max_epochs=0, image_shape=self.image_shape_)
+        return PSSC(self.n_clusters, autoencoder=codes, subsample=None, device=self.device_)
 
     def _first_codes(self, samples):
         return torch.from_numpy(self._encode(self._first(samples))).to(self.device_)
