@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -138,27 +139,62 @@ def test_pictures_are_linked_or_moved(folder, how):
     assert load_images(folder.parent / "pics-clusters/clusters").images.shape == (45, 8, 8)
 
 
-def test_tables_are_read(tmp_path, digits, monkeypatch):
+@pytest.fixture
+def tables(tmp_path, digits, monkeypatch):
+    """The same as tables, in the working directory, with names and without."""
     monkeypatch.chdir(tmp_path)
     rows = digits.reshape(45, -1) / 255
-    wanted = SSCOMP(3, random_state=0).fit(rows).labels_
     np.save("rows.npy", rows)
-    np.savez("named.npz", y=wanted, X=rows)
+    np.savez("several.npz", y=np.zeros(45), X=rows)
     with open("named.csv", "w") as file:
         print("name", *(f"pixel {i}" for i in range(64)), sep=",", file=file)
         for number, row in enumerate(rows):
             print(f"digit {number}", *row.tolist(), sep=",", file=file)
     np.savetxt("bare.csv", rows, delimiter=",")
-    for name in ("rows.npy", "named.npz", "named.csv", "bare.csv"):
-        assert main([name, "-k", "3", "--method", "SSCOMP", "--out", f"out-{name}"]) == 0
-        table = lines(tmp_path / f"out-{name}/clusters.csv")
-        assert [int(line["cluster"]) for line in table] == wanted.tolist()
-        assert table[2]["file"] == ("digit 2" if name == "named.csv" else "2")
-        page = (tmp_path / f"out-{name}/report.html").read_text()
-        scope = {}
-        exec(html.unescape(re.search(r"<pre>(.*)</pre>", page, re.DOTALL)[1]), scope)
-        np.testing.assert_array_equal(scope["clusterer"].labels_, wanted)
-        assert not (tmp_path / f"out-{name}/sheets").exists()
+    return SSCOMP(3, random_state=0).fit(rows).labels_
+
+
+def assert_is_clustered(name, wanted):
+    """The command finds the wanted labels in a table; so do the lines of Python that it tells."""
+    out = Path(f"out-{name}")
+    assert main([name, "-k", "3", "--method", "SSCOMP", "--out", str(out)]) == 0
+    table = lines(out / "clusters.csv")
+    assert [int(line["cluster"]) for line in table] == wanted.tolist()
+    assert table[2]["file"] == ("digit 2" if "named" in name else "2")
+    scope = {}
+    exec(html.unescape(re.search(r"<pre>(.*)</pre>", (out / "report.html").read_text(), re.DOTALL)[1]), scope)
+    np.testing.assert_array_equal(scope["clusterer"].labels_, wanted)
+    assert not (out / "sheets").exists()
+
+
+@pytest.mark.parametrize("name", ["rows.npy", "several.npz", "named.csv", "bare.csv"])
+def test_tables_are_read(tables, name):
+    assert_is_clustered(name, tables)
+
+
+@pytest.mark.parametrize("name", ["named", "bare"])
+def test_tables_of_parquet_are_read(tables, name, capsys):
+    pytest.importorskip("pyarrow")
+    pd = pytest.importorskip("pandas")
+    frame = pd.read_csv(f"{name}.csv", header=0 if name == "named" else None).rename(columns=str)
+    frame.to_parquet(f"{name}.parquet")
+    assert_is_clustered(f"{name}.parquet", tables)
+    frame.assign(kind="digit").to_parquet("words.parquet")
+    assert main(["words.parquet"]) == 2
+    assert "it must hold numbers, but for names in its first column; these columns do not: kind." in (
+        capsys.readouterr().err
+    )
+
+
+def test_parquet_without_pyarrow_is_told(tables, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    Path("rows.parquet").touch()
+    assert main(["rows.parquet"]) == 2
+    assert "'rows.parquet' is read by pandas and pyarrow: pip install pandas pyarrow." in capsys.readouterr().err
+
+
+def test_images_in_a_table_are_drawn(tmp_path, digits, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     np.save("images.npy", digits)
     assert main(["images.npy", "-k", "3", "--method", "SSC", "--out", "drawn"]) == 0
     assert len(list((tmp_path / "drawn/sheets").iterdir())) == 3
@@ -167,6 +203,8 @@ def test_tables_are_read(tmp_path, digits, monkeypatch):
 def test_what_cannot_be_done_is_told_in_a_sentence(folder, capsys):
     np.save("flat.npy", np.zeros(3))
     (folder.parent / "words.csv").write_text("a,b\nc,d\n")
+    for name in ("empty.npy", "empty.npz"):
+        (folder.parent / name).write_text("")
     (folder.parent / "taken").mkdir()
     (folder.parent / "taken/mine.txt").write_text("")
     for arguments, sentence in {
@@ -175,7 +213,9 @@ def test_what_cannot_be_done_is_told_in_a_sentence(folder, capsys):
         ("taken",): "There are no pictures in the folder 'taken'",
         ("flat.npy",): "samples are rows, or images",
         ("flat.npy", "--copy"): "--copy is for folders of pictures",
-        ("words.csv",): "must hold numbers",
+        ("words.csv",): "'words.csv' cannot be read as a .csv file: it must hold numbers",
+        ("empty.npy",): "'empty.npy' cannot be read as a .npy file: No data left in file",
+        ("empty.npz",): "'empty.npz' cannot be read as a .npz file: No data left in file",
         ("pics", "--out", "taken"): "'taken' is not an empty folder",
         ("pics", "--method", "SSC", "--device", "cpu"): "SSC has no device",
         ("pics", "--method", "SSC", "-k", "900"): "n_clusters=900 must not be larger",
