@@ -80,6 +80,9 @@ def _parser():
         "--method", default="SubspaceClustering", type=_method, help=f"one of {', '.join(_METHODS.values())}"
     )
     parser.add_argument("--out", metavar="DIR", type=Path, help="a new or empty folder (NAME-clusters, here)")
+    parser.add_argument(
+        "--noise", metavar="SHARE", type=_noise, help='samples that no cluster explains are apart: "auto", or a share'
+    )
     parser.add_argument("--seed", metavar="N", type=int, default=0, help="random state (0)")
     parser.add_argument("--device", help="cpu, cuda, mps (what there is)")
     parser.add_argument("--size", metavar="H[xW]", type=_size, help="of the images, or (h, w) of the rows of a table")
@@ -109,6 +112,13 @@ def _number(text):
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f'{text!r} is no number of clusters; write 12, or "auto"')
     return int(text)
+
+
+def _noise(text):
+    try:
+        return text if text == "auto" else float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'{text!r} is no share of noise; write 0.05, or "auto"') from None
 
 
 def _size(text):
@@ -201,7 +211,7 @@ class _Work:
         wanted = self.arguments
         method = getattr(skdeepsc, wanted.method)
         params = {"random_state": wanted.seed, **samples.params}
-        params |= {"device": wanted.device} if wanted.device else {}
+        params |= {name: value for name in ("device", "noise") if (value := getattr(wanted, name)) is not None}
         unknown = sorted(set(params) - set(method().get_params(deep=False)))
         if unknown:
             raise ValueError(f"{wanted.method} has no {' and no '.join(unknown)}: leave the option out.")
@@ -254,7 +264,8 @@ class _Work:
         into = {"copy": shutil.copy2, "link": _link, "move": shutil.move}[how]
         self.done.append("clusters/")
         for name, cluster in zip(findings.names, findings.cluster.tolist(), strict=True):
-            target = self.out / "clusters" / str(cluster) / Path(name).relative_to(source)
+            folder = str(cluster) if cluster >= 0 else "noise"
+            target = self.out / "clusters" / folder / Path(name).relative_to(source)
             target.parent.mkdir(parents=True, exist_ok=True)
             into(name, target)
 

@@ -18,8 +18,8 @@ from skdeepsc import SSC, SSCOMP, SubspaceClustering, load, report
 from skdeepsc.__main__ import main
 from skdeepsc.datasets import load_images
 from skdeepsc.datasets._images import image_files
-from skdeepsc.inspection import Explanation
-from skdeepsc.report import Findings, find, write_page, write_table
+from skdeepsc.inspection import ContactSheetDisplay, Explanation
+from skdeepsc.report import Findings, find, write_page, write_sheets, write_table
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -218,6 +218,8 @@ def test_what_cannot_be_done_is_told_in_a_sentence(folder, capsys):
         ("empty.npz",): "'empty.npz' cannot be read as a .npz file: No data left in file",
         ("pics", "--out", "taken"): "'taken' is not an empty folder",
         ("pics", "--method", "SSC", "--device", "cpu"): "SSC has no device",
+        ("pics", "--method", "KSCN", "--noise", "auto"): "KSCN has no noise",
+        ("pics", "--noise", "1.5"): "noise",
         ("pics", "--method", "SSC", "-k", "900"): "n_clusters=900 must not be larger",
     }.items():
         assert main(list(arguments)) == 2
@@ -227,6 +229,7 @@ def test_what_cannot_be_done_is_told_in_a_sentence(folder, capsys):
     for arguments, sentence in {
         ("pics", "--method", "kmeans"): "there is no method",
         ("pics", "--size", "a"): "no size",
+        ("pics", "--noise", "some"): "no share of noise",
     }.items():
         with pytest.raises(SystemExit):
             main(list(arguments))
@@ -299,6 +302,23 @@ def test_noise_is_told_as_such(digits, tmp_path):
     assert f"Noise: {len(found.noise)} samples" in page
     assert f"</i>noise</td><td>{(fitted.labels_ == -1).sum()}</td>" in page
     assert "cluster -1" not in page
+    names = [path.name for path in write_sheets(found, tmp_path)]
+    assert names == ["cluster-0.png", "cluster-1.png", "cluster-2.png", "noise.png"]
+    display = ContactSheetDisplay.from_estimator(fitted, digits)
+    assert display.ax_.get_yticklabels()[-1].get_text() == f"noise  ({len(found.noise)})"
+    assert display.shown_[-1].tolist() == found.noise.tolist()
+    with pytest.raises(ValueError, match="labels must be one for each of 4 clusters; got 1"):
+        ContactSheetDisplay(digits, display.members, labels=[0]).plot()
+
+
+def test_noise_among_pictures_is_apart(folder):
+    assert main([str(folder), "-k", "3", "--method", "SSC", "--noise", "0.2", "--copy"]) == 0
+    out = folder.parent / "pics-clusters"
+    noise = [Path(line["file"]) for line in lines(out / "clusters.csv") if line["cluster"] == "-1"]
+    assert noise
+    assert {path.name for path in image_files(out / "clusters/noise")} == {path.name for path in noise}
+    assert (out / "sheets/noise.png").exists()
+    assert "noise=0.2" in (out / "report.html").read_text()
 
 
 # In a browser: it writes what is left of a page after a script has looked at it, and says what went wrong.
