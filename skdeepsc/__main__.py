@@ -11,7 +11,7 @@ from typing import Any
 
 import skdeepsc
 
-_TABLES = (".npy", ".npz", ".csv")
+_TABLES = (".npy", ".npz", ".csv", ".parquet")
 _ARRAYS = ("X", "images", "data", "features")
 _METHODS = {
     name.lower(): name
@@ -51,7 +51,7 @@ def main(argv=None):
         print(f"\nInterrupted. {work.what_is_done()}", file=sys.stderr)
         return _INTERRUPTED
     except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:
-        print(f"skdeepsc: {error}", file=sys.stderr)
+        print(f"skdeepsc: {str(error).partition(chr(10))[0]}", file=sys.stderr)  # More than a line is for developers.
         if work.done:
             print(work.what_is_done(), file=sys.stderr)
         return _REFUSED
@@ -68,7 +68,7 @@ def _parser():
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "source", metavar="FOLDER_OR_TABLE", type=Path, help="a folder of pictures, or .npy, .npz, .csv"
+        "source", metavar="FOLDER_OR_TABLE", type=Path, help=f"a folder of pictures, or {', '.join(_TABLES)}"
     )
     parser.add_argument(
         "-k", "--n-clusters", metavar="N", type=_number, default=8, help='number of clusters, or "auto" (8)'
@@ -80,6 +80,9 @@ def _parser():
         "--method", default="SubspaceClustering", type=_method, help=f"one of {', '.join(_METHODS.values())}"
     )
     parser.add_argument("--out", metavar="DIR", type=Path, help="a new or empty folder (NAME-clusters, here)")
+    parser.add_argument(
+        "--noise", metavar="SHARE", type=_noise, help='samples that no cluster explains are apart: "auto", or a share'
+    )
     parser.add_argument("--seed", metavar="N", type=int, default=0, help="random state (0)")
     parser.add_argument("--device", help="cpu, cuda, mps (what there is)")
     parser.add_argument("--size", metavar="H[xW]", type=_size, help="of the images, or (h, w) of the rows of a table")
@@ -109,6 +112,13 @@ def _number(text):
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f'{text!r} is no number of clusters; write 12, or "auto"')
     return int(text)
+
+
+def _noise(text):
+    try:
+        return text if text == "auto" else float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'{text!r} is no share of noise; write 0.05, or "auto"') from None
 
 
 def _size(text):
@@ -201,7 +211,7 @@ class _Work:
         wanted = self.arguments
         method = getattr(skdeepsc, wanted.method)
         params = {"random_state": wanted.seed, **samples.params}
-        params |= {"device": wanted.device} if wanted.device else {}
+        params |= {name: value for name in ("device", "noise") if (value := getattr(wanted, name)) is not None}
         unknown = sorted(set(params) - set(method().get_params(deep=False)))
         if unknown:
             raise ValueError(f"{wanted.method} has no {' and no '.join(unknown)}: leave the option out.")
@@ -254,7 +264,8 @@ class _Work:
         into = {"copy": shutil.copy2, "link": _link, "move": shutil.move}[how]
         self.done.append("clusters/")
         for name, cluster in zip(findings.names, findings.cluster.tolist(), strict=True):
-            target = self.out / "clusters" / str(cluster) / Path(name).relative_to(source)
+            folder = str(cluster) if cluster >= 0 else "noise"
+            target = self.out / "clusters" / folder / Path(name).relative_to(source)
             target.parent.mkdir(parents=True, exist_ok=True)
             into(name, target)
 
@@ -305,22 +316,32 @@ def _shows_bars(stream):
 
 
 def _read_table(path) -> tuple[Any, list[str] | None, list[str]]:
-    """Samples, their names if there are any, and how to read them in Python."""
+    """Samples, their names if there are any, and how to read them in Python; or what is wrong with the file."""
+    kind = path.suffix.lower()
+    read = {".csv": _read_csv, ".parquet": _read_parquet}.get(kind, _read_array)
+    try:
+        return read(path)
+    except (ImportError, MemoryError):
+        raise
+    except Exception as error:
+        raise ValueError(f"{str(path)!r} cannot be read as a {kind} file: {error}") from error
+
+
+def _read_array(path):
+    """The array of a file, or the first of several that is called as samples are, or is no vector."""
     import numpy as np
 
-    if path.suffix.lower() == ".csv":
-        return _read_csv(path)
     code = ["import numpy as np", "", f"X = np.load({str(path)!r})"]
     found = np.load(path, mmap_mode="r" if path.suffix.lower() == ".npy" else None)
     if path.suffix.lower() == ".npz":
         known = [name for name in _ARRAYS if name in found.files]
         names = known or [name for name in found.files if found[name].ndim > 1]
         if not names:
-            raise ValueError(f"{str(path)!r} has no array of samples; it has {', '.join(found.files)}.")
+            raise ValueError(f"it has no array of samples, only {', '.join(found.files)}.")
         code[-1] += f"[{names[0]!r}]"
         found = found[names[0]]
     if found.ndim < 2:
-        raise ValueError(f"{str(path)!r} has an array of shape {found.shape}; samples are rows, or images.")
+        raise ValueError(f"its array has the shape {found.shape}, and samples are rows, or images.")
     return found, None, code
 
 
@@ -331,24 +352,45 @@ def _read_csv(path):
     with open(path, newline="", encoding="utf-8-sig") as file:
         lines = [line for line in csv.reader(file) if line]
     if not lines:
-        raise ValueError(f"{str(path)!r} is empty.")
+        raise ValueError("it is empty.")
     has_head = not any(map(_is_number, lines[0]))
     rows = lines[1:] if has_head else lines
     if not rows or any(len(row) != len(rows[0]) for row in rows):
-        raise ValueError(f"The lines of {str(path)!r} do not have the same number of columns.")
-    is_named = not _is_number(rows[0][0])
-    first = int(is_named)
+        raise ValueError("its lines do not have the same number of columns.")
+    first = int(not _is_number(rows[0][0]))
+    if len(rows[0]) == first:
+        raise ValueError("it has no column of numbers; commas stand between columns.")
     try:
         X = np.array([row[first:] for row in rows], dtype=float)
     except ValueError as error:
-        raise ValueError(f"{str(path)!r} must hold numbers, but for names in its first column: {error}.") from error
+        raise ValueError(f"it must hold numbers, but for names in its first column: {error}.") from error
     columns = f", usecols=range({first}, {len(rows[0])})"
     code = [
         "import numpy as np",
         "",
         f"X = np.loadtxt({str(path)!r}, delimiter=',', skiprows={int(has_head)}{columns})",
     ]
-    return X, [row[0] for row in rows] if is_named else None, code
+    return X, [row[0] for row in rows] if first else None, code
+
+
+def _read_parquet(path):
+    """Columns of numbers; a first column of anything else has names."""
+    import numpy as np
+
+    try:
+        import pandas as pd
+
+        frame = pd.read_parquet(path)
+    except ImportError as error:
+        raise ImportError(f"{str(path)!r} is read by pandas and pyarrow: pip install pandas pyarrow.") from error
+    has_words = [not pd.api.types.is_numeric_dtype(kind) for kind in frame.dtypes]
+    first = int(has_words[:1] == [True])
+    if any(has_words[first:]):
+        words = ", ".join(map(str, frame.columns[first:][has_words[first:]]))
+        raise ValueError(f"it must hold numbers, but for names in its first column; these columns do not: {words}.")
+    code = ["import pandas as pd", "", f"X = pd.read_parquet({str(path)!r}).iloc[:, {first}:].to_numpy(float)"]
+    X = frame.iloc[:, first:].to_numpy(float, na_value=np.nan)
+    return X, frame.iloc[:, 0].astype(str).tolist() if first else None, code
 
 
 def _is_number(text):

@@ -190,6 +190,26 @@ def test_a_sample_is_drawn_as_the_sum_of_those_that_express_it(images):
             ExplanationDisplay.from_estimator(fitted, images[0], number)
 
 
+def test_a_new_sample_is_drawn_as_the_sum_of_training_samples(images):
+    X, new = images[0][:55], images[0][55:]
+    fitted = SubspaceClustering(3, views=["pixels"], random_state=0).fit(X)
+    display = ExplanationDisplay.from_estimator(fitted, X, 2, X_new=new)
+    wanted = fitted.explain(X=new[2:3])[0]
+    assert display.explanation.sample is None
+    np.testing.assert_array_equal(display.explanation.weights, wanted.weights)
+    assert "a new sample\n" in " ".join(text.get_text() for text in display.ax_.texts)
+    without = ExplanationDisplay(wanted, X).plot()
+    drawn, blank = (each.ax_.images[0].get_array() for each in (display, without))
+    own = slice(None), slice(0, 112)  # The place of the new sample; beside it the others are the same.
+    assert (blank[own] == 255).all()
+    assert (drawn[own] < 255).any()
+    np.testing.assert_array_equal(drawn[:, 112:], blank[:, 112:])
+    bars = ExplanationDisplay(wanted, name="mine.png").plot()
+    assert bars.ax_.get_title().startswith("mine.png, cluster")
+    with pytest.raises(ValueError, match="i must be the number of a new sample, 0 to 4"):
+        ExplanationDisplay.from_estimator(fitted, X, 5, X_new=new)
+
+
 def test_no_picture_on_the_map_covers_another(images):
     fitted = SubspaceClustering(3, views=["pixels"], random_state=0).fit(images[0])
     display = EmbeddingMapDisplay.from_estimator(fitted, images[0])

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,8 +19,8 @@ from skdeepsc import SSC, SSCOMP, SubspaceClustering, load, report
 from skdeepsc.__main__ import main
 from skdeepsc.datasets import load_images
 from skdeepsc.datasets._images import image_files
-from skdeepsc.inspection import Explanation
-from skdeepsc.report import Findings, find, write_page, write_table
+from skdeepsc.inspection import ContactSheetDisplay, Explanation
+from skdeepsc.report import Findings, find, write_page, write_sheets, write_table
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -139,27 +140,62 @@ def test_pictures_are_linked_or_moved(folder, how):
     assert load_images(folder.parent / "pics-clusters/clusters").images.shape == (45, 8, 8)
 
 
-def test_tables_are_read(tmp_path, digits, monkeypatch):
+@pytest.fixture
+def tables(tmp_path, digits, monkeypatch):
+    """The same as tables, in the working directory, with names and without."""
     monkeypatch.chdir(tmp_path)
     rows = digits.reshape(45, -1) / 255
-    wanted = SSCOMP(3, random_state=0).fit(rows).labels_
     np.save("rows.npy", rows)
-    np.savez("named.npz", y=wanted, X=rows)
+    np.savez("several.npz", y=np.zeros(45), X=rows)
     with open("named.csv", "w") as file:
         print("name", *(f"pixel {i}" for i in range(64)), sep=",", file=file)
         for number, row in enumerate(rows):
             print(f"digit {number}", *row.tolist(), sep=",", file=file)
     np.savetxt("bare.csv", rows, delimiter=",")
-    for name in ("rows.npy", "named.npz", "named.csv", "bare.csv"):
-        assert main([name, "-k", "3", "--method", "SSCOMP", "--out", f"out-{name}"]) == 0
-        table = lines(tmp_path / f"out-{name}/clusters.csv")
-        assert [int(line["cluster"]) for line in table] == wanted.tolist()
-        assert table[2]["file"] == ("digit 2" if name == "named.csv" else "2")
-        page = (tmp_path / f"out-{name}/report.html").read_text()
-        scope = {}
-        exec(html.unescape(re.search(r"<pre>(.*)</pre>", page, re.DOTALL)[1]), scope)
-        np.testing.assert_array_equal(scope["clusterer"].labels_, wanted)
-        assert not (tmp_path / f"out-{name}/sheets").exists()
+    return SSCOMP(3, random_state=0).fit(rows).labels_
+
+
+def assert_is_clustered(name, wanted):
+    """The command finds the wanted labels in a table; so do the lines of Python that it tells."""
+    out = Path(f"out-{name}")
+    assert main([name, "-k", "3", "--method", "SSCOMP", "--out", str(out)]) == 0
+    table = lines(out / "clusters.csv")
+    assert [int(line["cluster"]) for line in table] == wanted.tolist()
+    assert table[2]["file"] == ("digit 2" if "named" in name else "2")
+    scope = {}
+    exec(html.unescape(re.search(r"<pre>(.*)</pre>", (out / "report.html").read_text(), re.DOTALL)[1]), scope)
+    np.testing.assert_array_equal(scope["clusterer"].labels_, wanted)
+    assert not (out / "sheets").exists()
+
+
+@pytest.mark.parametrize("name", ["rows.npy", "several.npz", "named.csv", "bare.csv"])
+def test_tables_are_read(tables, name):
+    assert_is_clustered(name, tables)
+
+
+@pytest.mark.parametrize("name", ["named", "bare"])
+def test_tables_of_parquet_are_read(tables, name, capsys):
+    pytest.importorskip("pyarrow")
+    pd = pytest.importorskip("pandas")
+    frame = pd.read_csv(f"{name}.csv", header=0 if name == "named" else None).rename(columns=str)
+    frame.to_parquet(f"{name}.parquet")
+    assert_is_clustered(f"{name}.parquet", tables)
+    frame.assign(kind="digit").to_parquet("words.parquet")
+    assert main(["words.parquet"]) == 2
+    assert "it must hold numbers, but for names in its first column; these columns do not: kind." in (
+        capsys.readouterr().err
+    )
+
+
+def test_parquet_without_pyarrow_is_told(tables, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    Path("rows.parquet").touch()
+    assert main(["rows.parquet"]) == 2
+    assert "'rows.parquet' is read by pandas and pyarrow: pip install pandas pyarrow." in capsys.readouterr().err
+
+
+def test_images_in_a_table_are_drawn(tmp_path, digits, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     np.save("images.npy", digits)
     assert main(["images.npy", "-k", "3", "--method", "SSC", "--out", "drawn"]) == 0
     assert len(list((tmp_path / "drawn/sheets").iterdir())) == 3
@@ -168,6 +204,8 @@ def test_tables_are_read(tmp_path, digits, monkeypatch):
 def test_what_cannot_be_done_is_told_in_a_sentence(folder, capsys):
     np.save("flat.npy", np.zeros(3))
     (folder.parent / "words.csv").write_text("a,b\nc,d\n")
+    for name in ("empty.npy", "empty.npz"):
+        (folder.parent / name).write_text("")
     (folder.parent / "taken").mkdir()
     (folder.parent / "taken/mine.txt").write_text("")
     for arguments, sentence in {
@@ -176,9 +214,13 @@ def test_what_cannot_be_done_is_told_in_a_sentence(folder, capsys):
         ("taken",): "There are no pictures in the folder 'taken'",
         ("flat.npy",): "samples are rows, or images",
         ("flat.npy", "--copy"): "--copy is for folders of pictures",
-        ("words.csv",): "must hold numbers",
+        ("words.csv",): "'words.csv' cannot be read as a .csv file: it must hold numbers",
+        ("empty.npy",): "'empty.npy' cannot be read as a .npy file: No data left in file",
+        ("empty.npz",): "'empty.npz' cannot be read as a .npz file: No data left in file",
         ("pics", "--out", "taken"): "'taken' is not an empty folder",
         ("pics", "--method", "SSC", "--device", "cpu"): "SSC has no device",
+        ("pics", "--method", "KSCN", "--noise", "auto"): "KSCN has no noise",
+        ("pics", "--noise", "1.5"): "noise",
         ("pics", "--method", "SSC", "-k", "900"): "n_clusters=900 must not be larger",
     }.items():
         assert main(list(arguments)) == 2
@@ -188,6 +230,7 @@ def test_what_cannot_be_done_is_told_in_a_sentence(folder, capsys):
     for arguments, sentence in {
         ("pics", "--method", "kmeans"): "there is no method",
         ("pics", "--size", "a"): "no size",
+        ("pics", "--noise", "some"): "no share of noise",
     }.items():
         with pytest.raises(SystemExit):
             main(list(arguments))
@@ -271,6 +314,23 @@ def test_noise_is_told_as_such(digits, tmp_path):
     assert f"Noise: {len(found.noise)} samples" in page
     assert f"</i>noise</td><td>{(fitted.labels_ == -1).sum()}</td>" in page
     assert "cluster -1" not in page
+    names = [path.name for path in write_sheets(found, tmp_path)]
+    assert names == ["cluster-0.png", "cluster-1.png", "cluster-2.png", "noise.png"]
+    display = ContactSheetDisplay.from_estimator(fitted, digits)
+    assert display.ax_.get_yticklabels()[-1].get_text() == f"noise  ({len(found.noise)})"
+    assert display.shown_[-1].tolist() == found.noise.tolist()
+    with pytest.raises(ValueError, match="labels must be one for each of 4 clusters; got 1"):
+        ContactSheetDisplay(digits, display.members, labels=[0]).plot()
+
+
+def test_noise_among_pictures_is_apart(folder):
+    assert main([str(folder), "-k", "3", "--method", "SSC", "--noise", "0.2", "--copy"]) == 0
+    out = folder.parent / "pics-clusters"
+    noise = [Path(line["file"]) for line in lines(out / "clusters.csv") if line["cluster"] == "-1"]
+    assert noise
+    assert {path.name for path in image_files(out / "clusters/noise")} == {path.name for path in noise}
+    assert (out / "sheets/noise.png").exists()
+    assert "noise=0.2" in (out / "report.html").read_text()
 
 
 # In a browser: it writes what is left of a page after a script has looked at it, and says what went wrong.

@@ -134,6 +134,11 @@ class TakesCallbacks(Estimator):
                 raise TypeError(
                     f"callbacks must hold skorch callbacks, such as skorch.callbacks.EarlyStopping(); got {callback!r}."
                 )
+            if getattr(last, "on_train", True) is False:
+                raise ValueError(
+                    f"callbacks: {type(last).__name__} would score validation samples, and none are held out: set its "
+                    "on_train=True."
+                )
 
 
 @estimator

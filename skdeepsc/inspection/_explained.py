@@ -1,5 +1,6 @@
 """What a sample is made of."""
 
+from dataclasses import replace
 from numbers import Integral
 from typing import Any
 
@@ -11,7 +12,7 @@ from .._labels import as_names
 from .._params import Count, checked
 from ..metrics import fitted_having
 from ._axes import axes_or_new
-from ._pictures import Thumbnails, as_pictures, short
+from ._pictures import Thumbnails, as_pictures, pictures_of, short
 from ._sheet import images_or_none
 from ._standing import as_seen, explanations_of
 from ._style import QUIET, called, color_of, marker_of
@@ -33,6 +34,10 @@ class ExplanationDisplay:
         What is drawn of each training sample; ``None``: bars.
     names : sequence of str or None, default=None
         What training samples are called; ``None``: by their numbers.
+    image : ndarray, path or None, default=None
+        What is drawn of a new sample, which is none of the training samples.
+    name : str, default="a new sample"
+        What it is called.
 
     Attributes
     ----------
@@ -40,14 +45,26 @@ class ExplanationDisplay:
     figure_ : matplotlib Figure
     """
 
-    def __init__(self, explanation: Any, images: Any = None, *, names: Any = None):
+    def __init__(
+        self,
+        explanation: Any,
+        images: Any = None,
+        *,
+        names: Any = None,
+        image: Any = None,
+        name: str = "a new sample",
+    ):
         self.explanation = explanation
         self.images = images
         self.names = names
+        self.image = image
+        self.name = name
 
     @classmethod
-    def from_estimator(cls, estimator, X, i, *, images=None, names=None, n_terms=5, ax=None, **imshow_params):
-        """Draw what a training sample of a fitted clusterer is made of.
+    def from_estimator(
+        cls, estimator, X, i, *, X_new=None, images=None, names=None, n_terms=5, ax=None, **imshow_params
+    ):
+        """Draw what a training sample of a fitted clusterer, or a new one, is made of.
 
         Parameters
         ----------
@@ -55,7 +72,9 @@ class ExplanationDisplay:
         X : array-like of shape (n_samples, n_features) or (n_samples, ...)
             What it was fitted on.
         i : int
-            Number of the sample.
+            Number of the sample, in `X_new` if it is given.
+        X_new : array-like of shape (n_new, n_features) or (n_new, ...), or None, default=None
+            New samples; ``None``: the sample is one of `X`.
         images : array-like or sequence of path or ndarray, or None, default=None
             What is drawn of each sample; ``None``: the images of `X` if it holds any, else bars.
         names : sequence of str or None, default=None
@@ -85,12 +104,18 @@ class ExplanationDisplay:
         last = fitted_having("explain", "ExplanationDisplay draws an explanation", estimator, advice)
         images = images_or_none(last, X, images)
         n_fitted = len(last.labels_)
-        if not Interval(Integral, 0, n_fitted, closed="left").is_satisfied_by(i):
-            raise ValueError(f"i must be the number of a training sample, 0 to {n_fitted - 1}; got {i!r}.")
         if num_samples(X) != n_fitted:
             raise ValueError(f"X must be the {n_fitted} samples of fit; got {num_samples(X)}.")
-        explanation = explanations_of(last, as_seen(estimator, X), [i], None)[int(i)]
-        return cls(explanation, images, names=names).plot(n_terms=n_terms, ax=ax, **imshow_params)
+        kind, samples = ("training", X) if X_new is None else ("new", X_new)
+        n_samples = num_samples(samples)
+        if not Interval(Integral, 0, n_samples, closed="left").is_satisfied_by(i):
+            raise ValueError(f"i must be the number of a {kind} sample, 0 to {n_samples - 1}; got {i!r}.")
+        display = cls(explanations_of(last, as_seen(estimator, samples), [i], None)[int(i)], images, names=names)
+        if X_new is not None:
+            pictures = pictures_of(last, X_new)
+            display.explanation = replace(display.explanation, sample=None)
+            display.image = None if pictures is None else pictures[i]
+        return display.plot(n_terms=n_terms, ax=ax, **imshow_params)
 
     @checked
     def plot(self, *, n_terms: Count = 5, ax: Any = None, **imshow_params):
@@ -105,6 +130,8 @@ class ExplanationDisplay:
         return self
 
     def _name(self, number):
+        if number is None:
+            return short(self.name)
         return named(number) if self._names is None else short(named(number, self._names))
 
     def _terms(self, n_terms):
@@ -123,6 +150,8 @@ class ExplanationDisplay:
         tiles = Tiles(ax, Thumbnails(as_pictures(self.images), _SIDE), width, height)
         if found.sample is not None:
             tiles.put(found.sample, 0, LINE, found.label)
+        elif self.image is not None:
+            tiles.put_image(Thumbnails(as_pictures([self.image]), _SIDE).of(0), 0, LINE, found.label)
         text = {"fontsize": 8, "color": "black"}
         tiles.say(f"{self._name(found.sample)}\n{called(found.label)}", 0.5, LINE + 1.05, **text)
         if not terms:

@@ -33,6 +33,8 @@ class ContactSheetDisplay:
         Numbers of the samples of each cluster in the order in which they are shown.
     names : sequence of str or None, default=None
         What samples are called, such as their files; ``None``: nothing is written below them.
+    labels : sequence of int or None, default=None
+        Numbers of the clusters, -1 for noise; ``None``: 0, 1, and so on.
 
     Attributes
     ----------
@@ -44,10 +46,11 @@ class ContactSheetDisplay:
     figure_ : matplotlib Figure
     """
 
-    def __init__(self, images: Any, members: Sequence, *, names: Any = None):
+    def __init__(self, images: Any, members: Sequence, *, names: Any = None, labels: Sequence | None = None):
         self.images = images
         self.members = members
         self.names = names
+        self.labels = labels
 
     @classmethod
     def from_estimator(
@@ -91,8 +94,10 @@ class ContactSheetDisplay:
         """
         last = fitted_having("predict_proba", "ContactSheetDisplay tells how surely", estimator, "give a clusterer.")
         images = images_or_those_of(last, X, images)
-        members = standing_of(last, as_seen(estimator, X), is_fitted=is_fitted).members
-        return cls(images, members, names=names).plot(n_images=n_images, page=page, ax=ax, **imshow_params)
+        labels, members = zip(*standing_of(last, as_seen(estimator, X), is_fitted=is_fitted).groups, strict=True)
+        return cls(images, members, names=names, labels=labels).plot(
+            n_images=n_images, page=page, ax=ax, **imshow_params
+        )
 
     @checked
     def plot(self, *, n_images: Count = 12, page: Epochs = 0, ax: Any = None, **imshow_params):
@@ -100,10 +105,12 @@ class ContactSheetDisplay:
         images = as_pictures(self.images)
         members = _as_members(self.members, len(images))
         names = as_names(self.names, len(images))
+        if self.labels is not None and len(self.labels) != len(members):
+            raise ValueError(f"labels must be one for each of {len(members)} clusters; got {len(self.labels)}.")
         self.shown_ = [first_and_last(each, n_images) for each in members]
         self.n_pages_ = -(-len(members) // N_CLUSTERS)
         title, sizes = "Clusters, typical first, doubtful last", [len(each) for each in members]
-        drawn = draw_clusters(self, images, sizes, page, n_images, title, ax, imshow_params, names=names)
+        drawn = draw_clusters(self, images, sizes, page, n_images, title, ax, imshow_params, self.labels, names)
         self.shown_ = [self.shown_[cluster] for cluster in drawn]
         return self
 
@@ -119,7 +126,7 @@ def _as_members(members, n_samples):
     return members
 
 
-def draw_clusters(display, images, sizes, page, n_images, title, ax, imshow_params, called=None, names=None):
+def draw_clusters(display, images, sizes, page, n_images, title, ax, imshow_params, labels=None, names=None):
     """Draw a page of clusters into a display that knows which samples are shown; gives the clusters on the page."""
     if not page < max(display.n_pages_, 1):
         raise ValueError(f"page={page} must be less than n_pages_, {display.n_pages_}.")
@@ -140,9 +147,10 @@ def draw_clusters(display, images, sizes, page, n_images, title, ax, imshow_para
         if split and sizes[cluster] > n_images:
             tiles.say("…", n_first * (1 + GAP) + split / 2 - GAP / 2, place * row + 0.5, va="center")
     tiles.show(**imshow_params)
-    called = range(len(sizes)) if called is None else called
-    labels = [f"{called[cluster]}  ({sizes[cluster]:,})" for cluster in clusters]
-    ax.set_yticks([place * row + 0.5 for place in range(len(clusters))], labels=labels)
+    numbers = range(len(sizes)) if labels is None else labels
+    said = ["noise" if numbers[cluster] == -1 else numbers[cluster] for cluster in clusters]
+    ticks = [f"{name}  ({sizes[cluster]:,})" for name, cluster in zip(said, clusters, strict=True)]
+    ax.set_yticks([place * row + 0.5 for place in range(len(clusters))], labels=ticks)
     ax.tick_params(length=0)
     of_pages = f" (page {page + 1} of {display.n_pages_})" if display.n_pages_ > 1 else ""
     ax.set(ylabel="cluster (samples)")

@@ -52,6 +52,11 @@ class Standing:
         order = np.argsort(self.margin, kind="stable")
         return order[self.cluster[order] < 0]
 
+    @property
+    def groups(self):
+        """Clusters by their numbers with their samples, and noise as -1 if there is any."""
+        return [*enumerate(self.members), *[(-1, self.noise)] * (len(self.noise) > 0)]
+
 
 def as_seen(estimator, X):
     """Samples as the last step of a fitted pipeline sees them; of another, as they are; sparse ones as CSR."""

@@ -27,7 +27,11 @@ class Tiles:
 
     def put(self, number, left, top, cluster=None):
         """Put the picture of a sample at a place, in a frame of its cluster's colour if there is one."""
-        side, image = self.thumbnails.side, np.asarray(self.thumbnails.of(int(number)))
+        self.put_image(self.thumbnails.of(int(number)), left, top, cluster)
+
+    def put_image(self, image, left, top, cluster=None):
+        """The same with a picture of no sample."""
+        side, image = self.thumbnails.side, np.asarray(image)
         height, width = image.shape[:2]
         y, x = round(top * side) + (side - height) // 2, round(left * side) + (side - width) // 2
         shown = self.canvas[y : y + height, x : x + width]

@@ -12,7 +12,7 @@ from ..inspection._pictures import Thumbnails, first_and_last, short
 from ..inspection._style import called, color_of
 from ._drawings import curve, samples_map
 from ._findings import N_DOUBTFUL, Findings
-from ._sheets import said
+from ._sheets import said, title_of
 
 # Small pictures of all clusters together, and of one at least and at most.
 _SHOWN, _FEWEST, _MOST = 1200, 10, 60
@@ -155,30 +155,21 @@ def _sizes(findings):
     """A line of the table for each cluster; doubtful is where another one has at least a third of the support."""
     doubtful = findings.second_support >= findings.support / 3
     doubtful &= findings.cluster >= 0
-    largest = max(map(len, (*findings.members, findings.noise)))
-    for cluster, members in _groups(findings):
+    largest = max(len(members) for _, members in findings.groups)
+    for cluster, members in findings.groups:
         share, width = len(members) / len(findings.names), 100 * len(members) / largest
-        key = _style(-1 if cluster == "noise" else cluster)
-        yield f'<tr><td><i class="key" {key}></i>{cluster}</td><td>{len(members):,}</td><td>{share:.1%}</td>'
+        name = cluster if cluster >= 0 else called(cluster)
+        yield f'<tr><td><i class="key" {_style(cluster)}></i>{name}</td><td>{len(members):,}</td><td>{share:.1%}</td>'
         yield f'<td>{doubtful[members].sum():,}</td><td><div class="bar" style="width:{width:.0f}%"></div></td></tr>'
-
-
-def _groups(findings):
-    """Clusters by their number with their samples, and noise if there is any."""
-    yield from enumerate(findings.members)
-    if len(findings.noise):
-        yield "noise", findings.noise
 
 
 def _clusters(findings, pictures):
     """A contact sheet for each cluster, and for noise."""
     n_shown = min(_MOST, max(_FEWEST, _SHOWN // len(findings.members)))
-    for cluster, members in _groups(findings):
+    for cluster, members in findings.groups:
         shown = first_and_last(members, n_shown)
         left_out = "" if len(shown) == len(members) else f"; {len(members) - len(shown):,} between are left out"
-        order = "those that come nearest to a cluster first" if cluster == "noise" else "typical first, doubtful last"
-        title = "Noise" if cluster == "noise" else f"Cluster {cluster}"
-        yield f"<h2>{title}: {len(members):,} samples, {order}{left_out}</h2>"
+        yield f"<h2>{title_of(cluster, len(members))}{left_out}</h2>"
         yield '<div class="sheet">'
         for number in shown.tolist():
             yield f"<figure>{pictures.of(number)}<figcaption>{_caption(findings, number)}</figcaption></figure>"

@@ -6,6 +6,7 @@ from typing import Any
 
 from .._params import checked
 from ..inspection._pictures import SIDE, Thumbnails, first_and_last, short
+from ..inspection._style import called
 from ._findings import Findings
 
 _COLUMNS, _GAP, _HEAD, _TEXT = 10, 10, 40, 34
@@ -14,7 +15,7 @@ _SHOWN = 100
 
 @checked
 def write_sheets(findings: Findings, folder: str | PathLike) -> Any:
-    """Write a contact sheet for each cluster, ``cluster-0.png`` and so on.
+    """Write a contact sheet for each cluster, ``cluster-0.png`` and so on, and ``noise.png`` if there is any.
 
     Parameters
     ----------
@@ -29,8 +30,8 @@ def write_sheets(findings: Findings, folder: str | PathLike) -> Any:
     """
     folder, thumbnails, paths = Path(folder), Thumbnails(findings.pictures), []
     folder.mkdir(parents=True, exist_ok=True)
-    for cluster, members in enumerate(findings.members):
-        paths.append(folder / f"cluster-{cluster}.png")
+    for cluster, members in findings.groups:
+        paths.append(folder / f"{called(cluster).replace(' ', '-')}.png")
         _sheet(findings, cluster, members, thumbnails).save(paths[-1])
     return paths
 
@@ -45,7 +46,8 @@ def _sheet(findings, cluster, members, thumbnails):
     n_rows = -(-len(shown) // n_columns)
     sheet = Image.new("RGB", (n_columns * width + _GAP, n_rows * height + _HEAD + _GAP), "white")
     draw, large, small = ImageDraw.Draw(sheet), ImageFont.load_default(17), ImageFont.load_default(11)
-    draw.text((_GAP, _GAP), _title(cluster, len(members), len(shown)), "black", large)
+    left_out = "" if len(shown) == len(members) else f" ({len(shown)} shown, those between left out)"
+    draw.text((_GAP, _GAP), title_of(cluster, len(members)) + left_out, "black", large)
     for place, number in enumerate(shown.tolist()):
         left, top = _GAP + place % n_columns * width, _HEAD + place // n_columns * height
         image = thumbnails.of(number)
@@ -55,9 +57,10 @@ def _sheet(findings, cluster, members, thumbnails):
     return sheet
 
 
-def _title(cluster, n_members, n_shown):
-    title = f"Cluster {cluster}: {n_members:,} sample{'s' * (n_members != 1)}, typical first, doubtful last"
-    return title if n_shown == n_members else f"{title} ({n_shown} shown, those between left out)"
+def title_of(cluster, n_members):
+    """What stands above the samples of a cluster, or above noise, and in which order they are."""
+    order = "typical first, doubtful last" if cluster >= 0 else "those that come nearest to a cluster first"
+    return f"{called(cluster).capitalize()}: {n_members:,} sample{'s' * (n_members != 1)}, {order}"
 
 
 def said(findings, number):

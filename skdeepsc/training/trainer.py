@@ -5,6 +5,7 @@ import math
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import EarlyStopping, PrintLog
+from skorch.exceptions import SkorchException
 from skorch.hf import AccelerateMixin
 
 from .batches import Batches
@@ -88,7 +89,7 @@ class Trainer(NeuralNet):
         self.term_names_, self.last_terms_ = (), {}
         super().__init__(
             module,
-            criterion=object,  # The costs are the phase's.
+            criterion=kwargs.pop("criterion", torch.nn.Module),  # Without parameters: the costs are the phase's.
             optimizer=torch.optim.Adam,
             optimizer__fused=torch.device(kwargs.get("device", "cpu")).type in ("cpu", "cuda"),
             optimizer__param_groups=[(f"{part}.*", {"lr": lr}) for part, lr in phase.part_lrs.items()],
@@ -108,6 +109,21 @@ class Trainer(NeuralNet):
 
     def check_data(self, X, y=None):
         pass
+
+    def notify(self, method_name, **cb_kwargs):
+        """Call the trainer and its callbacks; one of skorch's that asks for what is not here is refused."""
+        getattr(self, method_name)(self, **cb_kwargs)
+        for _, callback in self.callbacks_:
+            try:
+                getattr(callback, method_name)(self, **cb_kwargs)
+            except (AttributeError, LookupError, TypeError, ValueError, NotImplementedError, SkorchException) as error:
+                if not type(callback).__module__.startswith("skorch."):
+                    raise
+                raise ValueError(
+                    f"callbacks: {type(callback).__name__} cannot work in phase {self.phase.name!r}: {error} There are "
+                    "no y and no validation samples; monitor 'train_loss', 'train_loss_best' or a cost, and score by a "
+                    "function of (net, X, y)."
+                ) from error
 
     def get_all_learnable_params(self):
         return ((name, value) for name, value in super().get_all_learnable_params() if value.requires_grad)
@@ -217,7 +233,8 @@ class SharedTrainer(AccelerateMixin, Trainer):
                 "Batch norm would take the statistics of each process's own rows. Use a network without it, such as "
                 "one with GroupNorm, or train in one process."
             )
-        super().__init__(module, phase, accelerator=accelerator, iterator_train__group=group, **kwargs)
+        kwargs |= {"criterion": object, "iterator_train__group": group}  # DDP refuses modules without parameters.
+        super().__init__(module, phase, accelerator=accelerator, **kwargs)
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         """Sum of the phase's costs; parameters on which none of them depends get a gradient of 0, as DDP demands."""
