@@ -16,6 +16,8 @@ from ._sheets import said, title_of
 
 # Small pictures of all clusters together, and of one at least and at most.
 _SHOWN, _FEWEST, _MOST = 1200, 10, 60
+# The most letters of a name, which may take several lines.
+_LETTERS = 40
 
 _PAGE = """\
 <!doctype html>
@@ -34,6 +36,9 @@ td, th {{ padding: .1em .9em .1em 0; text-align: right; }}
 .sizes td:last-child {{ width: 50%; }}
 .bar {{ background: #4a7ab5; height: .75em; }}
 .wide {{ overflow-x: auto; }}
+.high {{ max-height: 36em; overflow-y: auto; }}
+@media print {{ .high {{ max-height: none; }} }}
+.sizes a {{ color: inherit; }}
 .doubtful td, .doubtful th {{ text-align: left; vertical-align: top; padding: .5em .9em .3em 0; }}
 .doubtful tbody tr {{ border-top: 1px solid #ddd; }}
 .doubtful th button {{ font: inherit; font-weight: bold; border: 0; background: none; padding: 0; cursor: pointer;
@@ -70,7 +75,7 @@ pre {{ background: #f4f4f4; padding: .8em 1em; overflow-x: auto; }}
 <p>The numbers below pictures are what speaks for the cluster, and for the next best: the mean of the predicted
 probability and of the share that a cluster has in what the sample is linked to. Doubtful are those where the next best
 has at least a third of that.</p>
-<div class="wide"><table class="sizes">
+<div class="wide high" tabindex="0"><table class="sizes">
 <tr><th>cluster</th><th>samples</th><th>share</th><th>doubtful</th><th></th></tr>
 {sizes}
 </table></div>
@@ -159,7 +164,8 @@ def _sizes(findings):
     for cluster, members in findings.groups:
         share, width = len(members) / len(findings.names), 100 * len(members) / largest
         name = cluster if cluster >= 0 else called(cluster)
-        yield f'<tr><td><i class="key" {_style(cluster)}></i>{name}</td><td>{len(members):,}</td><td>{share:.1%}</td>'
+        link = name if findings.pictures is None else f'<a href="#{_anchor(cluster)}">{name}</a>'
+        yield f'<tr><td><i class="key" {_style(cluster)}></i>{link}</td><td>{len(members):,}</td><td>{share:.1%}</td>'
         yield f'<td>{doubtful[members].sum():,}</td><td><div class="bar" style="width:{width:.0f}%"></div></td></tr>'
 
 
@@ -169,7 +175,7 @@ def _clusters(findings, pictures):
     for cluster, members in findings.groups:
         shown = first_and_last(members, n_shown)
         left_out = "" if len(shown) == len(members) else f"; {len(members) - len(shown):,} between are left out"
-        yield f"<h2>{title_of(cluster, len(members))}{left_out}</h2>"
+        yield f'<h2 id="{_anchor(cluster)}">{title_of(cluster, len(members))}{left_out}</h2>'
         yield '<div class="sheet">'
         for number in shown.tolist():
             yield f"<figure>{pictures.of(number)}<figcaption>{_caption(findings, number)}</figcaption></figure>"
@@ -192,7 +198,7 @@ def _doubtful(findings, pictures):
         both = int(findings.cluster[number]), int(findings.second[number])
         support = float(findings.support[number]), float(findings.second_support[number])
         name = findings.names[number]
-        label = f'<b title="{escape(name)}">{escape(short(name, 14))}</b>'
+        label = _label(name)
         first = label if pictures is None else f"<figure>{pictures.of(number)}<figcaption>{label}</figcaption></figure>"
         of_both = [_cell(cluster, _typical(findings, pictures, cluster, number)) for cluster in both]
         for_both = [_cell(round(share, 4), f"{share:.2f}") for share in support]
@@ -253,13 +259,20 @@ def _cell(key, shown):
     return f'<td data-key="{escape(str(key))}">{shown}</td>'
 
 
+def _anchor(cluster):
+    return called(cluster).replace(" ", "-")
+
+
 def _style(cluster):
     return f'style="--cluster:{color_of(cluster)}"'
 
 
 def _caption(findings, number):
-    name = findings.names[number]
-    return f'<b title="{escape(name)}">{escape(short(name))}</b><br><span>{escape(said(findings, number))}</span>'
+    return f"{_label(findings.names[number])}<br><span>{escape(said(findings, number))}</span>"
+
+
+def _label(name):
+    return f'<b title="{escape(name)}">{escape(short(name, _LETTERS))}</b>'
 
 
 class _Inlined:
