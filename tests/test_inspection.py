@@ -5,6 +5,7 @@ import matplotlib
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
+from sklearn.metrics import silhouette_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -208,6 +209,23 @@ def test_a_new_sample_is_drawn_as_the_sum_of_training_samples(images):
     assert bars.ax_.get_title().startswith("mine.png, cluster")
     with pytest.raises(ValueError, match="i must be the number of a new sample, 0 to 4"):
         ExplanationDisplay.from_estimator(fitted, X, 5, X_new=new)
+
+
+@pytest.mark.filterwarnings("ignore:Tensorflow not installed")  # umap-learn's, at import.
+def test_umap_makes_the_same_map_again_of_many_samples_and_of_few(images):
+    pytest.importorskip("umap")
+    fitted = SubspaceClustering(3, views=["pixels"], random_state=0).fit(images[0])
+    points, again, linear = (
+        EmbeddingMapDisplay.from_estimator(fitted, images[0], projection=projection).points
+        for projection in ("umap", "umap", "pca")
+    )
+    np.testing.assert_array_equal(points, again)
+    assert silhouette_score(points, fitted.labels_) > silhouette_score(linear, fitted.labels_)
+    for n_samples in (3, 4, 12):
+        few = SSC(2, random_state=0).fit(images[0][:n_samples])
+        display = EmbeddingMapDisplay.from_estimator(few, images[0][:n_samples], projection="umap")
+        assert display.points.shape == (n_samples, 2)
+        assert np.isfinite(display.points).all()
 
 
 def test_no_picture_on_the_map_covers_another(images):

@@ -64,7 +64,7 @@ class EmbeddingMapDisplay:
             What is drawn of each sample; ``None``: the images of `X` if it holds any, else points alone.
         projection : {"pca", "umap"} or transformer, default="pca"
             How two coordinates are made: the first two principal components, UMAP by cosines if umap-learn is
-            installed, or any transformer, which is cloned and fitted.
+            installed (of four samples or more), or any transformer, which is cloned and fitted.
         n_images : int, default=120
             The most pictures.
         ax : matplotlib Axes or None, default=None

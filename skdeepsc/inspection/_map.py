@@ -8,6 +8,8 @@ from .._arrays import naming
 
 # The most samples whose pictures are looked at for room.
 _TRIED = 4000
+# The fewest rows for UMAP, whose start takes three eigenvectors of their graph.
+_FEWEST_NEIGHBORHOODS = 4
 
 
 def projected(rows, projection="pca"):
@@ -30,10 +32,12 @@ def projected(rows, projection="pca"):
         if points.ndim != 2 or len(points) != len(rows) or points.shape[1] < 2:
             raise ValueError(f"projection must make two columns of {len(rows)} rows; got shape {points.shape}.")
         return points[:, :2]
-    if projection == "pca":
+    if projection == "pca" or len(rows) < _FEWEST_NEIGHBORHOODS:
         points = PCA(n_components, random_state=0).fit_transform(rows)
     else:
-        points = _umap()(n_components=2, metric="cosine", random_state=0, n_jobs=1).fit_transform(rows)
+        neighbors = min(15, len(rows) - 1)  # Fewer than its default only where there are fewer.
+        umap = _umap()(n_neighbors=neighbors, n_components=2, metric="cosine", random_state=0, n_jobs=1)
+        points = umap.fit_transform(rows)
     return np.pad(points, ((0, 0), (0, 2 - points.shape[1])))
 
 
