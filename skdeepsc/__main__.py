@@ -7,6 +7,7 @@ import sys
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import skdeepsc
@@ -28,6 +29,8 @@ examples:
   skdeepsc features.npy -k 5 --method SSC --out found
 """
 _REFUSED, _INTERRUPTED = 2, 130
+# What a given model has settled, by the names of the options.
+_OF_THE_FIT = {"n_clusters": "-k", "method": "--method", "noise": "--noise", "seed": "--seed", "device": "--device"}
 
 
 def main(argv=None):
@@ -67,6 +70,7 @@ def _parser():
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=skdeepsc.__version__)
     parser.add_argument(
         "source", metavar="FOLDER_OR_TABLE", type=Path, help=f"a folder of pictures, or {', '.join(_TABLES)}"
     )
@@ -141,8 +145,10 @@ class _Work:
         self._check()
         with self._noted():
             model = self._model()
+            clusterer = self._new_clusterer() if model is None else model
             samples = self._pictures(model) if self.arguments.source.is_dir() else self._table()
-            clusterer = self._clustered(samples) if model is None else model
+            if model is None:
+                self._fit(clusterer, samples)
             findings = self._found(clusterer, samples)
         self._write(findings, clusterer)
         if self.arguments.sorting:
@@ -166,12 +172,24 @@ class _Work:
             raise ValueError(f"--{self.arguments.sorting} is for folders of pictures; {str(source)!r} is a table.")
         if self.out.exists() and (not self.out.is_dir() or any(self.out.iterdir())):
             raise FileExistsError(f"{str(self.out)!r} is not an empty folder: choose another --out.")
+        there = next(folder for folder in (self.out.absolute(), *self.out.absolute().parents) if folder.exists())
+        try:  # Rather now than after the fit.
+            TemporaryDirectory(dir=there).cleanup()
+        except OSError as error:
+            raise OSError(f"{str(self.out)!r} cannot be written: {error.strerror}. Choose another --out.") from error
+        if self.arguments.predict is not None:
+            default = _parser().get_default
+            given = [flag for name, flag in _OF_THE_FIT.items() if getattr(self.arguments, name) != default(name)]
+            if given:
+                raise ValueError(f"--predict labels by a model that is fitted already: leave out {', '.join(given)}.")
 
     def _model(self):
         """The model that labels, if it is given."""
         path = self.arguments.predict
         if path is None:
             return None
+        if not path.is_file():
+            raise FileNotFoundError(f"There is no file {str(path)!r} to --predict by.")
         model = skdeepsc.load(path)
         if not hasattr(model, "labels_") or not hasattr(model, "predict_proba"):
             raise ValueError(f"{str(path)!r} holds a {type(model).__name__}, which labels nothing.")
@@ -200,36 +218,47 @@ class _Work:
             "",
             f"X = load_images({', '.join(arguments)}).images",
         ]
-        return _Samples(images, names, names, code, {})
+        return _Samples(images, names, names, code)
 
     def _table(self):
         X, names, code = _read_table(self.arguments.source)
         print(f"Read {len(X):,} samples of shape {X.shape[1:]}.")
-        return _Samples(X, names, None, code, {"image_shape": self.arguments.size} if self.arguments.size else {})
+        return _Samples(X, names, None, code)
 
-    def _clustered(self, samples):
+    def _params(self):
+        """Parameters of the clusterer, but for the number of clusters."""
         wanted = self.arguments
+        optional = {"device": wanted.device, "noise": wanted.noise}
+        optional["image_shape"] = wanted.size if wanted.source.is_file() else None
+        return {"random_state": wanted.seed} | {name: value for name, value in optional.items() if value is not None}
+
+    def _new_clusterer(self):
+        """The clusterer that is to be fitted, its parameters checked before anything is read."""
+        wanted, params = self.arguments, self._params()
         method = getattr(skdeepsc, wanted.method)
-        params = {"random_state": wanted.seed, **samples.params}
-        params |= {name: value for name in ("device", "noise") if (value := getattr(wanted, name)) is not None}
         unknown = sorted(set(params) - set(method().get_params(deep=False)))
         if unknown:
             raise ValueError(f"{wanted.method} has no {' and no '.join(unknown)}: leave the option out.")
         if wanted.n_clusters == "auto" and method is not skdeepsc.SubspaceClustering:
             raise ValueError(f"-k auto is for SubspaceClustering; give {wanted.method} a number.")
         clusterer = method(wanted.n_clusters, **params)
+        clusterer._validate_params()
+        return clusterer
+
+    def _fit(self, clusterer, samples):
+        wanted = self.arguments
         if _shows_bars(sys.stdout) and hasattr(clusterer, "set_callbacks"):  # scikit-learn 1.9
             from sklearn.callback import ProgressBar
 
             clusterer.set_callbacks(ProgressBar())
-        given = "".join(f", {name}={value!r}" for name, value in params.items())
+        given = "".join(f", {name}={value!r}" for name, value in self._params().items())
         samples.code[:0] = [f"from skdeepsc import {wanted.method}"]
         samples.code += [
             f"clusterer = {wanted.method}({wanted.n_clusters!r}{given}).fit(X)",
             "clusterer.labels_, clusterer.predict_proba(X)",
         ]
         print(f"Clustering by {wanted.method} into {_in_words(wanted.n_clusters)} ...", flush=True)
-        return clusterer.fit(samples.X)
+        clusterer.fit(samples.X)
 
     def _found(self, clusterer, samples):
         from skdeepsc.report import find
@@ -261,9 +290,11 @@ class _Work:
     def _sort(self, findings):
         """Bring each picture to a folder of its cluster, under its path below the source."""
         how, source = self.arguments.sorting, self.arguments.source
-        into = {"copy": shutil.copy2, "link": _link, "move": shutil.move}[how]
+        into = {"copy": shutil.copy2, "link": _link, "move": _move}[how]
         self.done.append("clusters/")
-        for name, cluster in zip(findings.names, findings.cluster.tolist(), strict=True):
+        found = zip(findings.names, findings.cluster.tolist(), strict=True)
+        # Links first, before what they lead to has moved.
+        for name, cluster in sorted(found, key=lambda pair: not Path(pair[0]).is_symlink()):
             folder = str(cluster) if cluster >= 0 else "noise"
             target = self.out / "clusters" / folder / Path(name).relative_to(source)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -284,14 +315,16 @@ class _Work:
 
 
 def _in_words(n_clusters):
-    return "as many clusters as it finds" if n_clusters == "auto" else f"{n_clusters} clusters"
+    if n_clusters == "auto":
+        return "as many clusters as it finds"
+    return f"{n_clusters} cluster{'s' * (n_clusters != 1)}"
 
 
 class _Samples:
     """What is clustered."""
 
-    def __init__(self, X, names, pictures, code, params):
-        self.X, self.names, self.pictures, self.code, self.params = X, names, pictures, code, params
+    def __init__(self, X, names, pictures, code):
+        self.X, self.names, self.pictures, self.code = X, names, pictures, code
 
 
 def _free_folder(source):
@@ -303,6 +336,15 @@ def _free_folder(source):
 
 def _link(name, target):
     target.symlink_to(Path(name).resolve())
+
+
+def _move(name, target):
+    """Move a picture; in the place of a link, which may be relative, comes a copy of what it leads to."""
+    if not Path(name).is_symlink():
+        shutil.move(name, target)
+        return
+    shutil.copy2(name, target)
+    Path(name).unlink()
 
 
 def _shows_bars(stream):

@@ -143,6 +143,17 @@ def test_pictures_are_linked_or_moved(folder, how):
     assert load_images(folder.parent / "pics-clusters/clusters").images.shape == (45, 8, 8)
 
 
+def test_links_are_moved_as_what_they_lead_to(folder):
+    link = folder / "b" / "linked.png"
+    link.symlink_to(Path("../a/<i>3.png"))
+    assert main([str(folder), "-k", "3", "--method", "SSC", "--move"]) == 0
+    (moved,) = (folder.parent / "pics-clusters/clusters").rglob("linked.png")
+    assert not moved.is_symlink()
+    assert not link.is_symlink()
+    assert moved.read_bytes() == next(moved.parents[2].rglob("<i>3.png")).read_bytes()
+    assert len(image_files(folder.parent / "pics-clusters/clusters")) == 46
+
+
 @pytest.fixture
 def tables(tmp_path, digits, monkeypatch):
     """The same as tables, in the working directory, with names and without."""
@@ -224,6 +235,11 @@ def test_what_cannot_be_done_is_told_in_a_sentence(folder, capsys):
         ("pics", "--method", "SSC", "--device", "cpu"): "SSC has no device",
         ("pics", "--method", "KSCN", "--noise", "auto"): "KSCN has no noise",
         ("pics", "--noise", "1.5"): "noise",
+        ("pics", "--predict", "none.skdeepsc"): "There is no file 'none.skdeepsc'",
+        ("pics", "--predict", "m", "-k", "7", "--noise", "auto", "--seed", "1"): "leave out -k, --noise, --seed",
+        ("pics", "--out", "/dev/null/here"): "'/dev/null/here' cannot be written: Not a directory",
+        ("pics", "--method", "SSC", "-k", "0"): "'n_clusters' parameter of SSC",
+        ("pics", "--seed", "-1"): "'random_state' parameter",
         ("pics", "--method", "SSC", "-k", "900"): "n_clusters=900 must not be larger",
     }.items():
         assert main(list(arguments)) == 2
