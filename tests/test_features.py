@@ -139,7 +139,7 @@ def test_stage_one_alone_is_what_dscsc_pretrains(images):
 
 def test_dscsc_goes_on_from_a_frozen_stage_one_or_a_plain_autoencoder(images, frozen):
     stage_one = FrozenEstimator(Contrastive(augment="faces", max_epochs=20, random_state=0).fit(images[0]))
-    fitted = DSCSC(3, autoencoder=stage_one, max_epochs=2, random_state=0).fit(images[0])
+    fitted = DSCSC(3, autoencoder=stage_one, expressed="both", max_epochs=2, random_state=0).fit(images[0])
     assert fitted.augment_ == "faces"
     assert phases_of(fitted) == ["finetune"]
     assert fitted.embedding_.shape == (60, 64 + 64)
