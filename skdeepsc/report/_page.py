@@ -12,7 +12,7 @@ from ..inspection._pictures import Thumbnails, first_and_last, short
 from ..inspection._style import called, color_of
 from ._drawings import curve, samples_map
 from ._findings import N_DOUBTFUL, Findings
-from ._sheets import said, title_of
+from ._sheets import said, slug_of, title_of
 
 # Small pictures of all clusters together, and of one at least and at most.
 _SHOWN, _FEWEST, _MOST = 1200, 10, 60
@@ -164,7 +164,7 @@ def _sizes(findings):
     for cluster, members in findings.groups:
         share, width = len(members) / len(findings.names), 100 * len(members) / largest
         name = cluster if cluster >= 0 else called(cluster)
-        link = name if findings.pictures is None else f'<a href="#{_anchor(cluster)}">{name}</a>'
+        link = name if findings.pictures is None else f'<a href="#{slug_of(cluster)}">{name}</a>'
         yield f'<tr><td><i class="key" {_style(cluster)}></i>{link}</td><td>{len(members):,}</td><td>{share:.1%}</td>'
         yield f'<td>{doubtful[members].sum():,}</td><td><div class="bar" style="width:{width:.0f}%"></div></td></tr>'
 
@@ -175,7 +175,7 @@ def _clusters(findings, pictures):
     for cluster, members in findings.groups:
         shown = first_and_last(members, n_shown)
         left_out = "" if len(shown) == len(members) else f"; {len(members) - len(shown):,} between are left out"
-        yield f'<h2 id="{_anchor(cluster)}">{title_of(cluster, len(members))}{left_out}</h2>'
+        yield f'<h2 id="{slug_of(cluster)}">{title_of(cluster, len(members))}{left_out}</h2>'
         yield '<div class="sheet">'
         for number in shown.tolist():
             yield f"<figure>{pictures.of(number)}<figcaption>{_caption(findings, number)}</figcaption></figure>"
@@ -257,10 +257,6 @@ def _typical(findings, pictures, cluster, number):
 
 def _cell(key, shown):
     return f'<td data-key="{escape(str(key))}">{shown}</td>'
-
-
-def _anchor(cluster):
-    return called(cluster).replace(" ", "-")
 
 
 def _style(cluster):

@@ -31,7 +31,7 @@ def write_sheets(findings: Findings, folder: str | PathLike) -> Any:
     folder, thumbnails, paths = Path(folder), Thumbnails(findings.pictures), []
     folder.mkdir(parents=True, exist_ok=True)
     for cluster, members in findings.groups:
-        paths.append(folder / f"{called(cluster).replace(' ', '-')}.png")
+        paths.append(folder / f"{slug_of(cluster)}.png")
         _sheet(findings, cluster, members, thumbnails).save(paths[-1])
     return paths
 
@@ -55,6 +55,11 @@ def _sheet(findings, cluster, members, thumbnails):
         draw.text((left, top + SIDE + 2), short(findings.names[number]), "black", small)
         draw.text((left, top + SIDE + 16), said(findings, number), "dimgrey", small)
     return sheet
+
+
+def slug_of(cluster):
+    """A cluster, or noise, in names of files and in links."""
+    return called(cluster).replace(" ", "-")
 
 
 def title_of(cluster, n_members):
