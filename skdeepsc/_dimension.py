@@ -14,7 +14,7 @@ _FEW = {"walks": (8,), "n_starts": 2}
 
 
 def best_graph(graphs, n_clusters, seed):
-    """The graph in which any labelling of any graph has the most edge information, and that labelling.
+    """The graph in which any labelling of any graph has the most edge information, that labelling, and how much it is.
 
     Parameters
     ----------
@@ -28,15 +28,17 @@ def best_graph(graphs, n_clusters, seed):
     key : object
         Of the graph.
     labels : ndarray of shape (n_samples,), int
+    information : float
+        A share of the largest possible, in [0, 1].
     """
     if n_clusters == 1:
-        return next(iter(graphs)), np.zeros(next(iter(graphs.values())).shape[0], dtype=np.int64)
+        return next(iter(graphs)), np.zeros(next(iter(graphs.values())).shape[0], dtype=np.int64), 0.0
     generator, labellings = np.random.RandomState(seed), []
     for graph in graphs.values():
         labellings += find_candidates(graph, n_clusters, generator, **_FEW).values()
     scores = _information(graphs, labellings, n_clusters)
     graph, labelling = np.unravel_index(np.argmax(scores), scores.shape)
-    return list(graphs)[graph], labellings[labelling]
+    return list(graphs)[graph], labellings[labelling], float(scores[graph, labelling])
 
 
 def best_labelling(graphs, labellers, n_clusters):

@@ -6,6 +6,7 @@ import torch
 
 from skdeepsc import DSCSC
 from skdeepsc._random import seeded
+from skdeepsc.segmentation import edge_information
 from skdeepsc.training import RandomAugmentation
 from skdeepsc.training.augment import IMAGE_POLICIES, POLICIES, as_augmentation
 from tests.estimators import make
@@ -202,11 +203,15 @@ def test_views_differ_from_epoch_to_epoch_and_repeat_with_the_seed(images):
     assert all(torch.equal(one, other) for one, other in zip(views[:half], views[half:], strict=True))
 
 
-def test_search_takes_the_policy_of_the_highest_silhouette(images):
+def test_search_takes_the_policy_whose_graph_says_most(images):
     X, _ = images
     fitted = make(DSCSC, **QUICK).fit(X)
     assert list(fitted.augment_scores_) == list(IMAGE_POLICIES)
-    assert all(-1 <= score <= 1 for score in fitted.augment_scores_.values())
+    for policy, score in fitted.augment_scores_.items():
+        pretrained = make(DSCSC, **{**QUICK, "max_epochs": 0}, augment=policy).fit(X)
+        affinity, n_clusters = pretrained.affinity_matrix_, QUICK["n_clusters"]
+        found = edge_information(affinity, pretrained.labels_) / np.log(n_clusters)
+        assert found - 0.02 < score <= 1, policy  # Which is of fewer labellings.
     assert fitted.augment_ == max(fitted.augment_scores_, key=fitted.augment_scores_.get)
     alone = make(DSCSC, **QUICK, augment=fitted.augment_).fit(X)
     np.testing.assert_array_equal(alone.coef_, fitted.coef_)

@@ -74,7 +74,7 @@ def test_what_needs_no_dimension_has_none(images):
 def test_the_most_informative_is_found():
     blocks, noise = np.kron(np.eye(3), np.ones((4, 4))), np.ones((12, 12))
     graphs = {"noise": top_affinity(noise), "blocks": top_affinity(blocks)}
-    key, labels = best_graph(graphs, 3, 0)
+    key, labels, _ = best_graph(graphs, 3, 0)
     assert key == "blocks"
     assert clustering_accuracy_score(np.repeat([0, 1, 2], 4), labels) == 1
     ways = {"wrong": lambda: np.arange(12) % 3, "right": lambda: np.repeat([0, 1, 2], 4)}

@@ -74,7 +74,7 @@ class HasBases(LabelsByClassifier, StartsFromLabels, HasAutoEncoder):
         z, group = self._first_codes(samples), self._group()
         self._n_latent = z.shape[1]
         graphs = graphs_by_dim(z, self.n_clusters)
-        dim, _ = best_graph(graphs, self.n_clusters, self._seeds["init"])
+        dim, *_ = best_graph(graphs, self.n_clusters, self._seeds["init"])
         first = torch.from_numpy(self._first_labels(samples, dim)).to(self.device_)
         self.subspace_dim_ = self._dimension(z, first, graphs)
         self.subspace_dim_ = self.subspace_dim_ if group is None else group.agree(self.subspace_dim_)

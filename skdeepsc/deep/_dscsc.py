@@ -1,8 +1,8 @@
 """DSCSC: deep structural contrastive subspace clustering (Peng, Zhu, ACML 2021)."""
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from .._dimension import best_graph
+from .._dimension import SUBSPACE_DIMS, best_graph
 from .._params import NonNegative, estimator
 from ..features import AutoEncoder, Contrastive
 from ..features._contrastive import StructuralContrast
@@ -10,8 +10,11 @@ from ..nn import JoinedFeatures
 from ..training.augment import IMAGE_POLICIES
 from ..training.batches import to_device
 from ._base import BaseDeepSubspaceClustering, HasNorm
-from ._first_labels import graphs_by_dim, silhouette
+from ._first_labels import graphs_by_dim
 from ._views import ChoosesViews
+
+# What may express samples.
+_WAYS = ("codes", "projections", "both")
 
 
 @estimator
@@ -39,6 +42,9 @@ class DSCSC(StructuralContrast, ChoosesViews, HasNorm, BaseDeepSubspaceClusterin
         makes of them, where the contrastive loss pulls clusters together. ``"both"``: side by side, each of the same
         variance after pre-training. ``"auto"``: that of the three whose graph has the clusters with the most edge
         information after pre-training. Without a projector (``gamma_contrast=0``) always the codes.
+    augment
+        For "auto", the policy is kept after which the graph that expresses samples has the clusters with the most edge
+        information.
     autoencoder
         The weights of stage I are this class's, so that it must be a plain one,
         ``AutoEncoder(channels=(16, 32, 64), batch_size=100)`` by default; frozen, it may be a
@@ -46,6 +52,8 @@ class DSCSC(StructuralContrast, ChoosesViews, HasNorm, BaseDeepSubspaceClusterin
 
     Attributes
     ----------
+    augment_scores_
+        By the edge information in the best graph, a share of the largest possible.
     expressed_ : {"both", "codes", "projections"}
         What samples are expressed by.
 
@@ -96,23 +104,39 @@ class DSCSC(StructuralContrast, ChoosesViews, HasNorm, BaseDeepSubspaceClusterin
         return 1 if self._frozen() else len(self._policies(IMAGE_POLICIES, "rows"))
 
     def _pretrain(self, samples, progress):
+        rows = to_device(self._rows(samples), self.device_)
+
+        def learnt(policy):
+            network, history = self._pretrain_with(self._stage_one(policy), samples, progress)
+            return network, history, self._joined(network.to(self.device_), rows)
+
         policies = self._policies(IMAGE_POLICIES, "rows")
         if self._frozen():
             self.augment_ = getattr(self._frozen(), "augment_", policies[0])
-            return super()._pretrain(samples, progress)
-        return self._choose_views(
-            policies,
-            lambda policy: self._pretrain_with(self._stage_one(policy), samples, progress),
-            lambda network, _: self._score(network, samples),
-        )
+            network, history = super()._pretrain(samples, progress)
+            found = self._joined(network, rows)
+        else:
+            network, history, found = self._choose_views(policies, learnt, lambda *parts: parts[-1].information)
+        self.expressed_, self._best_dim = found.expressed, found.subspace_dim
+        return network, history
 
-    def _score(self, network, samples):
-        """The paper's criterion: the mean silhouette coefficient of what is expressed."""
-        rows = to_device(self._rows(samples), self.device_)
-        join(network.to(self.device_), rows, "both" if self.expressed == "auto" else self.expressed)
-        z = self._codes(network, rows)
-        dim = self._choice(z)["subspace_dim"] if self.subspace_dim == "auto" else self.subspace_dim
-        return silhouette(z, dim * self.n_clusters, self._passing_labels)
+    def _joined(self, network, rows):
+        """What expresses samples in a network, by the graph that says most where anything is open; set in the network.
+
+        The paper's criterion for a policy, the silhouette coefficient of the features, is not that of the clusters.
+        """
+        ways = ["codes"] if network.projector is None else _WAYS if self.expressed == "auto" else [self.expressed]
+        if len(ways) == 1 and not self._searches_views:
+            join(network, rows, ways[0])
+            return Expressed(ways[0])
+        dims, graphs = SUBSPACE_DIMS if self.subspace_dim == "auto" else [self.subspace_dim], {}
+        for way in ways:
+            join(network, rows, way)
+            by_dim = graphs_by_dim(self._codes(network, rows), self.n_clusters, dims)
+            graphs |= {(way, dim): graph for dim, graph in by_dim.items()}
+        (way, dim), _, information = best_graph(graphs, self.n_clusters, self._seeds["labels"])
+        join(network, rows, way)
+        return Expressed(way, dim, information)
 
     # Stage II: Eq. (11)
 
@@ -124,30 +148,24 @@ class DSCSC(StructuralContrast, ChoosesViews, HasNorm, BaseDeepSubspaceClusterin
     def _costs(self, out):
         return {**self._view_costs(out, "x_hat"), **self._expression_costs(out)}
 
-    def _build(self, rows):
-        self.expressed_ = self._what_expresses(rows)
-        join(self.network_, rows, self.expressed_)
-        super()._build(rows)
-
-    def _what_expresses(self, rows):
-        """What samples are expressed by, by the graph that says most where that is open."""
-        if self.network_.projector is None:
-            return "codes"
-        if self.expressed != "auto":
-            return self.expressed
-        graphs = {}
-        for expressed in ("codes", "projections", "both"):
-            join(self.network_, rows, expressed)
-            by_dim = graphs_by_dim(self._codes(self.network_, rows), self.n_clusters)
-            graphs |= {(expressed, dim): graph for dim, graph in by_dim.items()}
-        (expressed, _), _ = best_graph(graphs, self.n_clusters, self._seeds["labels"])
-        return expressed
+    def _choice(self, z):
+        if self.affinity != "top" or self._best_dim is None:
+            return super()._choice(z)
+        return {"subspace_dim": self._best_dim}
 
     def _needs_zero_diagonal(self):
         return True
 
     def _bytes_by_solver(self):
         return {"trained": 48, "ridge": 48}
+
+
+class Expressed(NamedTuple):
+    """What expresses samples, and, where it was chosen, the dimension and the information of the graph that won."""
+
+    expressed: str
+    subspace_dim: float | None = None
+    information: float = 0.0
 
 
 def join(network, rows, expressed):

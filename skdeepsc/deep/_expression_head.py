@@ -58,10 +58,13 @@ class LearnsHead(ChoosesViews):
         Least share of its links with which a sample must be tied to its own cluster for its label to supervise.
     augment
         For "auto", all but "light" are tried: where the light differs, clusters have more dimensions than are
-        contrasted. Flat rows have no views, and then the head is linear.
+        contrasted; the one is kept whose features have the highest mean silhouette coefficient in their own clusters.
+        Flat rows have no views, and then the head is linear.
 
     Attributes
     ----------
+    augment_scores_
+        By the mean silhouette coefficient.
     supervision_ : {"contrast", "rate", "none"}
         How the head learnt: where the clusters of the codes are subspaces of expected dimensions up to 2, by contrast
         along the edges of the graph, else by coding rates, which keep the dimensions; "none" without a joint phase.
@@ -297,7 +300,7 @@ class PseudoGraph:
         path, device = RidgePath(z), self.p.device
         ((dim, lam),) = penalties_by_dim(path.penalty, [self.dim], self.n_clusters, len(z)).items()
         columns, coefs = path.top_coefficients(lam, min(N_COEFS, len(z) - 1))
-        _, labels = best_graph({dim: affinity_from_top(columns, coefs)}, self.n_clusters, self.seed)
+        _, labels, _ = best_graph({dim: affinity_from_top(columns, coefs)}, self.n_clusters, self.seed)
         labels = np.unique(labels, return_inverse=True)[1]
         if self.labels is not None:
             labels = match_labels(labels, self.labels.cpu().numpy()) % self.n_clusters

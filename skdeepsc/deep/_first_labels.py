@@ -1,4 +1,4 @@
-"""Clusters of codes as they are: first labels, for a classifier to start from, and how well codes cluster."""
+"""Clusters of codes as they are: first labels, for a classifier to start from, and graphs of the codes."""
 
 import math
 from functools import partial
@@ -7,12 +7,11 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 from sklearn.base import clone
-from sklearn.metrics import silhouette_score
 from sklearn.utils import get_tags
 from torch.nn import functional as F
 
 from .._arrays import naming
-from .._compat import VALIDATION, HasMethods, StrOptions
+from .._compat import HasMethods, StrOptions
 from .._dimension import N_COEFS, SUBSPACE_DIMS
 from .._labels import as_labels, numbered
 from .._params import Count, estimator
@@ -23,7 +22,7 @@ from .._warn import muted
 from ..affinity import affinity_from_top
 from ..features import AutoEncoder
 from ..features._base import TakesBatches
-from ..nn import RidgeExpression, RidgePath, precise
+from ..nn import RidgeExpression, RidgePath
 from ..segmentation import DegenerateAffinityWarning, spectral_labels
 from ..training import Phase, epochs_of
 from ..training.checkpoints import recall
@@ -171,30 +170,3 @@ def labels_by_codes(z, n_clusters, subspace_dim, seed):
     (affinity,) = graphs_by_dim(z, n_clusters, [subspace_dim]).values()
     with torch.no_grad(), muted(DegenerateAffinityWarning):
         return spectral_labels(affinity, n_clusters, assign_labels="best", random_state=seed)
-
-
-def silhouette(z, degrees_of_freedom, segment):
-    """Mean silhouette coefficient of features in the clusters that their ridge self-expression makes.
-
-    Parameters
-    ----------
-    z : tensor of shape (n_samples, n_latent)
-    degrees_of_freedom : float
-        Of the ridge, see :class:`~skdeepsc.nn.RidgeExpression`.
-    segment : callable
-        Labels from the coefficients, both arrays.
-
-    Returns
-    -------
-    score : float
-        Between -1 and 1; -1 where there are not two clusters or more.
-    """
-    expression = RidgeExpression(None, degrees_of_freedom)
-    with torch.no_grad():
-        coef = expression(precise(z)).float().cpu().numpy()
-        features = expression.normalize(z)[0].cpu().numpy()
-    labels = segment(coef)
-    if not 1 < len(np.unique(labels)) < len(labels):
-        return -1.0
-    with VALIDATION:
-        return float(silhouette_score(features, labels))

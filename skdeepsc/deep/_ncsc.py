@@ -198,7 +198,7 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, Expresses):
         if self.subspace_dim != "auto":
             return self.subspace_dim
         graphs, group = graphs_by_dim(self._first_codes(samples), self.n_clusters), self._group()
-        dim, _ = best_graph(graphs, self.n_clusters, self._seeds["init"])
+        dim, *_ = best_graph(graphs, self.n_clusters, self._seeds["init"])
         return dim if group is None else group.agree(dim)
 
     def _initialize(self, samples, progress):

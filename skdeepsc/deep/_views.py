@@ -12,7 +12,7 @@ class ChoosesViews(HasViews):
     Attributes
     ----------
     augment_scores_ : dict of str to float
-        Mean silhouette coefficient of each policy, if several were tried.
+        What each policy was judged by, if several were tried.
     """
 
     def _policies(self, for_images, for_rows):

@@ -23,11 +23,10 @@ class HasViews(Estimator):
         The random views. A policy by name: ``"digits"`` (affine changes and contrast), ``"faces"`` (smaller ones,
         mirroring, brightness), ``"objects"`` (mirroring, erasing), ``"light"`` (a gain that grows across the image, its
         logarithm up to 0.7; gamma), ``"rows"`` (noise, masking; for flat rows). ``"auto"``: a clusterer learns with
-        each of several policies for images and keeps the one whose features have the highest mean silhouette
-        coefficient in their own clusters, DSCSC's criterion, which needs no labels; a transformer, which knows no
-        clusters, takes "digits". A dict has arguments of :class:`~skdeepsc.training.RandomAugmentation`. A callable
-        gets a float32 tensor of samples in units of the input scale, on the device, returns another of the same shape,
-        and should draw by torch's generator. ``None``: a sample is its own view.
+        each of several policies for images and keeps the best, by its clusters, without labels; a transformer, which
+        knows no clusters, takes "digits". A dict has arguments of :class:`~skdeepsc.training.RandomAugmentation`. A
+        callable gets a float32 tensor of samples in units of the input scale, on the device, returns another of the
+        same shape, and should draw by torch's generator. ``None``: a sample is its own view.
 
     Attributes
     ----------
