@@ -133,9 +133,11 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         then those of the first look at all views, the best first, if there was one: with one view, and one dimension to
         whiten it by or `refine=False`, there is nothing to choose.
     confidence_ : ndarray of shape (n_samples,), float64
-        How sure the label of each sample is, in [0, 1]: the share of all labellings of the winning view that give it
-        the same, under the names that agree best. Labellings differ where clusters are not clear. A sample beyond
-        `subsample` has the mean of those that vote for its label, with their votes, and 0 for the other votes.
+        How sure the label of each sample is, in [0, 1]: the share of what ties it to others, in the graphs of all
+        dimensions of the winning view, that ties it to its own cluster, each tie times the share of labellings that
+        agree on the label of the other, of those with nearly as much information as any. Labellings differ where
+        clusters are not clear. A sample beyond `subsample` has the mean of those that vote for its label, with their
+        votes, and 0 for the other votes.
     n_clusters_ : int
         Number of clusters in use.
     n_clusters_scores_ : dict of int to float or None
@@ -308,7 +310,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         return blocks
 
     def _sureness(self, row_labels):
-        """The share of labellings that give each clustered row its label; 0 for noise."""
+        """How far each clustered row is tied to its label; 0 for noise."""
         return np.where(row_labels >= 0, self._agreement[np.arange(len(row_labels)), row_labels], 0)
 
     # Public answers

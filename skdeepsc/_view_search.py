@@ -21,6 +21,8 @@ _ROUNDING = 1e-6
 # Information that a share of the entropy has to bring, as a share of what it brings on the whole, and what a labelling
 # that is chosen for it must gain, of a largest possible gain of 1. Information that is less than this apart is equal.
 _FAIR_SHARE, _FAIR_GAIN, _TIE = 0.9, 0.0075, 0.0005
+# How much less information than the most the labellings may have that say how sure labels are.
+_NEARLY = 0.05
 # Share of the graph before whitening in those after it.
 _GROUND = 0.02
 # Share of the mean of the variances along edges that is added to each of them before it is divided by.
@@ -238,19 +240,35 @@ def fairest(candidates):
 
 
 def agreement(candidates, labels, n_clusters):
-    """Shares of the labellings, each counted once, that give each row each label, renamed to agree with some labels.
+    """How far each row is tied to each cluster, and to rows about which the labellings agree.
+
+    With the shares T of the rows' affinity, the mean over the graphs of all dimensions, and the share :math:`a_j` of
+    labellings that give row j its label, it is :math:`\\sum_{j: y_j = k} T_{ij} a_j` for row i and cluster k. Asked are
+    labellings with nearly as much information as any, each once, under the names that agree best.
+
+    Parameters
+    ----------
+    candidates : list of Candidate
+        Sorted, the one with the most information first.
+    labels : ndarray of shape (n_rows,), int
+    n_clusters : int
 
     Returns
     -------
     shares : ndarray of shape (n_rows, n_clusters), float32
+        Rows sum to 1 or less.
     """
-    labellings = {(each.labelling, each.labelling_dim): each.labels for each in candidates}
-    shares, rows = np.zeros((len(labels), n_clusters), dtype=np.float32), np.arange(len(labels))
-    for each in labellings.values():
-        named = match_labels(each, labels)
-        known = named < n_clusters
-        shares[rows[known], named[known]] += 1
-    return shares / len(labellings)
+    near = [each for each in candidates if each.information > candidates[0].information - _NEARLY]
+    labellings = {(each.labelling, each.labelling_dim): each.labels for each in near}
+    agreed = sum(match_labels(each, labels) == labels for each in labellings.values()) / len(labellings)
+    sure_members = agreed[:, None] * np.eye(n_clusters)[labels]
+    graphs = {each.graph.dim: each.graph.affinity for each in candidates}.values()
+    return (sum(_divided_by_degrees(graph @ sure_members, graph) for graph in graphs) / len(graphs)).astype(np.float32)
+
+
+def _divided_by_degrees(rows, graph):
+    degrees = graph.sum(axis=1)[:, None]
+    return np.divide(rows, degrees, out=np.zeros_like(rows), where=degrees > 0)
 
 
 def columns(candidates):

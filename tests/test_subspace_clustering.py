@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_info
 from skdeepsc import AutoEncoder, Scattering, SubspaceClustering
 from skdeepsc._input import unit_rows
 from skdeepsc._self_training import self_train
-from skdeepsc._view_search import Candidate, Look, fairest
+from skdeepsc._view_search import Candidate, Look, agreement, fairest, search
 from skdeepsc.datasets import make_union_of_subspaces
 from skdeepsc.inspection import CandidatesDisplay
 from skdeepsc.metrics import clustering_accuracy_score
@@ -195,6 +195,28 @@ def test_confidence_tells_right_labels_from_wrong_ones():
         assert roc_auc_score(right, confidence) > 0.75
         surest = np.argsort(-confidence)[:600]
         assert right[surest].mean() > right.mean() + 0.02
+
+
+def test_confidence_is_what_ties_a_row_to_rows_about_which_labellings_agree(digits):
+    features = digits[0][:90].reshape(90, -1).astype(np.float32)
+    look = Look.at("pixels", features, "cpu")
+    candidates = search(look, [1.0, 4.0], 5, 5, 0, lambda tasks: [call(*args, **kw) for call, args, kw in tasks])
+    labels = np.unique(candidates[0].labels, return_inverse=True)[1]
+    near = {
+        (each.labelling, each.labelling_dim): match_labels(each.labels, labels)
+        for each in candidates
+        if each.information > candidates[0].information - 0.05
+    }
+    graphs = {each.graph.dim: each.graph.affinity.toarray() for each in candidates}.values()
+    assert len(graphs) == 2
+    assert len(near) > 10
+    wanted = np.zeros((90, 5))
+    for row in range(90):
+        for graph in graphs:
+            for other in range(90):
+                agreed = np.mean([found[other] == labels[other] for found in near.values()])
+                wanted[row, labels[other]] += graph[row, other] / graph[row].sum() * agreed / 2
+    np.testing.assert_allclose(agreement(candidates, labels, 5), wanted, atol=1e-6)
 
 
 def test_confidence_of_the_rest_is_that_of_the_rows_that_vote_for_its_label(digits):
