@@ -377,7 +377,8 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
             seed = self._seeds["labels"]
             found = run(delayed(choose_n_clusters)(graph.affinity, random_state=seed) for graph in graphs)
         scores = [savings for _, savings in found]
-        self.n_clusters_scores_ = {n: max(savings[n] for savings in scores) for n in scores[0]}
+        tried = sorted(set().union(*scores))
+        self.n_clusters_scores_ = {n: max(savings.get(n, -np.inf) for savings in scores) for n in tried}
         best = max(self.n_clusters_scores_, key=self.n_clusters_scores_.get, default=1)
         self.n_clusters_ = best if self.n_clusters_scores_.get(best, 0) > 0 else 1
         if self.n_clusters_ == 1:

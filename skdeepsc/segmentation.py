@@ -272,7 +272,8 @@ def choose_n_clusters(
         :func:`~skdeepsc.affinity.top_affinity` makes it. It should not depend on a number of clusters itself:
         coefficients of a ridge with a fixed number of degrees of freedom, or neighbours.
     n_clusters : iterable of int or None, default=None
-        Numbers to try; ``None``: 2 to 16, then in steps of an eighth to 60, as far as there are four samples for each.
+        Numbers to try; ``None``: 2 to 16, then in steps of an eighth to 60, and all around the best of these, as far as
+        there are four samples for each.
     random_state : int, RandomState instance or None, default=None
         Randomness of the labellings.
 
@@ -298,16 +299,21 @@ def choose_n_clusters(
         return 1, {}
     values, vectors = _eigenpairs(graph, _components(graph)[1], 2 * max(numbers) + 1, generator)
     rows, columns, weights = _edges(graph)
-    savings = {}
-    for number in numbers:
+
+    def saving(number):
         width = min(2 * number + 1, vectors.shape[1])
         embedding = {"diffusion": _diffused(values[:width], vectors[:, :width], 8)}
         labellings = list(_starts(embedding, number, 2, generator).values())
         with suppress(np.linalg.LinAlgError):
             labellings.append(_assign(values, vectors, number, "cluster_qr", generator))
-        savings[number] = max(_saving(rows, columns, weights, labels, n_samples) for labels in labellings)
+        return max(_saving(rows, columns, weights, labels, n_samples) for labels in labellings)
+
+    savings = {number: saving(number) for number in numbers}
     best = max(savings, key=lambda number: savings[number])
-    return (best if savings[best] > 0 else 1), savings
+    if n_clusters is None:
+        savings |= {number: saving(number) for number in _around(best, numbers)}
+        best = max(savings, key=lambda number: savings[number])
+    return (best if savings[best] > 0 else 1), dict(sorted(savings.items()))
 
 
 def score_labels(affinity, labellings):
@@ -466,6 +472,13 @@ def _checked_numbers(n_clusters, n_samples):
     while numbers[-1] < 60:
         numbers.append(numbers[-1] + numbers[-1] // 8)
     return [number for number in numbers if 4 * number <= n_samples]
+
+
+def _around(best, numbers):
+    """Numbers that were left out on both sides of the best one."""
+    place = numbers.index(best)
+    first, last = numbers[max(place - 1, 0)], numbers[min(place + 1, len(numbers) - 1)]
+    return [number for number in range(first, last) if number not in numbers]
 
 
 def _saving(row, col, weights, labels, n_samples):
