@@ -488,7 +488,7 @@ def _saving(row, col, weights, labels, n_samples):
     if total == 0:
         return -np.inf
     ends, sizes = between.sum(1) / total, np.bincount(np.unique(labels, return_inverse=True)[1]) / n_samples
-    within, expected = between.trace() / total, ends @ ends
+    within, expected = min(between.trace() / total, 1.0), ends @ ends  # Rounded, it may be more.
     if within <= expected or len(sizes) == 1:
         return -np.inf
     n_edges = 1.5 * n_samples

@@ -352,6 +352,15 @@ def test_number_of_clusters_is_found(n_groups):
     assert choose_n_clusters(weakly_linked(n_groups, 30, 1e-3)[0], random_state=0)[0] == n_groups
 
 
+def test_savings_are_finite_where_no_edge_leaves_a_cluster():
+    for seed in range(5):
+        generator = np.random.RandomState(seed)
+        blocks = [generator.uniform(0.1, 3, size=(n, n)) for n in generator.randint(20, 40, size=4)]
+        affinity = sparse.block_diag(blocks).toarray()
+        savings = choose_n_clusters(affinity + affinity.T, random_state=0)[1]
+        assert np.isfinite([savings[number] for number in range(2, 5)]).all()
+
+
 def test_numbers_to_try_are_checked():
     graph, _ = weakly_linked(3, 20, 1e-3)
     assert list(choose_n_clusters(graph, range(2, 5), random_state=0)[1]) == [2, 3, 4]
