@@ -325,9 +325,9 @@ def relative_scores(affinity, labellings, n_clusters):
     expressed = affinity.sum() / affinity.shape[0]  # Rows that have coefficients sum to 1.
     unit = np.log(max(n_clusters, 2))
     scores = []
-    for table, labels in zip(_tables(affinity, labellings), labellings, strict=True):
+    for table in _tables(affinity, labellings):
         entropy = entr(table.sum(1) / (table.sum() or 1)).sum()
-        cut = (_cut(table) + n_clusters - len(np.unique(labels))) / n_clusters
+        cut = (_cut(table) + n_clusters - len(table)) / n_clusters
         scores.append((float(expressed * _edge_information(table) / unit), float(entropy / unit), float(cut)))
     return scores
 
