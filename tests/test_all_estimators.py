@@ -17,7 +17,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import skdeepsc
 from skdeepsc import PSSC, SSCOMP, AutoEncoder, Contrastive
-from skdeepsc.deep import TrainedSolver, _first_labels
+from skdeepsc.deep import TrainedSolver
 from tests.estimators import DEEP, ESTIMATORS, make_known
 
 # Two features span their plane, and no other data tell three clusters of lines apart with two coefficients a sample.
@@ -32,8 +32,7 @@ CHECKED = [make_known(estimator, **CHECKED_WITH.get(estimator, {})) for estimato
 @pytest.mark.filterwarnings("ignore:Scattering reads flat rows")
 @pytest.mark.filterwarnings("ignore:The classifier is collapsing")  # On random numbers it may.
 @parametrize_with_checks(CHECKED, xfail_strict=True)
-def test_scikit_learn_check(estimator, check, monkeypatch):
-    monkeypatch.setattr(_first_labels, "_EPOCHS", (10, 10))
+def test_scikit_learn_check(estimator, check, few_first_epochs):
     check(estimator)
 
 

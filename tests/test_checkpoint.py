@@ -23,6 +23,8 @@ from skdeepsc import DSCSC, EDESC, KSCN, NCSC, PSSC, AutoEncoder, Contrastive, D
 from skdeepsc.deep import TrainedSolver
 from skdeepsc.training import RandomAugmentation, checkpoints
 
+pytestmark = pytest.mark.usefixtures("few_first_epochs")
+
 AUTOENCODER = AutoEncoder(channels=(4,), max_epochs=2, batch_size=20)
 SHORT = {"n_clusters": 3, "autoencoder": AUTOENCODER, "random_state": 0}
 TRAINED = TrainedSolver(epochs=3)
