@@ -1,7 +1,7 @@
 """The one skeleton of all clusterers: read -> draw rows -> represent -> affinity -> segment -> label the rest."""
 
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import field
 from numbers import Integral, Real
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -259,7 +259,8 @@ class Threaded(Estimator):
     def _threads(self):
         """A :class:`joblib.Parallel` of threads, in each of which linear algebra uses one core."""
         n_threads = effective_n_jobs(self.n_jobs)
-        with threadpool_limits(1 if n_threads > 1 else None, user_api="blas"):
+        # To look for the libraries takes longer than a small block.
+        with threadpool_limits(1, user_api="blas") if n_threads > 1 else nullcontext():
             yield Parallel(n_jobs=n_threads, prefer="threads")
 
     def _by_blocks(self, function, n_rows):

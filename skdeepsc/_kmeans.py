@@ -90,10 +90,10 @@ def _means(X, labels, distances, n_clusters):
     """Centres of clusters, for each start; that of an empty one is a row that lies farthest from its own."""
     n_starts, n_samples = labels.shape
     cluster = (labels + n_clusters * np.arange(n_starts)[:, None]).ravel()
-    member = np.tile(np.arange(n_samples), n_starts)
-    shape = (n_starts * n_clusters, n_samples)
-    means = sparse.csr_array((np.ones(len(cluster), X.dtype), (cluster, member)), shape=shape) @ X
-    sizes = np.bincount(cluster, minlength=len(means))
+    sizes = np.bincount(cluster, minlength=n_starts * n_clusters)
+    members, ends = np.argsort(cluster, kind="stable") % n_samples, np.concatenate([[0], np.cumsum(sizes)])
+    is_member = sparse.csr_array((np.ones(len(members), X.dtype), members, ends), shape=(len(sizes), n_samples))
+    means = is_member @ X
     means /= np.maximum(sizes, 1)[:, None]
     for start in np.unique(np.flatnonzero(sizes == 0) // n_clusters):
         empty = np.flatnonzero(sizes[start * n_clusters : (start + 1) * n_clusters] == 0)

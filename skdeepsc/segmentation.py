@@ -331,9 +331,9 @@ def relative_scores(affinity, labellings, n_clusters):
     expressed = affinity.sum() / affinity.shape[0]  # Rows that have coefficients sum to 1.
     unit = np.log(max(n_clusters, 2))
     scores = []
-    for table, labels in zip(_tables(affinity, labellings), labellings, strict=True):
+    for table in _tables(affinity, labellings):
         entropy = entr(table.sum(1) / (table.sum() or 1)).sum()
-        cut = (_cut(table) + n_clusters - len(np.unique(labels))) / n_clusters
+        cut = (_cut(table) + n_clusters - len(table)) / n_clusters
         scores.append((float(expressed * _edge_information(table) / unit), float(entropy / unit), float(cut)))
     return scores
 
@@ -507,23 +507,32 @@ def _edges(graph):
 def _cut(between):
     inside, volume = between.diagonal(), between.sum(1)
     kept = np.divide(inside, volume, out=np.zeros_like(volume), where=volume > 0)
-    return float(np.clip(1 - kept, 0, 1).sum())
+    return float(np.minimum(np.maximum(1 - kept, 0), 1).sum())
 
 
 def _edge_information(between):
     shares = between / (between.sum() or 1)
     ends = shares.sum(1)
     linked = shares > 0
-    return float((shares[linked] * np.log(shares[linked] / np.outer(ends, ends)[linked])).sum())
+    found, expected = shares[linked], (ends[:, None] * ends)[linked]
+    return float((found * np.log(found / expected)).sum())
 
 
 def _between(row, col, weights, labels):
     """Affinity from each cluster to each, from edges."""
-    clusters, labels = np.unique(labels, return_inverse=True)
-    n_clusters = len(clusters)
+    labels, n_clusters = _numbered(labels)
     pairs = labels[row] * n_clusters + labels[col]
-    between = np.bincount(pairs, weights, minlength=n_clusters**2).astype(np.float64)  # Without edges it is of int.
-    return between.reshape(n_clusters, n_clusters)
+    between = np.bincount(pairs, weights, minlength=n_clusters**2)
+    return between.astype(np.float64, copy=False).reshape(n_clusters, n_clusters)  # Without edges it is of int.
+
+
+def _numbered(labels):
+    """The clusters of samples by numbers from 0, in the order of their labels, and how many they are."""
+    if labels.dtype.kind == "i" and len(labels) and labels.min() >= 0 and labels.max() < len(labels):
+        holds_any = np.bincount(labels) > 0  # Without sorting.
+        return (np.cumsum(holds_any) - 1)[labels], int(holds_any.sum())
+    clusters, labels = np.unique(labels, return_inverse=True)
+    return labels, len(clusters)
 
 
 def _off_zero(vectors):

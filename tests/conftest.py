@@ -22,6 +22,12 @@ def _one_thread():
 
 
 @pytest.fixture
+def few_first_epochs(monkeypatch):
+    """Classifiers learn first labels for a tenth of the epochs that few samples get, most of a short fit."""
+    monkeypatch.setattr("skdeepsc.deep._first_labels._EPOCHS", (10, 10))
+
+
+@pytest.fixture
 def images():
     """Sixty 8 x 8 images of the digits 0, 4 and 6, float32 in [0, 1], and their digits."""
     digits = load_digits()

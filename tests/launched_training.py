@@ -1,4 +1,4 @@
-"""Started by test_accelerate.py, once by itself and once in several processes: trains, and keeps what came of it."""
+"""Run by test_accelerate.py, once in its own process and once in several: trains, and keeps what came of it."""
 
 import pickle
 import sys

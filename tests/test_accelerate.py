@@ -4,6 +4,7 @@ import os
 import pickle
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -17,26 +18,37 @@ from skdeepsc.training.group import ProcessGroup
 from skdeepsc.training.trainer import SharedTrainer
 
 state = pytest.importorskip("accelerate.state")
-SCRIPT = Path(__file__).parent / "launched_training.py"
+launched_training = pytest.importorskip("tests.launched_training")
 LAUNCH = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes=2", "--num_machines=1"]
 LAUNCH += ["--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0"]
 
 
-def run(folder, *launcher):
-    """Start the script."""
+def launch(folder):
+    """Start the script in two processes."""
     environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "default"}
-    command = [sys.executable, *launcher, str(SCRIPT), str(folder)]
+    command = [sys.executable, *LAUNCH, str(Path(launched_training.__file__)), str(folder)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def run(folder):
+    """Run the script in this process."""
+    with pytest.MonkeyPatch.context() as patched, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        patched.setenv("ACCELERATE_USE_CPU", "true")
+        patched.setattr(launched_training._first_labels, "_EPOCHS", ())  # The script sets it.
+        launched_training.main(str(folder))
+        state.AcceleratorState._reset_state(reset_partial_state=True)
 
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory):
     """What one process and two processes made of the same estimators."""
+    torch.set_num_threads(1)
     found = []
-    for name, launcher in (("one", ()), ("two", LAUNCH)):
+    for name, start in (("one", run), ("two", launch)):
         folder = tmp_path_factory.mktemp(name)
-        run(folder, *launcher)
+        start(folder)
         found.append(pickle.loads((folder / "fitted.pkl").read_bytes()))
     assert [run["n_processes"] for run in found] == [1, 2]
     return [run["fitted"] for run in found]

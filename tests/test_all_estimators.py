@@ -1,6 +1,7 @@
 """scikit-learn's own checks, every one, for every estimator as it comes; and its inner habits.
 
-Training of the deep clusterers is short: the checks of AutoEncoder run it whole.
+Training is short: the checks ask what an estimator takes, gives and leaves alone, which no epoch after the first ones
+changes. Whole trainings are those of test_recovery.py and test_features.py.
 """
 
 import importlib
@@ -15,13 +16,14 @@ from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import skdeepsc
-from skdeepsc import PSSC, SSCOMP, Contrastive
+from skdeepsc import PSSC, SSCOMP, AutoEncoder, Contrastive
 from skdeepsc.deep import TrainedSolver
 from tests.estimators import DEEP, ESTIMATORS, make_known
 
 # Two features span their plane, and no other data tell three clusters of lines apart with two coefficients a sample.
-CHECKED_WITH = {SSCOMP: {"normalization": "none", "residual_tol": 0.1}, Contrastive: {"max_epochs": 20}}
-SHORT = {"autoencoder__max_epochs": 20, "classifier_epochs": 20, "max_epochs": 5}
+CHECKED_WITH = {SSCOMP: {"normalization": "none", "residual_tol": 0.1}}
+CHECKED_WITH |= {estimator: {"max_epochs": 5} for estimator in (AutoEncoder, Contrastive)}
+SHORT = {"autoencoder__max_epochs": 5, "subspace_epochs": 2, "classifier_epochs": 5, "max_epochs": 2}
 CHECKED_WITH |= dict.fromkeys(DEEP, SHORT)
 CHECKED = [make_known(estimator, **CHECKED_WITH.get(estimator, {})) for estimator in ESTIMATORS]
 
@@ -30,7 +32,7 @@ CHECKED = [make_known(estimator, **CHECKED_WITH.get(estimator, {})) for estimato
 @pytest.mark.filterwarnings("ignore:Scattering reads flat rows")
 @pytest.mark.filterwarnings("ignore:The classifier is collapsing")  # On random numbers it may.
 @parametrize_with_checks(CHECKED, xfail_strict=True)
-def test_scikit_learn_check(estimator, check):
+def test_scikit_learn_check(estimator, check, few_first_epochs):
     check(estimator)
 
 

@@ -3,6 +3,7 @@
 import os
 import pickle
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -21,6 +22,8 @@ import skdeepsc
 from skdeepsc import DSCSC, EDESC, KSCN, NCSC, PSSC, AutoEncoder, Contrastive, DSCNet, S2ConvSCN, SubspaceClustering
 from skdeepsc.deep import TrainedSolver
 from skdeepsc.training import RandomAugmentation, checkpoints
+
+pytestmark = pytest.mark.usefixtures("few_first_epochs")
 
 AUTOENCODER = AutoEncoder(channels=(4,), max_epochs=2, batch_size=20)
 SHORT = {"n_clusters": 3, "autoencoder": AUTOENCODER, "random_state": 0}
@@ -337,13 +340,27 @@ def test_the_cache_knows_the_versions(images, tmp_path, monkeypatch, library):
 
 # Processes
 
+# A process that kills another in the middle of a fit, and fits; the other is forked, as imports take longer than a fit.
 FIT = """
-import sys, numpy as np
+import os, signal, sys, time
+from pathlib import Path
+import numpy as np
 from skdeepsc import EDESC
 from tests.test_checkpoint import LONGER, checkpoints
 checkpoints.INTERVAL = 0.0
 X = np.load(sys.argv[1])
-np.save(sys.argv[3], EDESC(3, **LONGER, checkpoint=sys.argv[2]).fit(X).predict_proba(X))
+def fit():
+    return EDESC(3, **LONGER, checkpoint=sys.argv[2]).fit(X).predict_proba(X)
+other = os.fork()
+if not other:
+    fit()
+    os._exit(0)
+while not list(Path(sys.argv[2]).rglob("pretrain.step")) and os.waitpid(other, os.WNOHANG) == (0, 0):
+    time.sleep(0.01)
+os.kill(other, signal.SIGKILL)
+print(os.waitstatus_to_exitcode(os.waitpid(other, 0)[1]), flush=True)
+sys.stdin.readline()
+np.save(sys.argv[3], fit())
 """
 LONGER = {"autoencoder": AutoEncoder(channels=(4,), max_epochs=20, batch_size=20), "max_epochs": 5, "random_state": 0}
 
@@ -354,15 +371,12 @@ def test_a_killed_process_leaves_what_others_go_on_with(images, tmp_path):
     np.save(tmp_path / "X.npy", X)
     answer, folder = tmp_path / "answer.npy", tmp_path / "checkpoint"
     command = [sys.executable, "-c", FIT, tmp_path / "X.npy", folder, answer]
-    process = subprocess.Popen(command)
-    while process.poll() is None and not list(folder.rglob("pretrain.step")):
-        time.sleep(0.01)
-    process.kill()
-    assert process.wait() != 0
-    assert list(folder.rglob("pretrain.step"))
-    process = subprocess.Popen(command)
-    np.testing.assert_array_equal(EDESC(3, **LONGER, checkpoint=folder).fit(X).predict_proba(X), whole)
-    assert process.wait() == 0
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert int(process.stdout.readline()) == -signal.SIGKILL
+        assert list(folder.rglob("pretrain.step"))
+        print(file=process.stdin, flush=True)
+        np.testing.assert_array_equal(EDESC(3, **LONGER, checkpoint=folder).fit(X).predict_proba(X), whole)
+        assert process.wait() == 0
     np.testing.assert_array_equal(np.load(answer), whole)
     assert not list(folder.iterdir())
 

@@ -33,16 +33,23 @@ QUICK = {"n_clusters": 3, "autoencoder__max_epochs": 20, "max_epochs": 2, "rando
 ONE_POLICY = {**QUICK, "augment": "digits"}
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.fixture(scope="module")
+def memory(tmp_path_factory):
+    """Pre-training that several tests begin with."""
+    return str(tmp_path_factory.mktemp("memory"))
+
+
 @pytest.mark.parametrize("solver", ["ridge", "trained"])
 @pytest.mark.parametrize("max_epochs", [0, 2])
-def test_every_method_runs_both_ways_with_and_without_a_joint_phase(images, method, solver, max_epochs):
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_runs_both_ways_with_and_without_a_joint_phase(images, memory, method, solver, max_epochs):
     X, y = images
     own = {
         S2ConvSCN: {"classifier_epochs": 7, "predict_by": "neighbors"},
         DSCSC: {"autoencoder__max_epochs": 100, "augment": "digits"},
     }.get(method, {})
-    fitted = make_known(method, **{**ONE_POLICY, "max_epochs": max_epochs, **own}, solver=solver).fit(X)
+    params = {**ONE_POLICY, "memory": memory, "max_epochs": max_epochs, "solver": solver, **own}
+    fitted = make_known(method, **params).fit(X)
     assert adjusted_rand_score(y, fitted.labels_) > 0.85
     assert fitted.coef_.shape == fitted.affinity_matrix_.shape == (60, 60)
     assert fitted.coef_.dtype == fitted.embedding_.dtype == np.float32
@@ -700,9 +707,10 @@ def test_importing_is_light():
 
 
 @pytest.mark.parametrize("method", DEEP)
-def test_samples_are_reconstructed_in_their_own_units(images, method):
+def test_samples_are_reconstructed_in_their_own_units(images, memory, method):
     X = 100 * images[0]
-    fitted = make_known(method, **{**ONE_POLICY, "autoencoder__max_epochs": 100}).fit(X)
+    params = {**ONE_POLICY, "autoencoder__max_epochs": 100, "classifier_epochs": 20, "memory": memory}
+    fitted = make_known(method, **params).fit(X)
     rebuilt = fitted.reconstruct(X)[:, 0]
     assert rebuilt.shape == X.shape
     assert ((rebuilt - X) ** 2).sum() < 0.4 * (X**2).sum()

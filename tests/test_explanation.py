@@ -12,6 +12,8 @@ from skdeepsc._row_keys import equal_pairs, row_keys
 from skdeepsc.datasets import make_union_of_subspaces
 from tests.estimators import DEEP, SHALLOW, make_known
 
+pytestmark = pytest.mark.usefixtures("few_first_epochs")
+
 WITH_COEFFICIENTS = [*(cls for cls in DEEP if cls not in (NCSC, KSCN, EDESC)), SubspaceClustering, *SHALLOW]
 QUICK = {"n_clusters": 3, "autoencoder__max_epochs": 2, "max_epochs": 1, "classifier_epochs": 1, "random_state": 0}
 

@@ -40,6 +40,7 @@ from tests.test_skeleton import quick
 
 ANSWERS = ("transform", "predict", "predict_proba")
 pytestmark = [
+    pytest.mark.usefixtures("few_first_epochs"),
     pytest.mark.filterwarnings("ignore::skdeepsc.segmentation.DegenerateAffinityWarning"),
     pytest.mark.filterwarnings("ignore:The classifier is collapsing"),
 ]

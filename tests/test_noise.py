@@ -12,6 +12,8 @@ from skdeepsc.report import find
 from tests.estimators import SHALLOW, make_known
 from tests.test_explanation import QUICK, WITH_COEFFICIENTS, dense
 
+pytestmark = pytest.mark.usefixtures("few_first_epochs")
+
 
 def unit(rows):
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)

@@ -25,7 +25,8 @@ BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # Sketches of a class, and code for a cluster of machines; tests/test_dask.py and tests/test_accelerate.py run the like
 # on this one.
 NOT_RUN = {"architecture.md", "distributed.md"}
-N_IMAGES = 120
+N_IMAGES = 80
+N_ROWS = 1500
 N_EPOCHS = 3
 
 URLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
@@ -50,7 +51,7 @@ WITH_CODE = [page for page in PAGES if page.name not in NOT_RUN and any(blocks(p
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    """An empty folder to work in, with folders of pictures, where digits are few and phases short."""
+    """An empty folder to work in, with folders of pictures, where digits and rows are few and phases short."""
     pillow = pytest.importorskip("PIL.Image")
     pytest.importorskip("matplotlib").use("Agg")
     digits = sklearn.datasets.load_digits()
@@ -59,6 +60,12 @@ def place(tmp_path, monkeypatch):
         return sklearn.utils.Bunch(**{name: digits[name][:N_IMAGES] for name in ("data", "images", "target")})
 
     monkeypatch.setattr(sklearn.datasets, "load_digits", few_digits)
+    drawn = skdeepsc.datasets.make_union_of_subspaces
+
+    def few_rows(n_samples, *args, **kwargs):
+        return drawn(min(n_samples, N_ROWS), *args, **kwargs)
+
+    monkeypatch.setattr(skdeepsc.datasets, "make_union_of_subspaces", few_rows)
     made = Phase.__init__
 
     def make_short(self, name, costs, epochs, *args, **kwargs):
@@ -66,7 +73,7 @@ def place(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Phase, "__init__", make_short)
     monkeypatch.chdir(tmp_path)
-    for folder, some in (("photos", digits.images[:60]), ("more", digits.images[60:70])):
+    for folder, some in (("photos", digits.images[:40]), ("more", digits.images[40:50])):
         Path(folder).mkdir()
         for number, image in enumerate(some):
             pillow.fromarray((image * 15).astype(np.uint8)).resize((32, 32)).save(f"{folder}/{number}.png")

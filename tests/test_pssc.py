@@ -33,6 +33,13 @@ def digits():
 
 
 @pytest.fixture(scope="module")
+def learnt(digits):
+    """A whole training on the first 160 images."""
+    images, _, codes = digits
+    return PSSC(5, autoencoder=codes, augment="digits", random_state=0).fit(images[:160])
+
+
+@pytest.fixture(scope="module")
 def subspaces():
     return make_union_of_subspaces(200, 60, n_subspaces=4, subspace_dim=9, noise=0.3, random_state=0)
 
@@ -44,12 +51,9 @@ def change(method, other):
 # Effects
 
 
-def test_the_head_parts_what_the_codes_mix(digits):
-    images, target, codes = digits
-    before, after = (
-        PSSC(5, autoencoder=codes, augment="digits", random_state=0, **params).fit(images)
-        for params in ({"max_epochs": 0}, {})
-    )
+def test_the_head_parts_what_the_codes_mix(digits, learnt):
+    (images, target), codes, after = (whole[:160] for whole in digits[:2]), digits[2], learnt
+    before = PSSC(5, autoencoder=codes, augment="digits", max_epochs=0, random_state=0).fit(images)
     assert (before.supervision_, after.supervision_) == ("none", "contrast")
 
     def within(method):
@@ -160,9 +164,9 @@ def test_views_are_chosen_by_silhouette(digits):
     assert flat.fit(images.reshape(len(images), -1)).augment_ is None
 
 
-def test_new_rows_go_through_the_head(digits):
-    images, target, codes = digits
-    method = PSSC(5, autoencoder=codes, augment="digits", random_state=0).fit(images[:160])
+def test_new_rows_go_through_the_head(digits, learnt):
+    images, target, _ = digits
+    method = learnt
     np.testing.assert_array_equal(method.predict(images[:160]), method.labels_)
     np.testing.assert_allclose(method.transform(images[:160]), method.embedding_, atol=1e-5)
     np.testing.assert_allclose(np.linalg.norm(method.embedding_, axis=1), 1, atol=1e-5)

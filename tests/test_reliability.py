@@ -29,6 +29,7 @@ SHORT |= {"subspace_epochs": 1, "classifier_epochs": 1, "n_nonzero_coefs": 4}
 CLUSTERERS = [*DEEP, skdeepsc.SubspaceClustering, *SHALLOW]
 
 pytestmark = [
+    pytest.mark.usefixtures("few_first_epochs"),
     pytest.mark.filterwarnings("ignore::skdeepsc.segmentation.DegenerateAffinityWarning"),
     pytest.mark.filterwarnings("ignore:The classifier is collapsing"),
     pytest.mark.filterwarnings("ignore:Pre-training has learnt hardly anything"),

@@ -17,6 +17,8 @@ from skdeepsc.datasets import make_union_of_subspaces
 from tests.estimators import DEEP, ESTIMATORS, SHALLOW, make, make_known
 from tests.test_training import Recorder, Tasks, raising
 
+pytestmark = pytest.mark.usefixtures("few_first_epochs")
+
 QUICK = {
     "n_clusters": 3, "autoencoder__max_epochs": 2, "max_epochs": 1, "subspace_epochs": 1, "classifier_epochs": 1,
     "views": ["pixels"], "random_state": 0,
@@ -91,6 +93,7 @@ def test_an_interrupted_fit_changes_nothing(images, method, phase):
     np.testing.assert_array_equal(fitted.transform(X), proba)
 
 
+@pytest.mark.filterwarnings("ignore:The classifier is collapsing")
 def test_an_interrupted_partial_fit_changes_nothing(images):
     X, _ = images
     fitted = quick(NCSC, lr=0.1).fit(X[:40])

@@ -290,14 +290,22 @@ def ridge_penalty(spectrum, degrees_of_freedom):
     largest = spectrum.max()
     if largest <= 0:
         return torch.ones_like(largest)
-    w = spectrum[spectrum > _NEGLIGIBLE * largest]
+    w = spectrum[spectrum > _NEGLIGIBLE * largest].cpu()
     wanted = min(float(degrees_of_freedom), 0.95 * len(w))
-    low, high = torch.log(largest) - 40, torch.log(largest) + 40
-    for _ in range(100):
-        middle = (low + high) / 2
-        too_free = (w / (w + middle.exp())).sum() > wanted
-        low, high = torch.where(too_free, middle, low), torch.where(too_free, high, middle)
-    return ((low + high) / 2).exp().clamp_min(_NEGLIGIBLE * largest)
+    low, high = float(torch.log(largest)) - 40, float(torch.log(largest)) + 40
+    former = None
+    while former != (low, high):
+        former, middle = (low, high), (low + high) / 2
+        if (w / (w + _exp(middle, w))).sum() > wanted:
+            low = middle
+        else:
+            high = middle
+    return _exp((low + high) / 2, spectrum).clamp_min(_NEGLIGIBLE * largest)
+
+
+def _exp(exponent, like):
+    """The exponential of a number as a 0-d tensor of the type and on the device of another."""
+    return torch.tensor(exponent, dtype=like.dtype, device=like.device).exp()
 
 
 def _cholesky(gram, lam):

@@ -145,11 +145,12 @@ class Trainer(NeuralNet):
 
     def on_epoch_end(self, net, **kwargs):
         """Sum what the batches recorded into one figure a term, before any callback asks for it."""
-        former = [row["train_loss"] for row in self.history[:-1] if "train_loss" in row]
+        epoch = self.history[-1]
+        least = next((row["train_loss"] for row in reversed(self.history) if row.get("train_loss_best")), math.inf)
         for name in (*self.term_names_, "train_loss"):
-            self.history.record(name, sum(self.history[-1, "batches", :, name]))
+            epoch[name] = sum(batch[name] for batch in epoch["batches"] if name in batch)
         # What skorch's own callbacks record, for those that keep the best epoch.
-        self.history.record("train_loss_best", self.history[-1, "train_loss"] < min(former, default=math.inf))
+        epoch["train_loss_best"] = epoch["train_loss"] < least
 
     def train_phase(self, samples):
         """Run the phase on `samples`, a tensor on the device; Ctrl-C passes through as KeyboardInterrupt."""
