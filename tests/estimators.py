@@ -20,9 +20,13 @@ ON_TORCH = [*FEATURES, *DEEP, skdeepsc.SubspaceClustering]
 
 
 def make(estimator, n_clusters=None, **params):
-    """An estimator with parameters that may be those of its parts, such as ``autoencoder__max_epochs``."""
+    """An estimator with parameters that may be those of its parts, such as ``autoencoder__max_epochs``.
+
+    First labels by a head take seconds, whatever the epochs of the rest: NCSC has others unless they are given.
+    """
     own = {} if n_clusters is None else {"n_clusters": n_clusters}
-    return estimator().set_params(**own, **params)
+    quick = {"init": "spectral"} if issubclass(estimator, skdeepsc.NCSC) else {}
+    return estimator().set_params(**{**quick, **own, **params})
 
 
 def make_known(estimator, **params):

@@ -61,7 +61,7 @@ def estimators(cache):
         "stopped": AutoEncoder(callbacks=[stops], **{**SHORT, "max_epochs": 6}),
         "drawn again": AutoEncoder(network=FirstDead(), batch_size=25, **SHORT),
         "ncsc": NCSC(init=KMeans(3), **ncsc),
-        "spectral": NCSC(**short),
+        "spectral": NCSC(init="spectral", **short),
         "no collaboration": NCSC(init=KMeans(3), gamma_collaboration=0, **short),
         "without a seed": NCSC(init=FirstLabels(3), init_size=100, **{**short, "random_state": None}),
         "contrastive": DSCSC(3, max_epochs=2, augment="digits", autoencoder=AutoEncoder(max_epochs=4), **RUN),

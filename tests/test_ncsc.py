@@ -246,7 +246,7 @@ def test_size_of_the_first_labels_does_not_depend_on_the_batch(images):
 def test_digits_accuracy_floor():
     X, y = load_digits(n_class=5, return_X_y=True)
     codes = AutoEncoder(channels=(20, 40), max_epochs=20)
-    fitted = NCSC(5, image_shape=(8, 8), autoencoder=codes, batch_size=300, random_state=0)
+    fitted = make(NCSC, 5, image_shape=(8, 8), autoencoder=codes, batch_size=300, random_state=0)
     fitted.set_params(subspace_epochs=1, classifier_epochs=2, max_epochs=5).fit(X[:600])
     assert clustering_accuracy_score(y[:600], fitted.labels_) > 0.88
     assert clustering_accuracy_score(y[600:], fitted.predict(X[600:])) > 0.88
@@ -330,7 +330,7 @@ def test_a_mapped_array_is_never_copied_as_a_whole(mapped, monkeypatch):
     X, y = mapped
     method = NCSC(
         3, autoencoder=AutoEncoder(channels=(6, 12), max_epochs=3, lr=5e-3, batch_size=200, input_scale=16),
-        batch_size=200, init_size=200, subspace_epochs=1, classifier_epochs=0, max_epochs=1, random_state=0,
+        init="spectral", batch_size=200, init_size=200, subspace_epochs=1, classifier_epochs=0, max_epochs=1, random_state=0,
     )  # fmt: skip
     monkeypatch.setattr("skdeepsc.features._base._BLOCK_VALUES", 2**17)
     monkeypatch.setattr("skdeepsc.features._autoencoder._TEST_ROWS", 1000)

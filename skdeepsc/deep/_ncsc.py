@@ -39,14 +39,14 @@ from ._first_labels import StartsFromLabels, graphs_by_dim, learning_phase
 # What "auto" stands for: our additions to the objective, and the objective as printed.
 _SWITCHES = ("init", "negatives", "n_positives", "gamma_balance", "latent_normalization")
 _VARIANTS = {
-    "stabilized": dict(zip(_SWITCHES, ("spectral", "symmetric", 5, 1.0, "centered"), strict=True)),
+    "stabilized": dict(zip(_SWITCHES, ("head", "symmetric", 5, 1.0, "centered"), strict=True)),
     "paper": dict(zip(_SWITCHES, ("none", "printed", "all", 0.0, "none"), strict=True)),
 }
 # Optimiser steps of each stage whose epochs are "auto".
 _STEPS = {"subspace": 10, "classify": 20, "joint": 100}
 _PAIR_BYTES = 70  # For each pair of samples of a batch, at the peak of training.
 _ADVICE = (
-    "Choose variant='stabilized', a larger gamma_balance, init='spectral' or a clusterer, or a smaller max_epochs; "
+    "Choose variant='stabilized', a larger gamma_balance, init='head' or a clusterer, or a smaller max_epochs; "
     "'clusters' in history_ tells when it happened."
 )
 Threshold = Probability | Sequence[float]
@@ -75,7 +75,7 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, Expresses):
     ----------
     variant : {"stabilized", "paper"}
         What ``"auto"`` means in `init`, `negatives`, `n_positives`, `gamma_balance` and `latent_normalization`:
-        ``"spectral"``, ``"symmetric"``, 5, 1.0 and ``"centered"``, which are this package's; or the printed
+        ``"head"``, ``"symmetric"``, 5, 1.0 and ``"centered"``, which are this package's; or the printed
         objective, ``"none"``, ``"printed"``, ``"all"``, 0.0 and ``"none"``, with the ridge penalty
         ``gamma_coef / gamma_expression`` that makes C the minimiser of Eq. (9).
     gamma_coef
@@ -139,7 +139,7 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, Expresses):
     >>> from sklearn.datasets import load_digits
     >>> from skdeepsc import NCSC, AutoEncoder
     >>> images = load_digits(n_class=3).images
-    >>> ncsc = NCSC(3, autoencoder=AutoEncoder(max_epochs=10), max_epochs=5, random_state=0)
+    >>> ncsc = NCSC(3, autoencoder=AutoEncoder(max_epochs=10), init="spectral", max_epochs=5, random_state=0)
     >>> ncsc.fit(images[:200]).predict_proba(images[200:205]).shape
     (5, 3)
     """
