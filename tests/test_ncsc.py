@@ -330,7 +330,8 @@ def test_a_mapped_array_is_never_copied_as_a_whole(mapped, monkeypatch):
     X, y = mapped
     method = NCSC(
         3, autoencoder=AutoEncoder(channels=(6, 12), max_epochs=3, lr=5e-3, batch_size=200, input_scale=16),
-        init="spectral", batch_size=200, init_size=200, subspace_epochs=1, classifier_epochs=0, max_epochs=1, random_state=0,
+        init="spectral", init_size=200, batch_size=200, subspace_epochs=1, classifier_epochs=0, max_epochs=1,
+        random_state=0,
     )  # fmt: skip
     monkeypatch.setattr("skdeepsc.features._base._BLOCK_VALUES", 2**17)
     monkeypatch.setattr("skdeepsc.features._autoencoder._TEST_ROWS", 1000)

@@ -14,6 +14,7 @@ from skdeepsc.affinity import enhanced_affinity
 from skdeepsc.segmentation import (
     DegenerateAffinityWarning,
     candidate_labels,
+    choose_by_graphs,
     choose_n_clusters,
     edge_information,
     match_labels,
@@ -347,9 +348,32 @@ def test_saving_is_the_likelihood_less_the_price():
     assert savings[3] == pytest.approx(wanted / n)
 
 
-@pytest.mark.parametrize("n_groups", [2, 4, 9])
+@pytest.mark.parametrize("n_groups", [2, 4, 9, 21])
 def test_number_of_clusters_is_found(n_groups):
+    """Also one that is not on the grid."""
     assert choose_n_clusters(weakly_linked(n_groups, 30, 1e-3)[0], random_state=0)[0] == n_groups
+
+
+def test_graphs_that_save_nearly_as_much_as_any_choose_a_number():
+    graphs = [weakly_linked(9, 30, weight)[0] for weight in (1e-3, 2e-3)]
+    noise = sparse.random_array((270, 270), density=0.03, random_state=0, format="csr")
+
+    def run(tasks):
+        return [call(*args, **kwargs) for call, args, kwargs in tasks]
+
+    best, savings = choose_by_graphs([graphs[0], noise + noise.T, graphs[1]], 0, run)
+    one, other = (choose_n_clusters(graph, random_state=0)[1] for graph in graphs)
+    assert best == 9
+    assert list(savings) == sorted(savings)
+    assert savings == pytest.approx({number: (one[number] + other[number]) / 2 for number in one})
+    assert choose_by_graphs([noise + noise.T], 0, run)[0] == 1
+
+
+def test_the_number_between_those_of_the_grid_is_the_graphs_in_the_mean():
+    graphs = [weakly_linked(19, 12, weight)[0] for weight in (1e-3, 1e-2)]
+    best, savings = choose_by_graphs(graphs, 0, lambda tasks: [call(*args, **kw) for call, args, kw in tasks])
+    assert best == 19
+    assert {17, 18, 19, 20} <= set(savings)
 
 
 def test_savings_are_finite_where_no_edge_leaves_a_cluster():
