@@ -214,11 +214,13 @@ def test_clusterer_gives_the_first_labels(images):
 
 
 @pytest.mark.parametrize("shape", [(60, 8, 8), (60, 64)])
-def test_a_head_gives_the_first_labels(images, shape):
-    """PSSC on the codes as they are; the classifier learns what it says."""
+def test_a_head_gives_the_first_labels(images, shape, monkeypatch):
+    """PSSC on the codes as they are; the classifier learns what it says, and no fit waits for one in another thread."""
     X = images[0].reshape(shape)
     params = {**QUICK, "subspace_epochs": 0, "classifier_epochs": 0, "max_epochs": 0}
-    fitted = make(NCSC, **params, init="head").fit(X)
+    with monkeypatch.context() as patched:
+        patched.setattr(torch.random, "fork_rng", lambda **kwargs: pytest.fail("takes torch's generators"))
+        fitted = make(NCSC, **params, init="head").fit(X)
     codes = AutoEncoder(network=fitted.network_, max_epochs=0)
     labels = PSSC(3, autoencoder=codes, random_state=fitted._seeds["init"]).fit_predict(X)
     assert adjusted_rand_score(fitted.labels_, labels) > 0.9

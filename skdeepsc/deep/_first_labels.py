@@ -70,7 +70,7 @@ class StartsFromLabels(TakesBatches):
         from ._pssc import PSSC  # Which learns first labels, too.
 
         scale = self.network_.input_scale.item()
-        codes = AutoEncoder(network=self.network_, input_scale=scale, max_epochs=0, image_shape=self.image_shape_)
+        codes = _Codes(network=self.network_, input_scale=scale, max_epochs=0, image_shape=self.image_shape_)
         return PSSC(self.n_clusters, autoencoder=codes, subsample=None, device=self.device_)
 
     def _first_codes(self, samples):
@@ -89,6 +89,13 @@ class StartsFromLabels(TakesBatches):
         n_samples = len(samples)
         sizes = f"n_samples = {n_samples}, batch_size={self.batch_size}, init_size={self.init_size}"
         self._check_n_clusters(min(n_samples, self._batch_rows(n_samples), self.init_size), sizes)
+
+
+class _Codes(AutoEncoder):
+    """The network of a fit as it is; if it is a user's, that fit has torch's generators already."""
+
+    def _runs_foreign_code(self):
+        return False
 
 
 def learning_phase(n_samples, lr):
