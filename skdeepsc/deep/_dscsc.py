@@ -11,10 +11,7 @@ from ..training.augment import IMAGE_POLICIES
 from ..training.batches import to_device
 from ._base import BaseDeepSubspaceClustering, HasNorm
 from ._first_labels import graphs_by_dim
-from ._views import ChoosesViews
-
-# What may express samples.
-_WAYS = ("codes", "projections", "both")
+from ._views import MOST_CONTRASTED, ChoosesViews
 
 
 @estimator
@@ -40,8 +37,8 @@ class DSCSC(StructuralContrast, ChoosesViews, HasNorm, BaseDeepSubspaceClusterin
     expressed : {"auto", "both", "codes", "projections"}
         What samples are expressed by. ``"codes"``: the codes, as in the paper. ``"projections"``: what the projector
         makes of them, where the contrastive loss pulls clusters together. ``"both"``: side by side, each of the same
-        variance after pre-training. ``"auto"``: that of the three whose graph has the clusters with the most edge
-        information after pre-training. Without a projector (``gamma_contrast=0``) always the codes.
+        variance after pre-training. ``"auto"``: the codes, where the expected dimension of their subspaces is above 2,
+        which contrast would crush, else both. Without a projector (``gamma_contrast=0``) always the codes.
     augment
         For "auto", the policy is kept after which the graph that expresses samples has the clusters with the most edge
         information.
@@ -121,21 +118,24 @@ class DSCSC(StructuralContrast, ChoosesViews, HasNorm, BaseDeepSubspaceClusterin
         return network, history
 
     def _joined(self, network, rows):
-        """What expresses samples in a network, by the graph that says most where anything is open; set in the network.
+        """What expresses samples in a network, set there; and how much the best of its graphs says, for the policy.
 
         The paper's criterion for a policy, the silhouette coefficient of the features, is not that of the clusters.
         """
-        ways = ["codes"] if network.projector is None else _WAYS if self.expressed == "auto" else [self.expressed]
-        if len(ways) == 1 and not self._searches_views:
-            join(network, rows, ways[0])
-            return Expressed(ways[0])
-        dims, graphs = SUBSPACE_DIMS if self.subspace_dim == "auto" else [self.subspace_dim], {}
-        for way in ways:
+        way = "codes" if network.projector is None else self.expressed
+        if way != "auto" and not self._searches_views:
             join(network, rows, way)
-            by_dim = graphs_by_dim(self._codes(network, rows), self.n_clusters, dims)
-            graphs |= {(way, dim): graph for dim, graph in by_dim.items()}
-        (way, dim), _, information = best_graph(graphs, self.n_clusters, self._seeds["labels"])
+            return Expressed(way)
+        found = self._expressed_by(network, rows, "codes" if way == "auto" else way)
+        if way == "auto" and found.subspace_dim <= MOST_CONTRASTED:
+            found = self._expressed_by(network, rows, "both")
+        return found
+
+    def _expressed_by(self, network, rows, way):
         join(network, rows, way)
+        dims = SUBSPACE_DIMS if self.subspace_dim == "auto" else [self.subspace_dim]
+        graphs = graphs_by_dim(self._codes(network, rows), self.n_clusters, dims)
+        dim, _, information = best_graph(graphs, self.n_clusters, self._seeds["labels"])
         return Expressed(way, dim, information)
 
     # Stage II: Eq. (11)

@@ -30,7 +30,7 @@ from ..training.augment import IMAGE_POLICIES, as_augmentation
 from ..training.callbacks import Renew
 from ..training.construction import Construction
 from ..training.trainer import run_phase
-from ._views import ChoosesViews
+from ._views import MOST_CONTRASTED, ChoosesViews
 
 # Logits are products of unit rows: of this length they can be confident.
 _LOGIT_SCALE = 10.0
@@ -40,8 +40,6 @@ _N_HIDDEN = 512
 _POLICIES = [policy for policy in IMAGE_POLICIES if policy != "light"]
 # Views of each sample, and samples of a batch, where features are contrasted.
 _N_VIEWS, _BATCH = 16, 200
-# Largest expected dimension of a subspace for which clusters are contrasted; of more, they keep their dimensions.
-_MOST_CONTRASTED = 2
 # A head that contrasts may part a cluster: weight of the links that tell which parts belong together.
 _BRIDGE = 0.1
 # Steps of each way, and between two graphs.
@@ -85,7 +83,7 @@ class LearnsHead(ChoosesViews):
         z = self._codes(self.network_, rows)
         self._choose_freedom(z)
         dim = self.subspace_dim_ or self._choice(z)["subspace_dim"]
-        self.supervision_ = "contrast" if dim <= _MOST_CONTRASTED else "rate"
+        self.supervision_ = "contrast" if dim <= MOST_CONTRASTED else "rate"
         policies = [None] if self.supervision_ == "rate" else self._policies(_POLICIES, None)
         with progress.task("head", len(policies) * self._head_phase(len(z)).epochs) as context:
             reporting = {**self._reporting(progress, context), "group": None}  # All processes learn alike.

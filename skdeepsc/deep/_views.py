@@ -4,6 +4,9 @@ from .._params import estimator
 from ..features._contrastive import HasViews
 from ..training.checkpoints import within
 
+# Largest expected dimension of a subspace for which clusters are contrasted; of more, they keep their dimensions.
+MOST_CONTRASTED = 2
+
 
 @estimator
 class ChoosesViews(HasViews):
