@@ -262,6 +262,15 @@ def test_what_cannot_be_done_is_told_in_a_sentence(folder, capsys):
     assert not (folder.parent / "pics-clusters").exists()
 
 
+def test_the_table_has_the_confidence_of_those_that_tell_it(digits, tmp_path):
+    clusterer = SubspaceClustering(3, views=["pixels"], random_state=0).fit(digits)
+    write_table(find(clusterer, digits), tmp_path / "fitted.csv")
+    told = [float(line["confidence"]) for line in lines(tmp_path / "fitted.csv")]
+    np.testing.assert_allclose(told, clusterer.confidence_, atol=1e-4)
+    write_table(find(clusterer, digits[:5], is_fitted=False), tmp_path / "new.csv")
+    assert "confidence" not in lines(tmp_path / "new.csv")[0]
+
+
 def test_a_bar_is_not_part_of_the_model(folder, monkeypatch):
     pytest.importorskip("rich")
     pytest.importorskip("sklearn.callback")
