@@ -259,6 +259,8 @@ class _Work:
         ]
         print(f"Clustering by {wanted.method} into {_in_words(wanted.n_clusters)} ...", flush=True)
         clusterer.fit(samples.X)
+        if hasattr(clusterer, "set_callbacks"):
+            clusterer.set_callbacks()  # A bar is none of the model.
 
     def _found(self, clusterer, samples):
         from skdeepsc.report import find
@@ -388,18 +390,19 @@ def _read_array(path):
 
 
 def _read_csv(path):
-    """Columns of numbers; a first column of words has names, a first line of words those of the columns."""
+    """Columns of numbers; a first column of words, or without a name, has names, a first line of words the columns'."""
     import numpy as np
 
     with open(path, newline="", encoding="utf-8-sig") as file:
         lines = [line for line in csv.reader(file) if line]
     if not lines:
         raise ValueError("it is empty.")
-    has_head = not any(map(_is_number, lines[0]))
+    is_index = not lines[0][0].strip() and len(lines[0]) > 1  # As pandas writes it, whatever its columns are called.
+    has_head = is_index or not any(map(_is_number, lines[0]))
     rows = lines[1:] if has_head else lines
     if not rows or any(len(row) != len(rows[0]) for row in rows):
         raise ValueError("its lines do not have the same number of columns.")
-    first = int(not _is_number(rows[0][0]))
+    first = int(is_index or not _is_number(rows[0][0]))
     if len(rows[0]) == first:
         raise ValueError("it has no column of numbers; commas stand between columns.")
     try:

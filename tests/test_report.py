@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import warnings
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -166,6 +167,10 @@ def tables(tmp_path, digits, monkeypatch):
         for number, row in enumerate(rows):
             print(f"digit {number}", *row.tolist(), sep=",", file=file)
     np.savetxt("bare.csv", rows, delimiter=",")
+    with open("indexed.csv", "w") as file:  # As pandas writes a frame whose columns have no names.
+        print("", *range(64), sep=",", file=file)
+        for number, row in enumerate(rows):
+            print(number, *row.tolist(), sep=",", file=file)
     return SSCOMP(3, random_state=0).fit(rows).labels_
 
 
@@ -182,7 +187,7 @@ def assert_is_clustered(name, wanted):
     assert not (out / "sheets").exists()
 
 
-@pytest.mark.parametrize("name", ["rows.npy", "several.npz", "named.csv", "bare.csv"])
+@pytest.mark.parametrize("name", ["rows.npy", "several.npz", "named.csv", "bare.csv", "indexed.csv"])
 def test_tables_are_read(tables, name):
     assert_is_clustered(name, tables)
 
@@ -255,6 +260,25 @@ def test_what_cannot_be_done_is_told_in_a_sentence(folder, capsys):
             main(list(arguments))
         assert sentence in capsys.readouterr().err
     assert not (folder.parent / "pics-clusters").exists()
+
+
+def test_the_table_has_the_confidence_of_those_that_tell_it(digits, tmp_path):
+    clusterer = SubspaceClustering(3, views=["pixels"], random_state=0).fit(digits)
+    write_table(find(clusterer, digits), tmp_path / "fitted.csv")
+    told = [float(line["confidence"]) for line in lines(tmp_path / "fitted.csv")]
+    np.testing.assert_allclose(told, clusterer.confidence_, atol=1e-4)
+    write_table(find(clusterer, digits[:5], is_fitted=False), tmp_path / "new.csv")
+    assert "confidence" not in lines(tmp_path / "new.csv")[0]
+
+
+def test_a_bar_is_not_part_of_the_model(folder, monkeypatch):
+    pytest.importorskip("rich")
+    pytest.importorskip("sklearn.callback")
+    monkeypatch.setattr("skdeepsc.__main__._shows_bars", lambda stream: stream is sys.stdout)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        assert main(["pics", "-k", "3"]) == 0
+    assert not [str(each.message) for each in told if "Callbacks" in str(each.message)]
 
 
 def test_an_interrupt_leaves_what_is_done(folder, capsys, monkeypatch):

@@ -40,6 +40,8 @@ class Findings(Standing):
         A path or an image's array for each sample, from which it is drawn.
     choice : str
         What was chosen and why, a sentence.
+    confidence : ndarray of shape (n_samples,), float64, or None
+        How far all labellings agree, where the clusterer compares several and has seen the samples in fit.
     points : ndarray of shape (n_samples, 2) or None
         A map of the samples as they were represented, their two principal components.
     explanations : dict of int to Explanation
@@ -55,6 +57,7 @@ class Findings(Standing):
     names: list[str]
     pictures: Sequence[Any] | None
     choice: str
+    confidence: np.ndarray | None = None
     points: np.ndarray | None = None
     explanations: dict[int, Explanation] = field(default_factory=dict)
     n_clusters_scores: dict[int, float] | None = None
@@ -116,6 +119,7 @@ def find(
         names=as_names(range(len(directions)) if names is None else names, len(directions)),
         pictures=pictures_of(last, X) if pictures is None else as_pictures(pictures, len(directions), "pictures"),
         choice=choice_of(last),
+        confidence=getattr(last, "confidence_", None) if is_fitted else None,
         points=projected(directions),
         explanations=explanations_of(last, seen, to_explain, _EXPRESSING),
         n_clusters_scores=getattr(last, "n_clusters_scores_", None) or None,

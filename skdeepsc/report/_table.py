@@ -12,6 +12,7 @@ _COLUMNS = {
     "file": "names",
     "cluster": "cluster",
     "probability": "probability",
+    "confidence": "confidence",
     "second_cluster": "second",
     "second_probability": "second_probability",
     "support": "support",
@@ -29,9 +30,10 @@ def write_table(findings: Findings, path: str | PathLike) -> Any:
     path : str or Path
         A .csv file.
     """
-    columns = [getattr(findings, attribute) for attribute in _COLUMNS.values()]
-    columns = [column if isinstance(column, list) else column.round(4).tolist() for column in columns]
+    found = {title: getattr(findings, attribute) for title, attribute in _COLUMNS.items()}
+    found = {title: column for title, column in found.items() if column is not None}
+    columns = [column if isinstance(column, list) else column.round(4).tolist() for column in found.values()]
     with open(Path(path), "w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         writer = csv.writer(file)
-        writer.writerow(_COLUMNS)
+        writer.writerow(found)
         writer.writerows(zip(*columns, strict=True))
