@@ -50,6 +50,10 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(RUN) -m pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable ".[test]"
 	touch $@
 
+$(VENV)/formats: $(VENV)/installed
+	$(RUN) -m pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable ".[files,onnx]" onnxruntime pyarrow
+	touch $@
+
 $(VENV)/installed-docs: $(VENV)/installed
 	$(RUN) -m pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable ".[docs]"
 	touch $@
