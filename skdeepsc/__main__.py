@@ -31,6 +31,7 @@ examples:
 _REFUSED, _INTERRUPTED = 2, 130
 # What a given model has settled, by the names of the options.
 _OF_THE_FIT = {"n_clusters": "-k", "method": "--method", "noise": "--noise", "seed": "--seed", "device": "--device"}
+_OF_THE_FIT |= {"model": "--model"}
 
 
 def main(argv=None):
@@ -84,6 +85,9 @@ def _parser():
         "--method", default="SubspaceClustering", type=_method, help=f"one of {', '.join(_METHODS.values())}"
     )
     parser.add_argument("--out", metavar="DIR", type=Path, help="a new or empty folder (NAME-clusters, here)")
+    parser.add_argument(
+        "--model", metavar="FILE", type=Path, help="a new file for the fitted model (model.skdeepsc in DIR)"
+    )
     parser.add_argument(
         "--noise", metavar="SHARE", type=_noise, help='samples that no cluster explains are apart: "auto", or a share'
     )
@@ -172,11 +176,12 @@ class _Work:
             raise ValueError(f"--{self.arguments.sorting} is for folders of pictures; {str(source)!r} is a table.")
         if self.out.exists() and (not self.out.is_dir() or any(self.out.iterdir())):
             raise FileExistsError(f"{str(self.out)!r} is not an empty folder: choose another --out.")
-        there = next(folder for folder in (self.out.absolute(), *self.out.absolute().parents) if folder.exists())
-        try:  # Rather now than after the fit.
-            TemporaryDirectory(dir=there).cleanup()
-        except OSError as error:
-            raise OSError(f"{str(self.out)!r} cannot be written: {error.strerror}. Choose another --out.") from error
+        _check_writable(self.out, "--out")
+        model = self.arguments.model
+        if model is not None and model.exists():
+            raise FileExistsError(f"{str(model)!r} is there already: choose another --model.")
+        if model is not None:
+            _check_writable(model, "--model")
         if self.arguments.predict is not None:
             default = _parser().get_default
             given = [flag for name, flag in _OF_THE_FIT.items() if getattr(self.arguments, name) != default(name)]
@@ -252,10 +257,11 @@ class _Work:
 
             clusterer.set_callbacks(ProgressBar())
         given = "".join(f", {name}={value!r}" for name, value in self._params().items())
-        samples.code[:0] = [f"from skdeepsc import {wanted.method}"]
+        samples.code[:0] = [f"from skdeepsc import {wanted.method}, load"]
         samples.code += [
             f"clusterer = {wanted.method}({wanted.n_clusters!r}{given}).fit(X)",
             "clusterer.labels_, clusterer.predict_proba(X)",
+            f"clusterer = load({str(self._model_file())!r})  # The same, as it was kept.",
         ]
         print(f"Clustering by {wanted.method} into {_in_words(wanted.n_clusters)} ...", flush=True)
         clusterer.fit(samples.X)
@@ -279,8 +285,10 @@ class _Work:
         print(findings.choice)
         self.out.mkdir(parents=True, exist_ok=True)
         if self.arguments.predict is None:
-            skdeepsc.save(clusterer, self.out / "model.skdeepsc")  # What took the time comes first.
-            self.done.append("model.skdeepsc")
+            path = self._model_file()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            skdeepsc.save(clusterer, path)  # What took the time comes first.
+            self.done.append(path.name if path.parent == self.out else str(path))
         write_table(findings, self.out / "clusters.csv")
         self.done.append("clusters.csv")
         if findings.pictures is not None:
@@ -288,6 +296,9 @@ class _Work:
             self.done.append("sheets/")
         write_page(findings, self.out / "report.html", f"{self.arguments.source.resolve().name}, by cluster")
         self.done.append("report.html")
+
+    def _model_file(self):
+        return self.arguments.model or self.out / "model.skdeepsc"
 
     def _sort(self, findings):
         """Bring each picture to a folder of its cluster, under its path below the source."""
@@ -314,6 +325,15 @@ class _Work:
         if issubclass(category, UserWarning):
             self.notes.append(str(message))
             print(f"Note: {message}", file=sys.stderr)
+
+
+def _check_writable(path, option):
+    """Refuse what cannot be written rather now than after the fit."""
+    there = next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.exists())
+    try:
+        TemporaryDirectory(dir=there).cleanup()
+    except OSError as error:
+        raise OSError(f"{str(path)!r} cannot be written: {error.strerror}. Choose another {option}.") from error
 
 
 def _in_words(n_clusters):

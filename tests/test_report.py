@@ -134,6 +134,21 @@ def test_a_model_labels_other_pictures(folder, capsys):
     assert "-k auto is for SubspaceClustering" in capsys.readouterr().err
 
 
+def test_the_model_goes_where_it_is_wanted(folder, capsys):
+    command = [str(folder), "-k", "3", "--method", "SSC", "--out", "first", "--model", "kept/faces.skdeepsc"]
+    assert main(command) == 0
+    assert "Written to first: kept/faces.skdeepsc, clusters.csv" in capsys.readouterr().out
+    assert not (folder.parent / "first/model.skdeepsc").exists()
+    labels = load("kept/faces.skdeepsc").labels_
+    assert [int(line["cluster"]) for line in lines("first/clusters.csv")] == labels.tolist()
+    assert "load('kept/faces.skdeepsc')" in html.unescape((folder.parent / "first/report.html").read_text())
+    command[command.index("first")] = "second"
+    assert main(command) == 2
+    assert "'kept/faces.skdeepsc' is there already: choose another --model" in capsys.readouterr().err
+    assert main([str(folder), "--predict", "kept/faces.skdeepsc", "--model", "again.skdeepsc"]) == 2
+    assert "leave out --model" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("how", ["link", "move"])
 def test_pictures_are_linked_or_moved(folder, how):
     assert main([str(folder), "-k", "3", "--method", "SSC", f"--{how}"]) == 0
