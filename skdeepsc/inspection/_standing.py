@@ -10,6 +10,9 @@ from .._input import unit_rows
 from .._scale import divided, unit_exponent
 from ..metrics import fitted_having
 
+# Share of the support of its cluster that another one must have for a sample to be doubtful.
+_LEAST = 0.01
+
 
 @dataclass(kw_only=True)
 class Standing:
@@ -44,7 +47,8 @@ class Standing:
     def doubtful(self, n_samples):
         """The samples of clusters that could most easily belong elsewhere, the most doubtful first, or fewer."""
         order = np.argsort(self.margin, kind="stable")
-        return order[(self.second_support[order] > 0) & (self.cluster[order] >= 0)][:n_samples]
+        could_be_elsewhere = (self.second_support > _LEAST * self.support) & (self.cluster >= 0)
+        return order[could_be_elsewhere[order]][:n_samples]
 
     @property
     def noise(self):
