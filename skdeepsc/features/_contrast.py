@@ -31,7 +31,7 @@ class LocalContrast(TransformsImages):
     Parameters
     ----------
     sigma : float
-        Width of G, in pixels.
+        Width of G, in pixels, no larger than the images.
     offset : float
         :math:`\epsilon`.
     image_shape
@@ -82,6 +82,9 @@ class LocalContrast(TransformsImages):
         self : LocalContrast
         """
         samples = self._read(X)
+        if self.sigma > max(samples.shape[1:]):
+            shape = " x ".join(map(str, samples.shape[1:]))
+            raise ValueError(f"sigma={self.sigma} must not be larger than the images, which are {shape}.")
         self.darkest_ = min(float(samples.min()), 0.0)
         self.divisor_ = input_divisor(samples) - self.darkest_
         contrasts = (self._parts(samples[rows])[1] for rows in row_blocks(len(samples), _BLOCK_ROWS))
