@@ -12,6 +12,7 @@ from ._compat import validate_data
 from ._mapped import MappedSamples, in_blocks, require_unchanged, require_whole
 from ._params import Estimator, estimator
 from ._scale import divided, in_float32, scaled_rows, unit_exponent
+from ._warn import warn_user
 
 # Pixel values of an 8-bit image are known to end at 255, whatever the brightest pixel of a sample of them.
 _UINT8_MAX = 255.0
@@ -157,6 +158,12 @@ def as_samples(estimator, X, *, image_shape=None, reset):
                 f"Images of shape {own_shape} have their channels last, and should have them first: "
                 f"X = np.moveaxis(X, -1, 1). If these are {own_shape[0]} channels indeed, say image_shape={own_shape}."
             )
+        if reset and image_shape is None and _may_be_a_scene(len(X), own_shape):
+            warn_user(
+                f"X of shape {(len(X), *own_shape)} is read as {len(X)} images. If it is one scene of {own_shape[1]} "
+                f"bands, cluster its pixels: rows, to_map = skdeepsc.datasets.pixels_of(X). If not, say "
+                f"image_shape={own_shape}."
+            )
         X = _flattened(X, len(X), math.prod(own_shape))
     X = _checked(estimator, X, reset, dtype=[np.float32, np.float64, np.uint8])
     X = _in_units(estimator, X, reset)
@@ -247,6 +254,11 @@ def _no_files(X):
 def _channels_are_last(shape):
     """Whether the three sides of images are plainly (height, width, channels)."""
     return len(shape) == 3 and shape[2] in (1, 3, 4) and min(shape[:2]) > 4
+
+
+def _may_be_a_scene(n_samples, shape):
+    """Whether an array looks like (height, width, bands), of a square scene; of others there is no telling."""
+    return len(shape) == 2 and n_samples == shape[0] != shape[1] and n_samples > 4
 
 
 def _in_units(estimator, X, reset):

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 
-from skdeepsc import NCSC, SSC, AutoEncoder, Scattering, SubspaceClustering
+from skdeepsc import NCSC, SSC, AutoEncoder, LocalContrast, Scattering, SubspaceClustering
 from skdeepsc.datasets import load_images, pixels_of
 
 Image = pytest.importorskip("PIL.Image")
@@ -201,6 +201,19 @@ def test_channels_that_come_last_are_refused_with_the_cure(dtype):
     assert said.predict(X).shape == (6,)
     assert Scattering().fit(X[:, :3]).image_shape_ == (3, 10, 3)  # Not plainly last.
     assert SSC(2).fit(X / 255).n_features_in_ == 240  # Rows are rows in any order.
+
+
+def test_a_square_scene_is_told_how_its_pixels_are_clustered():
+    cube = np.random.RandomState(0).uniform(size=(9, 9, 12))
+    with pytest.warns(
+        UserWarning, match=r"\(9, 9, 12\) is read as 9 images.*one scene of 12 bands.*pixels_of\(X\)"
+    ) as told:
+        LocalContrast().fit(cube)
+    assert told[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        LocalContrast(image_shape=(9, 12)).fit(cube)
+        LocalContrast().fit(cube[:8])
 
 
 @pytest.mark.parametrize("estimator", [SubspaceClustering(2), SSC(2)])
