@@ -40,7 +40,17 @@ FITS = {
     "PSSC": (PSSC, {**SHORT, "max_epochs": 3, "solver": TRAINED}),
     "PSSC, paper": (PSSC, {**SHORT, "variant": "paper", "max_epochs": 3}),
     "DSCSC": (DSCSC, {**SHORT, "max_epochs": 3}),
-    "NCSC": (NCSC, {**SHORT, "batch_size": 20, "subspace_epochs": 2, "classifier_epochs": 2, "max_epochs": 3}),
+    "NCSC": (
+        NCSC,
+        {
+            **SHORT,
+            "init": "spectral",
+            "batch_size": 20,
+            "subspace_epochs": 2,
+            "classifier_epochs": 2,
+            "max_epochs": 3,
+        },
+    ),
     "KSCN": (KSCN, {**SHORT, "max_epochs": 3, "batch_size": 20}),
     "EDESC": (EDESC, {**SHORT, "max_epochs": 3, "batch_size": 20}),
     "SubspaceClustering": (
