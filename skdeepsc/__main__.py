@@ -30,8 +30,7 @@ examples:
 """
 _REFUSED, _INTERRUPTED = 2, 130
 # What a given model has settled, by the names of the options.
-_OF_THE_FIT = {"n_clusters": "-k", "method": "--method", "noise": "--noise", "seed": "--seed", "device": "--device"}
-_OF_THE_FIT |= {"model": "--model"}
+_OF_THE_FIT = {"n_clusters": "-k"} | {name: f"--{name}" for name in ("method", "noise", "seed", "device", "model")}
 
 
 def main(argv=None):

@@ -337,27 +337,27 @@ def choose_by_graphs(graphs, seed, run):
         As of :func:`choose_n_clusters`.
     """
 
-    def savings_of(graphs, numbers=None):
-        return [
-            savings
-            for _, savings in run(delayed(choose_n_clusters)(graph, numbers, random_state=seed) for graph in graphs)
-        ]
+    def savings_of(graphs, numbers):
+        found = run(delayed(choose_n_clusters)(graph, numbers, random_state=seed) for graph in graphs)
+        return [savings for _, savings in found]
 
-    found = savings_of(graphs)
-    most = [max(savings.values(), default=0) for savings in found]
+    numbers = _checked_numbers(None, graphs[0].shape[0])
+    if not numbers:
+        return 1, {}
+    found = savings_of(graphs, numbers)
+    most = [max(savings.values()) for savings in found]
     asked = [number for number, saved in enumerate(most) if saved >= min(_NEARLY * max(most), max(most))]
     savings = _mean([found[number] for number in asked])
-    if savings and max(savings.values()) > 0:
-        between = _numbers_between(max(savings, key=savings.get), sorted(savings))
-        savings |= _mean(savings_of([graphs[number] for number in asked], between)) if between else {}
-    best = max(savings, key=savings.get, default=1)
-    return (best if savings.get(best, 0) > 0 else 1), dict(sorted(savings.items()))
+    best = max(savings, key=savings.get)
+    if savings[best] > 0 and (between := _numbers_between(best, numbers)):
+        savings |= _mean(savings_of([graphs[number] for number in asked], between))
+        best = max(savings, key=savings.get)
+    return (best if savings[best] > 0 else 1), dict(sorted(savings.items()))
 
 
 def _mean(savings):
-    """Mean savings of the numbers that have been tried in all graphs."""
-    tried = set.intersection(*map(set, savings))
-    return {number: float(np.mean([saved[number] for saved in savings])) for number in tried}
+    """Mean savings of each number, over graphs."""
+    return {number: float(np.mean([saved[number] for saved in savings])) for number in savings[0]}
 
 
 def _numbers_between(best, numbers):
