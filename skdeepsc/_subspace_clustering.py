@@ -26,7 +26,7 @@ from ._random import draw_rows, draw_seeds
 from ._ridge import MOST_FREEDOM, limited_freedom
 from ._scale import divided, in_float32, scaled_rows, unit_exponent
 from ._self_training import outputs, self_train
-from ._view_search import Look, agreement, columns, fairest, search
+from ._view_search import Look, agreement, columns, fairest, search, search_on_flats
 from ._warn import advising, warn_user
 from .features import AutoEncoder, LocalContrast, MultiscaleScattering, Scattering
 from .features._base import OnDevice, TakesCallbacks, TransformsImages
@@ -112,8 +112,11 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         Whether to take steps 5 and 6, whitening and the linear classifier. Without them the answer is that of the view
         as it is, and new rows get the cluster that their largest coefficients vote for.
     affine : bool
-        Whether the coefficients of a sample must sum to 1, for subspaces that miss the origin, such as those of points
-        on moving bodies: features are centred and divided by one number, not each by its length.
+        Whether the coefficients of a sample must sum to 1, for subspaces of few dimensions that miss the origin, such
+        as those of points on moving bodies: features are centred and divided by one number, not each by its length.
+        Samples that do lie on such flats get their labels otherwise: k-means on the graph of those that point most the
+        same way under all `subspace_dims` (:meth:`~skdeepsc.nn.RidgePath.top_cosines`), whatever their numbers are, if
+        its clusters give away less than a tenth of their affinity. Steps 3 to 5 are for all others.
     subsample : int, "auto" or None
         Cluster this many rows, drawn at random without any label, and label the others. ``"auto"``: 5000, or 75 for
         each cluster if that is more. ``None``: all rows.
@@ -126,12 +129,13 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
     ----------
     candidates_ : dict of ndarray
         All labellings that were compared, as columns for a data frame: ``view``, ``subspace_dim`` of the graph,
-        ``labelling``, ``labelling_dim`` (the q whose graph it comes from), ``edge_information``, which decides (divided
-        by the logarithm of `n_clusters` and times the share of rows with any positive coefficient, so that it lies in
-        [0, 1]), ``size_entropy`` (divided by the same), ``normalized_cut`` (divided by `n_clusters`; clusters without
-        samples count as cut). First the answer, then those of the whitened view, whose name ends with ", whitened",
-        then those of the first look at all views, the best first, if there was one: with one view, and one dimension to
-        whiten it by or `refine=False`, there is nothing to choose.
+        ``labelling`` ("flats": see `affine`), ``labelling_dim`` (the q whose graph it comes from, nan for that of all
+        q), ``edge_information``, which decides (divided by the logarithm of `n_clusters` and times the share of rows
+        with any positive coefficient, so that it lies in [0, 1]), ``size_entropy`` (divided by the same),
+        ``normalized_cut`` (divided by `n_clusters`; clusters without samples count as cut). First the answer, then
+        those of the whitened view, whose name ends with ", whitened", then those of the first look at all views, the
+        best first, if there was one: with one view, and one dimension to whiten it by or `refine=False`, there is
+        nothing to choose.
     confidence_ : ndarray of shape (n_samples,), float64
         How sure the label of each sample is, in [0, 1]: the share of what ties it to others, in the graphs of all
         dimensions of the winning view, that ties it to its own cluster, each tie times the share of labellings that
@@ -195,6 +199,8 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
             with progress.task("n_clusters"):
                 looks = {view: self._look(view, rows) for view in self.views_}
                 self._choose_n_clusters(looks.values())
+        if self.affine and self._find_flats(rows, looks, dims):
+            return
         view, dim, others = next(iter(self.views_)), dims[0], []
         if self._has_choice():
             view, dim, others = self._first_looks(rows, looks, dims, progress)
@@ -206,6 +212,19 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         chosen = fairest(found) if self.refine else found[0]
         self._select(chosen, found, look)
         self.candidates_ = columns([chosen, *(each for each in found if each is not chosen), *others])
+
+    def _find_flats(self, rows, looks, dims):
+        """Select the view that shows the samples on flats most clearly, if there is one; `looks` gets all."""
+        found = {}
+        for view in self.views_:
+            looks[view] = looks.get(view) or self._look(view, rows)
+            found[view] = search_on_flats(looks[view], dims, self.n_clusters_, self.n_coefs, self._seeds["labels"])
+        view = min(found, key=lambda view: found[view][1])
+        candidates = found[view][0]
+        if candidates:
+            self._select(candidates[0], candidates, looks[view])
+            self.candidates_ = columns(candidates)
+        return bool(candidates)
 
     def _first_looks(self, rows, looks, dims, progress):
         """The view with the most information, the dimension of the graph to whiten it by, and all candidates.

@@ -13,7 +13,7 @@ from ._random import draw_seeds
 from ._ridge import penalties_by_dim
 from .affinity import affinity_from_top
 from .nn import RidgePath, precise
-from .segmentation import find_candidates, match_labels, relative_scores
+from .segmentation import find_candidates, find_k_means, match_labels, relative_scores
 from .training.batches import to_device
 
 # Centred rows that are shorter than this share of the longest row before centring are rounding errors of float32.
@@ -27,6 +27,8 @@ _NEARLY = 0.05
 _GROUND = 0.02
 # Share of the mean of the variances along edges that is added to each of them before it is divided by.
 _WHITENING = 1.0
+# The most that clusters on flats may give away of their affinity, in the mean.
+_FLAT_CUT = 0.1
 
 
 @dataclass(frozen=True)
@@ -134,10 +136,17 @@ class Look:
         """The view, and whether it has been whitened."""
         return f"{self.view}, whitened" if self.is_whitened else self.view
 
+    def penalties(self, dims, n_clusters):
+        """From expected dimensions to penalties, see :func:`~skdeepsc._ridge.penalties_by_dim`."""
+        return penalties_by_dim(self.path.penalty, dims, n_clusters, len(self.path.scores))
+
+    def n_kept(self, n_coefs):
+        """How many coefficients a row can keep."""
+        return min(n_coefs, len(self.path.scores) - 1)
+
     def graph(self, dim, lam, n_coefs):
         """The affinity of the largest coefficients of each row under a penalty."""
-        top = self.path.top_coefficients(lam, min(n_coefs, len(self.path.scores) - 1))
-        affinity = affinity_from_top(*top)
+        affinity = affinity_from_top(*self.path.top_coefficients(lam, self.n_kept(n_coefs)))
         if self.ground is not None:
             affinity = sparse.csr_array((1 - _GROUND) * affinity + _GROUND * self.ground)
         return Graph(self.name, dim, lam, affinity)
@@ -189,9 +198,8 @@ def search(look, dims, n_clusters, n_coefs, seed, run, **effort):
     -------
     candidates : list of Candidate
     """
-    lams = penalties_by_dim(look.path.penalty, dims, n_clusters, len(look.path.scores))
-    seeds = draw_seeds(seed, len(lams))
-    graphs = run(delayed(look.graph)(dim, lam, n_coefs) for dim, lam in lams.items())
+    graphs = run(delayed(look.graph)(dim, lam, n_coefs) for dim, lam in look.penalties(dims, n_clusters).items())
+    seeds = draw_seeds(seed, len(graphs))
     proposed = run(
         delayed(find_candidates)(graph.affinity, n_clusters, seed, **effort)
         for graph, seed in zip(graphs, seeds, strict=True)
@@ -203,6 +211,37 @@ def search(look, dims, n_clusters, n_coefs, seed, run, **effort):
     ]
     found = run(delayed(_scored)(graph, pool, n_clusters) for graph in graphs)
     return sorted((candidate for group in found for candidate in group), key=lambda candidate: candidate.rank)
+
+
+def search_on_flats(look, dims, n_clusters, n_coefs, seed):
+    """Candidates of one view whose samples lie on flats of few dimensions, in the order of :func:`search`.
+
+    All have the labels that k-means gives the graph of the samples that point most the same way in rooms of all
+    dimensions (:meth:`~skdeepsc.nn.RidgePath.top_cosines`), four times as many as coefficients: a flat must hang
+    together. Information would choose clusters of equal size, which flats need not have.
+
+    Parameters
+    ----------
+    look : Look
+    dims : list of float
+    n_clusters, n_coefs, seed : int
+
+    Returns
+    -------
+    candidates : list of Candidate
+        None, if that graph does not nearly fall into clusters: samples do not lie on flats then.
+    cut : float
+        What the clusters give away of their affinity in it, in the mean.
+    """
+    lams = look.penalties(dims, n_clusters)
+    affinity = affinity_from_top(*look.path.top_cosines(list(lams.values()), look.n_kept(4 * n_coefs)))
+    labels = find_k_means(affinity, n_clusters, seed)
+    ((_, _, cut),) = relative_scores(affinity, [labels], n_clusters)
+    if cut > _FLAT_CUT:
+        return [], cut
+    graphs = [look.graph(dim, lam, n_coefs) for dim, lam in lams.items()]
+    found = [candidate for graph in graphs for candidate in _scored(graph, [("flats", np.nan, labels)], n_clusters)]
+    return sorted(found, key=lambda candidate: candidate.rank), cut
 
 
 def fairest(candidates):

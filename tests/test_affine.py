@@ -116,6 +116,45 @@ def test_the_origin_does_not_matter(method):
     np.testing.assert_array_equal(here.predict(X[:20] * 0.99), there.predict(X[:20] * 0.99 + 100))
 
 
+def tracks(sizes, seed):
+    """Points of bodies that turn and drift over 20 frames, one row a point: flats of three dimensions or less."""
+    generator, frames = np.random.RandomState(seed), np.arange(20)[:, None, None]
+    bodies = []
+    for size in sizes:
+        x, y, z = unit(generator.normal(size=3))
+        cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+        turns = np.eye(3) + np.sin(0.04 * frames) * cross + (1 - np.cos(0.04 * frames)) * cross @ cross
+        points = np.einsum("fij,nj->nfi", turns, generator.uniform(-0.5, 0.5, size=(size, 3)))
+        points += generator.uniform(-0.3, 0.3, size=3) + frames[:, 0] * generator.uniform(-0.02, 0.02, size=3)
+        bodies.append(points[..., :2].reshape(size, -1))
+    X = np.vstack(bodies)
+    return X + 0.002 * generator.normal(size=X.shape), np.repeat(np.arange(len(sizes)), sizes)
+
+
+def unit(vector):
+    return vector / np.linalg.norm(vector)
+
+
+@pytest.mark.parametrize("seed", [1, 3, 6])
+def test_bodies_of_uneven_sizes_are_told_apart_by_their_motions(seed):
+    X, y = tracks([20, 60, 200], seed)
+    fitted = SubspaceClustering(3, affine=True, random_state=0).fit(X)
+    assert set(fitted.candidates_["labelling"]) == {"flats"}
+    assert clustering_accuracy_score(y, fitted.labels_) > 0.97
+
+
+def test_new_points_go_with_their_bodies():
+    X, y = tracks([20, 60, 200], 6)
+    half = SubspaceClustering(3, affine=True, random_state=0).fit(X[::2])
+    assert clustering_accuracy_score(y[1::2], half.predict(X[1::2])) > 0.95
+
+
+def test_samples_that_lie_on_no_flats_are_searched_as_all_others():
+    X = np.random.RandomState(0).normal(size=(120, 20))
+    fitted = SubspaceClustering(3, affine=True, random_state=0).fit(X)
+    assert "flats" not in fitted.candidates_["labelling"]
+
+
 def test_affine_ridge_does_not_make_sparse_rows_dense():
     with pytest.raises(ValueError, match=r"affine=True makes sparse samples dense: .* take EnSC or SSC"):
         EDSC(3, affine=True, **PLAIN).fit(sparse.csr_array(bodies()[0]))

@@ -121,11 +121,28 @@ def test_top_coefficients_are_the_largest_of_each_row(monkeypatch):
         )
 
 
+def test_top_cosines_are_the_largest_means_over_rooms(monkeypatch):
+    z = torch.randn(25, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    z = z - z.mean(0)
+    expected = np.ones((25, 25))
+    for lam in (0.5, 10.0):
+        hat = z @ torch.linalg.solve(z.T @ z + lam * torch.eye(6, dtype=z.dtype), z.T) + 1 / 25
+        expected *= (hat.abs() / (hat.diagonal().outer(hat.diagonal())).sqrt()).numpy() ** (8 / 2)
+    np.fill_diagonal(expected, 0)
+    path = RidgePath(z, affine=True)
+    for block_values in (2**23, 70):  # All rows at once, and two at a time.
+        monkeypatch.setattr("skdeepsc.nn.expression._BLOCK_VALUES", block_values)
+        columns, cosines = path.top_cosines([0.5, 10.0], 4)
+        np.testing.assert_allclose(cosines, -np.sort(-expected, axis=1)[:, :4], atol=1e-5)
+        np.testing.assert_allclose(np.take_along_axis(expected, columns, axis=1), cosines, atol=1e-5)
+
+
 def test_path_of_constant_features_is_zero():
     path = RidgePath(torch.zeros(5, 3))
     assert path.spectrum.tolist() == [0]
     assert path.coefficients(1.0).abs().max() == 0
     assert path.weights(1.0).abs().max() == 0
+    assert path.top_cosines([1.0], 2)[1].max() == 0
 
 
 @pytest.mark.parametrize("scaling", [{"center": True, "unit": True}, {"center": False, "unit": False}])

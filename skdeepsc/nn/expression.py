@@ -14,6 +14,8 @@ _NEGLIGIBLE = 1e-6
 _FEW_FEATURES = 3
 # Coefficients computed at once where only a few of each row are kept.
 _BLOCK_VALUES = 2**23
+# The power of cosines that makes them an affinity; from 4 to 16, motions are told apart as well.
+_COSINE_POWER = 8
 
 
 class SelfExpression(nn.Module):
@@ -248,12 +250,48 @@ class RidgePath:
         columns : ndarray of shape (n_samples, n_coefs), int64
         coefs : ndarray of shape (n_samples, n_coefs), float32
         """
+        return self._top(lambda rows: self.coefficients(lam, rows), n_coefs)
+
+    def top_cosines(self, lams, n_coefs):
+        r"""The samples that point most the same way under all of some penalties, for each sample.
+
+        With :math:`H_\lambda = RR^T`, what ties samples i and j is the geometric mean of cosines,
+        :math:`\prod_\lambda |\cos(R_{\lambda,i}, R_{\lambda,j})|^{8/m}` over m penalties. Samples on different flats
+        are orthogonal in a room that is large enough for all flats (Costeira, Kanade 1998,
+        doi:10.1023/A:1008000628999); lengths in it say how far out a sample lies, not where it belongs (Ji, Salzmann,
+        Li, ICCV 2015, doi:10.1109/ICCV.2015.528). With more room, noise parts the samples of one flat, too, and with
+        less, flats look alike: the mean over rooms of all sizes needs no choice, and one in which two samples are
+        orthogonal parts them.
+
+        Parameters
+        ----------
+        lams : list of float, > 0
+            Ridge penalties.
+        n_coefs : int
+            How many of each row.
+
+        Returns
+        -------
+        columns : ndarray of shape (n_samples, n_coefs), int64
+        cosines : ndarray of shape (n_samples, n_coefs), float32
+            In [0, 1].
+        """
+        constant = self.scores.new_full((len(self.scores), 1), self.offset**0.5)
+        rooms = [torch.hstack([self.scores * (self.spectrum + lam).rsqrt().float(), constant]) for lam in lams]
+        rooms = [nn.functional.normalize(room) for room in rooms]
+
+        def means(rows):
+            logs = sum((room[rows] @ room.T).abs_().clamp_min_(_tiny(room)).log_() for room in rooms)
+            own = torch.arange(len(self.scores), device=logs.device)[rows, None]
+            return logs.mul_(_COSINE_POWER / len(rooms)).exp_().scatter_(1, own, 0)
+
+        return self._top(means, n_coefs)
+
+    def _top(self, values, n_coefs):
+        """The largest of each row, and whose they are, of what a function gives for a slice of rows."""
         n_samples = len(self.scores)
         block = max(1, _BLOCK_VALUES // n_samples)
-        tops = [
-            self.coefficients(lam, slice(start, start + block)).topk(n_coefs, dim=1)
-            for start in range(0, n_samples, block)
-        ]
+        tops = [values(slice(start, start + block)).topk(n_coefs, dim=1) for start in range(0, n_samples, block)]
         return tuple(
             torch.cat(parts).cpu().numpy() for parts in ([top.indices for top in tops], [top.values for top in tops])
         )
