@@ -104,19 +104,21 @@ class Look:
         """Another look, after differences along the edges of a graph have been made small.
 
         With the graph A of degrees D, and Z what expresses itself here, :math:`S = Z^T (D - A) Z / \\sum d` is the mean
-        product of the differences along edges: the scatter within clusters, without labels. With its eigenvectors U and
-        eigenvalues w, :math:`Z U (w + \\bar w)^{-1/2}` takes its place.
+        product of the differences along edges: the scatter within clusters, without labels. With its mean eigenvalue
+        :math:`\\bar w` and the Cholesky factor of :math:`S + \\bar w I = LL^T`, :math:`Z L^{-T}` takes its place.
         """
         scores, degrees = self.path.scores, np.asarray(affinity.sum(axis=1)).ravel()
         if not degrees.any():
             return self
         along = degrees[:, None] * scores.cpu().numpy() - affinity @ scores.cpu().numpy()
-        scatter = precise(scores).T @ to_device(along, scores.device).to(precise(scores))
-        values, vectors = torch.linalg.eigh((scatter + scatter.T) / (2 * degrees.sum()))
-        if not values[-1] > 0:  # The rows on each edge are equal.
+        scatter = precise(scores.T @ to_device(along, scores.device).to(scores))
+        scatter = (scatter + scatter.T) / (2 * degrees.sum())
+        mean = scatter.trace() / len(scatter)
+        if not mean > 0:  # The rows on each edge are equal.
             return self
-        values = values.clamp_min(0) + _WHITENING * values.clamp_min(0).mean()
-        turn = (vectors / values.sqrt()).float()
+        unit = torch.eye(len(scatter), dtype=scatter.dtype, device=scatter.device)
+        factor = torch.linalg.cholesky(scatter + _WHITENING * mean * unit)
+        turn = torch.linalg.solve_triangular(factor.T, unit, upper=True).float()
         z, whole_turn, affine = (
             (scores @ turn).cpu().numpy(),
             (self.path.axes @ turn).cpu().numpy(),

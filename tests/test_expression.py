@@ -137,8 +137,9 @@ def test_top_cosines_are_the_largest_means_over_rooms(monkeypatch):
         np.testing.assert_allclose(np.take_along_axis(expected, columns, axis=1), cosines, atol=1e-5)
 
 
-def test_path_of_constant_features_is_zero():
-    path = RidgePath(torch.zeros(5, 3))
+@pytest.mark.parametrize("shape", [(5, 3), (3, 5)])
+def test_path_of_constant_features_is_zero(shape):
+    path = RidgePath(torch.zeros(shape))
     assert path.spectrum.tolist() == [0]
     assert path.coefficients(1.0).abs().max() == 0
     assert path.weights(1.0).abs().max() == 0

@@ -211,13 +211,14 @@ class RidgePath:
 
     def __init__(self, z, *, affine=False):
         self.offset = 1 / len(z) if affine else 0.0
-        flat, z = z.shape[1] < z.shape[0], precise(z)
-        values, vectors = torch.linalg.eigh(z.T @ z if flat else z @ z.T)
+        flat, rows = z.shape[1] < z.shape[0], precise(z)
+        values, vectors = torch.linalg.eigh(rows.T @ rows if flat else rows @ rows.T)
         counts = values > max(_NEGLIGIBLE * values[-1], 0)
         counts[-1] = True
-        self.spectrum, vectors = values[counts].clamp_min(0), vectors[:, counts]
-        self.axes = (vectors if flat else z.T @ (vectors / self.spectrum.clamp_min(_tiny(values)).sqrt())).float()
-        self.scores = (z @ vectors if flat else vectors * self.spectrum.sqrt()).float()
+        self.spectrum, vectors, z = values[counts].clamp_min(0), vectors[:, counts], z.float()
+        vectors, lengths = vectors.float(), self.spectrum.sqrt().float()
+        self.axes = vectors if flat else z.T @ vectors / lengths.clamp_min(_tiny(lengths))
+        self.scores = z @ vectors if flat else vectors * lengths
 
     def penalty(self, degrees_of_freedom):
         """The penalty with these degrees of freedom, see :func:`ridge_penalty`."""
