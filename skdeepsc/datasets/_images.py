@@ -210,8 +210,8 @@ def _require_pillow(who):
 
 
 def _check_choices(size, background, out):
-    sides = np.atleast_1d(1 if size is None else size)
-    if sides.ndim != 1 or len(sides) > 2 or sides.dtype.kind not in "iuf" or not ((sides > 0) & (sides % 1 == 0)).all():
+    sides = np.asarray(1 if size is None else size)
+    if sides.shape not in ((), (2,)) or sides.dtype.kind not in "iuf" or not ((sides > 0) & (sides % 1 == 0)).all():
         raise ValueError(f"size={size!r} must be a number of pixels or (height, width).")
     try:
         _color(background, "RGB")
