@@ -1,18 +1,16 @@
 """The one skeleton of all clusterers: read -> draw rows -> represent -> affinity -> segment -> label the rest."""
 
 from collections.abc import Callable
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import field
 from numbers import Integral, Real
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
-from joblib import Parallel, delayed, effective_n_jobs
 from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
-from threadpoolctl import threadpool_limits
 
 from ._compat import CallbackSupportMixin, ClusterMixin, Interval
 from ._dimension import N_COEFS
@@ -24,6 +22,7 @@ from ._noise import noise_bound, unexplained_shares
 from ._params import Count, Estimator, Threads, answers, checked, estimator, fits, twin
 from ._random import Randomized, draw_rows
 from ._row_keys import distinct_rows, equal_pairs, first_copies, row_keys
+from ._threads import threads
 from ._warn import advising, muted
 from .affinity import DENSE_AFFINITIES, Affinity, check_affinity, compute_affinity
 from .segmentation import AssignLabels, DegenerateAffinityWarning, spectral_labels
@@ -249,23 +248,18 @@ class Threaded(Estimator):
     Parameters
     ----------
     n_jobs : int or None
-        Threads, as in :class:`joblib.Parallel`. The result does not depend on it. Without it, linear algebra uses all
-        cores by itself.
+        Threads, as in :class:`joblib.Parallel`, in each of which linear algebra uses one core; ``None``: as many as
+        linear algebra would use. The result does not depend on it.
     """
 
     n_jobs: Threads | None = None
 
-    @contextmanager
-    def _threads(self):
-        """A :class:`joblib.Parallel` of threads, in each of which linear algebra uses one core."""
-        n_threads = effective_n_jobs(self.n_jobs)
-        # To look for the libraries takes longer than a small block.
-        with threadpool_limits(1, user_api="blas") if n_threads > 1 else nullcontext():
-            yield Parallel(n_jobs=n_threads, prefer="threads")
-
     def _by_blocks(self, function, n_rows):
-        with self._threads() as run:
-            return run(delayed(function)(block) for block in row_blocks(n_rows, self._block_rows()))
+        blocks = list(row_blocks(n_rows, self._block_rows()))
+        if len(blocks) == 1:  # Linear algebra has all cores.
+            return [function(blocks[0])]
+        with threads(self.n_jobs) as run:
+            return list(run(function, blocks))
 
 
 @estimator

@@ -26,6 +26,7 @@ from ._random import draw_rows, draw_seeds
 from ._ridge import MOST_FREEDOM, limited_freedom
 from ._scale import divided, in_float32, scaled_rows, unit_exponent
 from ._self_training import outputs, self_train
+from ._threads import threads
 from ._view_search import Look, agreement, columns, fairest, search, search_on_flats
 from ._warn import advising, warn_user
 from .features import AutoEncoder, LocalContrast, MultiscaleScattering, Scattering
@@ -235,13 +236,21 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         n_rows = rows.shape[0] if looks or rows.shape[0] < 1.5 * n_rows else n_rows
         part = rows[draw_rows(rows.shape[0], n_rows, self._seeds["rows"])]
         plain, last = {}, {}
-        for view in self.views_:
-            with progress.task(view):
-                look = looks.get(view) or self._look(view, part)
-                plain[view] = last[view] = self._search(look, dims[::_FIRST_DIMS], **_FIRST_EFFORT)
-                if self.refine and len(self.views_) > 1:
-                    look = look.whitened(plain[view][0].graph.affinity)
-                    last[view] = self._search(look, dims[::_FIRST_DIMS], **_FIRST_EFFORT)
+
+        def first(view):
+            look = looks.get(view) or self._look(view, part)
+            found = self._search(look, dims[::_FIRST_DIMS], **_FIRST_EFFORT)
+            if not self.refine or len(self.views_) == 1:
+                return look, found, found
+            look = look.whitened(found[0].graph.affinity)
+            return look, found, self._search(look, dims[::_FIRST_DIMS], **_FIRST_EFFORT)
+
+        # A user's transformer need not be safe for threads.
+        with threads(self.n_jobs if all(view in _OF_IMAGES for view in self._views()) else 1) as run:
+            made = run(first, self.views_)
+            for view in self.views_:
+                with progress.task(view):
+                    look, plain[view], last[view] = next(made)
                 if n_rows == rows.shape[0]:
                     looks[view] = look
         best = min(last, key=lambda view: last[view][0].rank)
@@ -258,7 +267,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         return look.graph(dim, lam, self.n_coefs)
 
     def _search(self, look, dims, **effort):
-        with self._threads() as run:
+        with threads(self.n_jobs) as run:
             return search(look, dims, self.n_clusters_, self.n_coefs, self._seeds["labels"], run, **effort)
 
     def _segment(self, samples):
@@ -392,7 +401,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
             for look in looks
             for freedom in self._freedoms(look.path)
         ]
-        with self._threads() as run:
+        with threads(self.n_jobs) as run:
             self.n_clusters_, self.n_clusters_scores_ = choose_by_graphs(graphs, self._seeds["labels"], run)
         if self.n_clusters_ == 1:
             warn_user(

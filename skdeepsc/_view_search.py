@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from joblib import delayed
 from scipy import sparse
 
 from ._input import unit_rows
@@ -192,7 +191,8 @@ def search(look, dims, n_clusters, n_coefs, seed, run, **effort):
         Expected dimensions of a subspace.
     n_clusters, n_coefs : int
     seed : int
-    run : joblib.Parallel
+    run : callable
+        Of :func:`~skdeepsc._threads.threads`.
     **effort
         Random walks and starts of :func:`~skdeepsc.segmentation.find_candidates`.
 
@@ -200,18 +200,17 @@ def search(look, dims, n_clusters, n_coefs, seed, run, **effort):
     -------
     candidates : list of Candidate
     """
-    graphs = run(delayed(look.graph)(dim, lam, n_coefs) for dim, lam in look.penalties(dims, n_clusters).items())
+    graphs = list(run(lambda pair: look.graph(*pair, n_coefs), look.penalties(dims, n_clusters).items()))
     seeds = draw_seeds(seed, len(graphs))
     proposed = run(
-        delayed(find_candidates)(graph.affinity, n_clusters, seed, **effort)
-        for graph, seed in zip(graphs, seeds, strict=True)
+        lambda pair: find_candidates(pair[0].affinity, n_clusters, pair[1], **effort), zip(graphs, seeds, strict=True)
     )
     pool = [
         (name, graph.dim, labels)
         for graph, labellings in zip(graphs, proposed, strict=True)
         for name, labels in labellings.items()
     ]
-    found = run(delayed(_scored)(graph, pool, n_clusters) for graph in graphs)
+    found = run(lambda graph: _scored(graph, pool, n_clusters), graphs)
     return sorted((candidate for group in found for candidate in group), key=lambda candidate: candidate.rank)
 
 

@@ -4,7 +4,6 @@ from contextlib import suppress
 from typing import Any, Literal
 
 import numpy as np
-from joblib import delayed
 from numpy.typing import ArrayLike
 from scipy import sparse
 from scipy.linalg import eigh
@@ -338,7 +337,8 @@ def choose_by_graphs(graphs, seed, run):
     ----------
     graphs : list of csr_array
     seed : int
-    run : joblib.Parallel
+    run : callable
+        Of :func:`~skdeepsc._threads.threads`.
 
     Returns
     -------
@@ -348,7 +348,7 @@ def choose_by_graphs(graphs, seed, run):
     """
 
     def savings_of(graphs, numbers):
-        found = run(delayed(choose_n_clusters)(graph, numbers, random_state=seed) for graph in graphs)
+        found = run(lambda graph: choose_n_clusters(graph, numbers, random_state=seed), graphs)
         return [savings for _, savings in found]
 
     numbers = _checked_numbers(None, graphs[0].shape[0])

@@ -3,7 +3,6 @@ import warnings
 
 import numpy as np
 import pytest
-from joblib import Parallel
 from scipy import sparse
 from scipy.linalg import block_diag, eigh
 from sklearn.cluster import KMeans
@@ -359,17 +358,17 @@ def test_graphs_that_save_nearly_as_much_as_any_choose_a_number():
     graphs = [weakly_linked(9, 30, weight)[0] for weight in (1e-3, 2e-3)]
     noise = sparse.random_array((270, 270), density=0.03, random_state=0, format="csr")
 
-    best, savings = choose_by_graphs([graphs[0], noise + noise.T, graphs[1]], 0, Parallel())
+    best, savings = choose_by_graphs([graphs[0], noise + noise.T, graphs[1]], 0, map)
     one, other = (choose_n_clusters(graph, random_state=0)[1] for graph in graphs)
     assert best == 9
     assert list(savings) == sorted(savings)
     assert savings == pytest.approx({number: (one[number] + other[number]) / 2 for number in one})
-    assert choose_by_graphs([noise + noise.T], 0, Parallel())[0] == 1
+    assert choose_by_graphs([noise + noise.T], 0, map)[0] == 1
 
 
 def test_the_number_between_those_of_the_grid_is_the_graphs_in_the_mean():
     graphs = [weakly_linked(19, 12, weight)[0] for weight in (1e-3, 1e-2)]
-    best, savings = choose_by_graphs(graphs, 0, Parallel())
+    best, savings = choose_by_graphs(graphs, 0, map)
     assert best == 19
     assert {17, 18, 19, 20} <= set(savings)
 

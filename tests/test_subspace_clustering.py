@@ -6,7 +6,6 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from joblib import Parallel
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
@@ -201,7 +200,7 @@ def test_confidence_tells_right_labels_from_wrong_ones():
 def test_confidence_is_what_ties_a_row_to_rows_about_which_labellings_agree(digits):
     features = digits[0][:90].reshape(90, -1).astype(np.float32)
     look = Look.at("pixels", features, "cpu")
-    candidates = search(look, [1.0, 4.0], 5, 5, 0, Parallel())
+    candidates = search(look, [1.0, 4.0], 5, 5, 0, map)
     labels = np.unique(candidates[0].labels, return_inverse=True)[1]
     near = {
         (each.labelling, each.labelling_dim): match_labels(each.labels, labels)

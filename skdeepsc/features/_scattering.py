@@ -13,6 +13,7 @@ from .._compat import Interval
 from .._input import row_blocks, unit_rows
 from .._params import Count, answers, estimator, fits
 from .._scale import divided
+from .._threads import threads
 from .._warn import warn_user
 from ..nn import ScatteringNetwork
 from ..training.batches import collect, to_device
@@ -212,15 +213,17 @@ class Scattering(OnDevice, TransformsImages):
 
     def _coefficients(self, samples):
         """Coefficients of blocks of samples, tensors of shape (n_rows, n_features_out)."""
-        for rows in row_blocks(len(samples), self.block_size):
-            block = to_device(self._as_images(samples[rows]), self.device_).float()
-            if self.opponent:
-                block = torch.einsum("oc,nchw->nohw", to_device(_OPPONENT, self.device_), block)
-            if block.shape[2:] != self._size:
-                block = interpolate(block, self._size, mode="bilinear", antialias=True)
-            with torch.inference_mode():
-                coefficients = self.network_(block.flatten(0, 1)).reshape(len(block), -1)
-            yield coefficients
+        with threads(None if torch.device(self.device_).type == "cpu" else 1) as run:
+            yield from run(lambda rows: self._coefficients_of(samples[rows]), row_blocks(len(samples), self.block_size))
+
+    @torch.inference_mode()
+    def _coefficients_of(self, samples):
+        block = to_device(self._as_images(samples), self.device_).float()
+        if self.opponent:
+            block = torch.einsum("oc,nchw->nohw", to_device(_OPPONENT, self.device_), block)
+        if block.shape[2:] != self._size:
+            block = interpolate(block, self._size, mode="bilinear", antialias=True)
+        return self.network_(block.flatten(0, 1)).reshape(len(block), -1)
 
     def _with_mirrored(self, Z):
         """The sum of the features of images and of their mirror images, in place, where it is wanted."""

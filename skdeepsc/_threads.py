@@ -1,0 +1,58 @@
+"""Threads that do not wait for each other: some tasks at a time, with linear algebra on one core in each."""
+
+import functools
+import sys
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+from joblib import cpu_count, effective_n_jobs
+from threadpoolctl import ThreadpoolController
+
+
+@contextmanager
+def threads(n_jobs=None):
+    """A function that gives, one after the other, what a function makes of items, some of them at a time.
+
+    Linear algebra uses one core in each thread, with BLAS and with OpenMP: their pools, where they are larger than the
+    number of cores that are free, wait for each other by spinning, and take many times as long.
+
+    Parameters
+    ----------
+    n_jobs : int or None
+        Threads, as in :class:`joblib.Parallel`; ``None``, where joblib would take one: as many as linear algebra would
+        use.
+    """
+    pools = _pools("torch" in sys.modules)
+    n_threads = effective_n_jobs(n_jobs)
+    if n_jobs is None and n_threads == 1:
+        n_threads = min([pool["num_threads"] for pool in pools.info()] + [cpu_count()])
+    if n_threads == 1:
+        yield map
+        return
+
+    def on_one_core(function, item):
+        with pools.limit(limits=1, user_api="openmp"):  # Of this thread; that of BLAS is one for the process.
+            return function(item)
+
+    def run(function, items):
+        waiting = deque()
+        for item in items:
+            waiting.append(executor.submit(on_one_core, function, item))
+            if len(waiting) > 2 * n_threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+    executor = ThreadPoolExecutor(n_threads)
+    try:
+        with pools.limit(limits=1, user_api="blas"):
+            yield run
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+@functools.lru_cache
+def _pools(_has_torch):
+    """The libraries with pools of threads that are loaded, which takes some time to find."""
+    return ThreadpoolController()

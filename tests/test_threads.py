@@ -1,0 +1,79 @@
+"""Tasks in threads: as many as linear algebra would use, with linear algebra on one core in each."""
+
+import threading
+import time
+
+import joblib
+import pytest
+from threadpoolctl import ThreadpoolController, threadpool_limits
+
+from skdeepsc._threads import threads
+
+
+def pools(*_):
+    return {pool["user_api"]: pool["num_threads"] for pool in ThreadpoolController().info()}
+
+
+def test_results_come_in_the_order_of_the_items():
+    with threads(4) as run:
+        assert list(run(lambda i: (time.sleep(0.001 * (i % 5)), i)[1], range(40))) == list(range(40))
+
+
+def test_not_all_items_are_under_way_at_once():
+    """What is made and not yet taken is memory."""
+    begun = []
+    with threads(2) as run:
+        next(run(begun.append, range(1000)))
+        assert len(begun) < 10
+
+
+@pytest.mark.parametrize("n_jobs", [2, 3])
+def test_linear_algebra_has_one_core_in_each_and_all_afterwards(n_jobs):
+    before = pools()
+    with threads(n_jobs) as run:
+        inside = list(run(pools, range(6)))
+    assert all(set(counts.values()) == {1} for counts in inside)
+    assert pools() == before
+
+
+def test_as_many_as_linear_algebra_would_use():
+    def n_working():
+        together, numbers = threading.Barrier(2), set()
+
+        def meet(_):
+            numbers.add(threading.get_ident())
+            if run is not map:
+                together.wait(timeout=20)
+
+        with threads() as run:
+            list(run(meet, range(4)))
+        return len(numbers)
+
+    with threadpool_limits(1):
+        assert n_working() == 1
+    if min(*pools().values(), joblib.cpu_count()) > 1:
+        assert n_working() >= 2
+
+
+def test_threads_within_threads_are_one():
+    with threads(2) as run:
+
+        def within(_):
+            with threads() as inner:
+                return inner is map
+
+        assert all(run(within, range(4)))
+
+
+def test_an_error_ends_the_others():
+    done = []
+
+    def work(i):
+        if i == 3:
+            raise ValueError("the third")
+        done.append(i)
+
+    with pytest.raises(ValueError, match="the third"), threads(2) as run:
+        list(run(work, range(1000)))
+    assert len(done) < 20
+    assert threading.active_count() < 20
