@@ -21,6 +21,7 @@ from ._labels import as_labels, as_pair, numbered
 from ._params import Count, RandomState, checked
 from ._random import generator_of
 from ._scale import exponent_of
+from ._split_merge import split_and_merge
 from ._warn import advice_or, warn_user
 
 # Ways from an embedding to labels.
@@ -58,6 +59,8 @@ NO_LENGTH = 1e-12
 # Steps of the random walks, and starts of each k-means, among which candidates are found.
 _DIFFUSION_STEPS = (8, 16, 32)
 _N_STARTS = 8
+# The embeddings in which clusters are split.
+_SPLIT = ("diffusion-8", "diffusion-16")
 # Rounds of further starts that must not add this share to the edge information before the search ends, and the most.
 _PATIENCE, _LEAST_GAIN, _MOST_ROUNDS = 2, 1e-4, 20
 
@@ -85,8 +88,9 @@ def spectral_labels(
         works on rows of unit length (Ng, Jordan, Weiss, NIPS 2001), which is steadier: the lengths of the rows follow
         the degrees of the samples and say nothing about clusters. ``"diffusion"``: k-means on unit rows of
         ``6 * n_clusters + 1`` eigenvectors, each times its eigenvalue to the 8th power, eight steps of a random walk.
-        ``"best"``: the one of :func:`candidate_labels` with the most :func:`edge_information`, and of further rounds of
-        starts until two have found no better one, so that one graph has one answer as far as its score tells.
+        ``"best"``: the one of :func:`candidate_labels` with the most :func:`edge_information`, from which a cluster is
+        split and two are merged as long as that has more, and of further rounds of starts and such moves until two have
+        found no better one, so that one graph has one answer as far as its score tells.
     random_state : int, RandomState instance or None, default=None
         Randomness of the assignment.
 
@@ -467,17 +471,20 @@ def _k_means(rows, n_clusters, generator):
 
 
 def _best_labels(graph, part, n_clusters, generator):
-    """The candidate with the most edge information, after rounds of starts that find no better one."""
+    """The labelling with the most edge information, after rounds of starts and moves that find no better one."""
     values, vectors = _walks(graph, part, n_clusters, generator)
     embeddings = _embeddings(values, vectors, n_clusters, _DIFFUSION_STEPS)
+    edges, split = _edges(graph), [embeddings[name] for name in _SPLIT]
     candidates, best, stale = _without_starts(values, vectors, n_clusters, generator), (-np.inf, None), 0
     for _ in range(_MOST_ROUNDS):
         candidates |= _starts(embeddings, n_clusters, _N_STARTS, generator)
         labellings = list(candidates.values())
         information = [information for information, _ in score_labels(graph, labellings)]
-        found = int(np.argmax(information))
-        stale = 0 if information[found] > best[0] + _LEAST_GAIN * abs(best[0]) else stale + 1
-        best = max(best, (information[found], labellings[found]), key=lambda pair: pair[0])
+        found, least = int(np.argmax(information)), _LEAST_GAIN * abs(max(information))
+        moved = split_and_merge(_numbered(labellings[found])[0], edges, split, least, generator)
+        reached = score_labels(graph, [moved])[0][0]
+        stale = 0 if reached > best[0] + least else stale + 1
+        best = max(best, (reached, moved), key=lambda pair: pair[0])
         candidates = {}
         if stale == _PATIENCE:
             break

@@ -19,7 +19,7 @@ PAGES = sorted((ROOT.parent / "docs").glob("*.md"))
 FLOORS = [
     [
         *("_arrays", "_compat", "_container", "_explanation", "_kmeans", "_labels", "_mapped", "_memory", "_noise"),
-        *("_ridge", "_scale", "_self_training", "_threads", "_version", "_warn"),
+        *("_ridge", "_scale", "_self_training", "_split_merge", "_threads", "_version", "_warn"),
     ],
     ["_params"],
     ["_input", "_random", "_row_keys"],
