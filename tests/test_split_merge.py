@@ -56,7 +56,7 @@ def test_a_step_takes_one_of_the_best_of_all_splits_and_mergers(seed, monkeypatc
     assert set(found) == {0, 1, 2, 3}
     assert any(np.isclose(edge_information(graph, found), reached, atol=1e-12))
     # Mergers of others than the halves are reckoned as before the split, so that the very best may be missed.
-    assert edge_information(graph, found) > np.quantile(reached, 0.9)
+    assert edge_information(graph, found) > np.quantile(reached, 0.75)
 
 
 def test_gains_of_mergers_are_differences_of_information():
