@@ -2,12 +2,17 @@
 
 import functools
 import sys
+import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from joblib import cpu_count, effective_n_jobs
 from threadpoolctl import ThreadpoolController
+
+
+# Of a thread that works on tasks.
+_TASK = threading.local()
 
 
 @contextmanager
@@ -21,10 +26,10 @@ def threads(n_jobs=None):
     ----------
     n_jobs : int or None
         Threads, as in :class:`joblib.Parallel`; ``None``, where joblib would take one: as many as linear algebra would
-        use.
+        use. A task has one.
     """
     pools = _pools("torch" in sys.modules)
-    n_threads = effective_n_jobs(n_jobs)
+    n_threads = 1 if hasattr(_TASK, "is_one") else effective_n_jobs(n_jobs)
     if n_jobs is None and n_threads == 1:
         n_threads = min([pool["num_threads"] for pool in pools.info()] + [cpu_count()])
     if n_threads == 1:
@@ -32,6 +37,7 @@ def threads(n_jobs=None):
         return
 
     def on_one_core(function, item):
+        _TASK.is_one = True
         with pools.limit(limits=1, user_api="openmp"):  # Of this thread; that of BLAS is one for the process.
             return function(item)
 
@@ -46,10 +52,34 @@ def threads(n_jobs=None):
 
     executor = ThreadPoolExecutor(n_threads)
     try:
-        with pools.limit(limits=1, user_api="blas"):
+        with _BLAS_ON_ONE_CORE(pools):
             yield run
     finally:
         executor.shutdown(cancel_futures=True)
+
+
+class _OnOneCore:
+    """BLAS uses one core as long as any thread of the process wants so, and as many as before afterwards."""
+
+    def __init__(self):
+        self.lock, self.n_holders, self.limits = threading.Lock(), 0, None
+
+    @contextmanager
+    def __call__(self, pools):
+        with self.lock:
+            if not self.n_holders:
+                self.limits = pools.limit(limits=1, user_api="blas")
+            self.n_holders += 1
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.n_holders -= 1
+                if not self.n_holders:
+                    self.limits.restore_original_limits()
+
+
+_BLAS_ON_ONE_CORE = _OnOneCore()
 
 
 @functools.lru_cache

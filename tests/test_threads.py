@@ -36,6 +36,16 @@ def test_linear_algebra_has_one_core_in_each_and_all_afterwards(n_jobs):
     assert pools() == before
 
 
+def test_fits_that_overlap_leave_blas_as_it_was():
+    """The first to begin is the first to end."""
+    before, first, second = pools(), threads(2), threads(2)
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    second.__exit__(None, None, None)
+    assert pools() == before
+
+
 def test_as_many_as_linear_algebra_would_use():
     def n_working():
         together, numbers = threading.Barrier(2), set()
@@ -59,8 +69,8 @@ def test_threads_within_threads_are_one():
     with threads(2) as run:
 
         def within(_):
-            with threads() as inner:
-                return inner is map
+            with threads() as usual, threads(2) as two:
+                return usual is two is map
 
         assert all(run(within, range(4)))
 
