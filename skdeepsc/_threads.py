@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from joblib import cpu_count, effective_n_jobs
 from threadpoolctl import ThreadpoolController
 
-
 # Of a thread that works on tasks.
 _TASK = threading.local()
 
