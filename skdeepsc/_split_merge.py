@@ -42,6 +42,7 @@ def split_and_merge(labels, edges, embeddings, least, generator):
         return np.bincount(pairs, weights, minlength=n_clusters**2).reshape(n_clusters, n_clusters)
 
     shares = shares_of(labels)
+    information = _information(shares)
     for _ in range(_MOST_STEPS if n_clusters > 2 else 0):
         mergers, moves = _merger_gains(shares, np.arange(n_clusters)), []
         for cluster in range(n_clusters):
@@ -54,17 +55,18 @@ def split_and_merge(labels, edges, embeddings, least, generator):
                 ends = own[apart[rows[own]] == n_clusters]
                 ends = np.bincount(apart[cols[ends]], weights[ends], minlength=n_clusters + 1)
                 moves.append((*_best_merger(shares, cluster, ends, mergers), half))
-        gain, gone, kept, half = max(moves, key=lambda move: move[0], default=(0, 0, 0, None))
-        if gain <= least:
+        reached, gone, kept, half = max(moves, key=lambda move: move[0], default=(information, 0, 0, None))
+        if reached <= information + least:
             break
         moved = labels.copy()
         moved[half] = n_clusters
         moved[moved == gone] = kept
         moved[moved == n_clusters] = gone  # Its number is free, unless it was the half that has gone.
         found = shares_of(moved)
-        if _information(found) <= _information(shares) + least:
+        reached = _information(found)
+        if reached <= information + least:
             break
-        labels, shares = moved, found
+        labels, shares, information = moved, found, reached
     return labels
 
 
@@ -80,7 +82,7 @@ def _halves(members, embeddings, generator):
 
 
 def _best_merger(shares, cluster, ends, mergers):
-    """The gain, and which cluster joins which, after a part of a cluster with some shares has become the last one."""
+    """The most that is reached, and which cluster joins which, once a part of one has become the last cluster."""
     last = len(shares)
     after = np.zeros((last + 1, last + 1))
     after[:last, :last], after[last], after[:, last] = shares, ends, ends
@@ -90,12 +92,11 @@ def _best_merger(shares, cluster, ends, mergers):
     np.maximum(after, 0, out=after)  # What is 0 may be less, rounded.
     gains = np.full((last + 1, last), -np.inf)
     gains[:last] = mergers
-    gains[cluster], gains[:, cluster] = -np.inf, -np.inf
-    own, other = _merger_gains(after, np.array([cluster, last]))
-    own[last] = other[cluster] = -np.inf  # That would undo it.
-    gains[last], gains[cluster] = other[:last], np.maximum(gains[cluster], own[:last])
+    gains[:, cluster] = -np.inf  # Its parts are looked at now.
+    gains[cluster], gains[last] = _merger_gains(after, np.array([cluster, last]))[:, :last]
+    gains[last, cluster] = -np.inf  # That would undo it.
     gone, kept = np.unravel_index(gains.argmax(), gains.shape)
-    return _information(after) - _information(shares) + gains[gone, kept], gone, kept
+    return _information(after) + gains[gone, kept], gone, kept
 
 
 def _merger_gains(shares, clusters):

@@ -28,10 +28,10 @@ def threads(n_jobs=None):
         use. A task has one.
     """
     pools = _pools("torch" in sys.modules)
-    n_threads = 1 if hasattr(_TASK, "is_one") else effective_n_jobs(n_jobs)
+    n_threads = effective_n_jobs(n_jobs)
     if n_jobs is None and n_threads == 1:
         n_threads = min([pool["num_threads"] for pool in pools.info()] + [cpu_count()])
-    if n_threads == 1:
+    if n_threads == 1 or hasattr(_TASK, "is_one"):
         yield map
         return
 
