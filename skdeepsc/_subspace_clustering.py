@@ -45,6 +45,8 @@ _ROWS, _ROWS_OF_CLUSTER = 5000, 75
 # The first look at the views: rows, at least and for each cluster, every so manieth dimension, and how hard each graph
 # is searched.
 _FIRST_ROWS, _FIRST_ROWS_OF_CLUSTER, _FIRST_DIMS, _FIRST_EFFORT = 1000, 20, 2, {"walks": (8,), "n_starts": 2}
+# A view that has this much less information than another before whitening has less after it, too.
+_WHITENING_GAIN = 0.05
 # Bytes of whitened rows of all samples that are kept from round to round, the most; more are made anew.
 _KEPT_BYTES = 2**30
 # Degrees of freedom of the graphs by which a number of clusters is chosen.
@@ -75,9 +77,9 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
        most of it among those whose information is the same up to .05 %: that is the answer.
 
     A first look, at 1000 rows (20 for each cluster, if that is more) and every second dimension, chooses the view, that
-    of the whitened labelling with the most information; then all rows and dimensions are looked at. Scores can be
-    compared because all graphs have the same number of coefficients a row, which sum to 1. One view is selected; views
-    are not mixed.
+    of the whitened labelling with the most information; views that have .05 less than the most before that are not
+    whitened. Then all rows and dimensions are looked at. Scores can be compared because all graphs have the same number
+    of coefficients a row, which sum to 1. One view is selected; views are not mixed.
 
     6. Samples that were not clustered, those beyond `subsample`, get the labels that their largest coefficients over
        those that were vote for. Then a linear classifier learns the labels of all and gives them anew, three times,
@@ -186,7 +188,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
     # What is represented: the view and the dimension with the most information
 
     def _n_tasks(self):
-        return self._has_choice() * len(self._views()) + 2 + (self.n_clusters == "auto")
+        return self._has_choice() * (len(self._views()) + self.refine) + 2 + (self.n_clusters == "auto")
 
     def _has_choice(self):
         """Whether a first look chooses anything: the view, or the dimension of the graph to whiten it by."""
@@ -235,29 +237,34 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         n_rows = max(_FIRST_ROWS, _FIRST_ROWS_OF_CLUSTER * self.n_clusters_)
         n_rows = rows.shape[0] if looks or rows.shape[0] < 1.5 * n_rows else n_rows
         part = rows[draw_rows(rows.shape[0], n_rows, self._seeds["rows"])]
-        plain, last = {}, {}
+        dims = dims[::_FIRST_DIMS]
 
         def first(view):
             look = looks.get(view) or self._look(view, part)
-            found = self._search(look, dims[::_FIRST_DIMS], **_FIRST_EFFORT)
-            if not self.refine or len(self.views_) == 1:
-                return look, found, found
-            look = look.whitened(found[0].graph.affinity)
-            return look, found, self._search(look, dims[::_FIRST_DIMS], **_FIRST_EFFORT)
+            return look, self._search(look, dims, **_FIRST_EFFORT)
 
+        def again(view):
+            look, found = made[view]
+            look = look.whitened(found[0].graph.affinity)
+            return look, self._search(look, dims, **_FIRST_EFFORT)
+
+        made = {}
         # A user's transformer need not be safe for threads.
         with threads(self.n_jobs if all(view in _OF_IMAGES for view in self._views()) else 1) as run:
-            made = run(first, self.views_)
+            found = run(first, self.views_)
             for view in self.views_:
                 with progress.task(view):
-                    look, plain[view], last[view] = next(made)
-                if n_rows == rows.shape[0]:
-                    looks[view] = look
-        best = min(last, key=lambda view: last[view][0].rank)
-        others = [
-            *plain.values(),
-            *(found for view, found in last.items() if view != best and found is not plain[view]),
-        ]
+                    made[view] = next(found)
+            plain = {view: found for view, (_, found) in made.items()}
+            most = max(found[0].information for found in plain.values())
+            near = [view for view in plain if plain[view][0].information >= most - _WHITENING_GAIN]
+            if self.refine:
+                with progress.task("whitening"):
+                    made |= dict(zip(near, run(again, near), strict=True)) if len(near) > 1 else {}
+        if n_rows == rows.shape[0]:
+            looks |= {view: look for view, (look, _) in made.items()}
+        best = min(near, key=lambda view: made[view][1][0].rank)
+        others = [*plain.values(), *(made[view][1] for view in near if view != best and made[view][0].is_whitened)]
         others = sorted((each for found in others for each in found), key=lambda candidate: candidate.rank)
         return best, plain[best][0].graph.dim, others
 
