@@ -19,6 +19,7 @@ from skdeepsc.model_selection import TransductiveSplit
 from skdeepsc.nn import DenseAutoEncoder, SubspaceNetwork
 from skdeepsc.training import Phase, StopTraining, Trainer
 from skdeepsc.training.batches import Batches
+from skdeepsc.training.optimizer import Adam
 
 QUICK = {"n_clusters": 3, "autoencoder": AutoEncoder(max_epochs=6), "max_epochs": 4, "random_state": 0}
 
@@ -69,6 +70,24 @@ def raising(error):
 
 def phases_of(estimator):
     return [row["phase"] for row in estimator.history_]
+
+
+def test_steps_and_states_are_those_of_torchs_optimizer():
+    weights, states = [], []
+    for optimizer in (torch.optim.Adam, Adam):
+        linear = torch.nn.Linear(3, 2, bias=False)
+        with torch.no_grad():
+            linear.weight.copy_(torch.arange(6).view(2, 3))
+        adam = optimizer(linear.parameters(), lr=0.1)
+        for _ in range(3):
+            adam.zero_grad()
+            linear(torch.eye(3)).square().sum().backward()
+            adam.load_state_dict(adam.state_dict())
+            adam.step()
+        weights.append(linear.weight.detach())
+        states.append(adam.state_dict())
+    torch.testing.assert_close(*weights, rtol=0, atol=0)
+    torch.testing.assert_close(*states, rtol=0, atol=0)
 
 
 def test_users_callbacks_are_called_in_every_phase(images):

@@ -11,6 +11,7 @@ from skorch.hf import AccelerateMixin
 from .batches import Batches
 from .callbacks import EpochSeconds, StopTraining
 from .checkpoints import open_step
+from .optimizer import Adam
 from .resume import KeptPhase
 
 
@@ -90,7 +91,7 @@ class Trainer(NeuralNet):
         super().__init__(
             module,
             criterion=kwargs.pop("criterion", torch.nn.Module),  # Without parameters: the costs are the phase's.
-            optimizer=torch.optim.Adam,
+            optimizer=Adam,
             optimizer__fused=torch.device(kwargs.get("device", "cpu")).type in ("cpu", "cuda"),
             optimizer__param_groups=[(f"{part}.*", {"lr": lr}) for part, lr in phase.part_lrs.items()],
             lr=phase.lr,
