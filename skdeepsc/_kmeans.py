@@ -29,6 +29,65 @@ def k_means_starts(X, n_clusters, n_starts, generator):
     return lloyd(X, _plus_plus(X, squares, n_clusters, n_starts, generator))
 
 
+def two_means(X, groups, n_starts, generator):
+    """2-means within each of several groups of rows, all at once, from several greedy k-means++ starts.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+    groups : list of ndarray of int
+        Rows of each group, one or more.
+    n_starts : int
+    generator : RandomState
+
+    Returns
+    -------
+    halves : list of ndarray of shape (n_starts, n_rows), bool
+        For each group, which of its rows are not with its first one.
+    """
+    sizes = np.tile([len(group) for group in groups], n_starts)
+    starts, rows = np.cumsum(sizes) - sizes, X[np.tile(np.concatenate(groups), n_starts)]
+    squares, part = np.einsum("ij,ij->i", rows, rows), np.repeat(np.arange(len(sizes)), sizes)
+
+    def distances(centers):
+        products = np.einsum("ij,ij->i", rows, centers[part])
+        return np.maximum(squares - 2 * products + np.einsum("ij,ij->i", centers, centers)[part], 0)
+
+    first = rows[starts + (generator.uniform(size=len(sizes)) * sizes).astype(int)]
+    nearest = distances(first)
+    sums, totals = np.cumsum(nearest, dtype=np.float64), np.add.reduceat(nearest, starts, dtype=np.float64)
+    draws = generator.uniform(size=(2, len(sizes))) * totals + sums[starts] - nearest[starts]
+    drawn = rows[np.clip(np.searchsorted(sums, draws), starts, starts + sizes - 1)]
+    potentials = [np.add.reduceat(np.minimum(nearest, distances(centers)), starts) for centers in drawn]
+    second = drawn[np.argmin(potentials, axis=0), np.arange(len(sizes))]
+    found = _lloyd_of_two(rows, starts, sizes, first, second, _TOL * X.var(axis=0).mean())
+    found = np.split(found ^ found[starts][part], starts[1:])
+    return [np.array(found[number :: len(groups)]) for number in range(len(groups))]
+
+
+def _lloyd_of_two(rows, starts, sizes, first, second, tol):
+    """Lloyd's algorithm from two centres of each part of the rows; whether each row is with the second one."""
+    found, left = np.zeros(len(rows), bool), np.arange(len(sizes))
+    for _ in range(_MAX_ITER):
+        part = np.repeat(np.arange(len(left)), sizes[left])
+        begins = np.cumsum(sizes[left]) - sizes[left]
+        places = np.arange(len(part)) + (starts[left] - begins)[part]
+        own, apart = rows[places], second - first
+        border = np.einsum("ij,ij->i", apart, first + second) / 2
+        is_second = np.einsum("ij,ij->i", own, apart[part]) > border[part]
+        changed = np.logical_or.reduceat(is_second != found[places], begins)
+        found[places] = is_second
+        counts = np.add.reduceat(is_second, begins, dtype=np.int64)[:, None]
+        total, share = np.add.reduceat(own, begins), np.add.reduceat(own * is_second[:, None], begins)
+        means = (total - share) / np.maximum(sizes[left, None] - counts, 1), share / np.maximum(counts, 1)
+        shifts = ((means[0] - first) ** 2 + (means[1] - second) ** 2).sum(1)
+        goes_on = changed & (shifts > tol)
+        left, first, second = left[goes_on], means[0][goes_on], means[1][goes_on]
+        if not len(left):
+            break
+    return found
+
+
 def lloyd(X, centers):
     """Lloyd's algorithm from given centres, shape (n_starts, n_clusters, n_features); labels and inertia of each."""
     n_starts, n_clusters = centers.shape[:2]

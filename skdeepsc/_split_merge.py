@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import xlogy
 
-from ._kmeans import k_means_starts
+from ._kmeans import two_means
 
 # Steps at the most, and starts of 2-means in each embedding for the split of a cluster.
 _MOST_STEPS, _N_STARTS = 20, 2
@@ -45,11 +45,12 @@ def split_and_merge(labels, edges, embeddings, least, generator):
     information = _information(shares)
     for _ in range(_MOST_STEPS if n_clusters > 2 else 0):
         mergers, moves = _merger_gains(shares, np.arange(n_clusters)), []
-        for cluster in range(n_clusters):
-            members, own = np.flatnonzero(labels == cluster), np.flatnonzero(labels[rows] == cluster)
-            key = members.tobytes()
-            splits[key] = splits[key] if key in splits else list(_halves(members, embeddings, generator))
-            for half in splits[key]:
+        members = [np.flatnonzero(labels == cluster) for cluster in range(n_clusters)]
+        unsplit = {group.tobytes(): group for group in members if group.tobytes() not in splits}
+        splits |= dict(zip(unsplit, _halves(list(unsplit.values()), embeddings, generator), strict=True))
+        for cluster, group in enumerate(members):
+            own = np.flatnonzero(labels[rows] == cluster)
+            for half in splits[group.tobytes()]:
                 apart = labels.copy()
                 apart[half] = n_clusters
                 ends = own[apart[rows[own]] == n_clusters]
@@ -70,15 +71,14 @@ def split_and_merge(labels, edges, embeddings, least, generator):
     return labels
 
 
-def _halves(members, embeddings, generator):
-    """Parts of a cluster, each once."""
-    seen = set()
-    for embedding in embeddings if len(members) > 1 else ():
-        for labels in k_means_starts(embedding[members], 2, _N_STARTS, generator)[0]:
-            is_other = labels != labels[0]
-            if is_other.any() and is_other.tobytes() not in seen:
-                seen.add(is_other.tobytes())
-                yield members[is_other]
+def _halves(groups, embeddings, generator):
+    """For each group, rows that may leave it, each choice once."""
+    found = [{} for _ in groups]
+    for embedding in embeddings if groups else ():
+        halves = two_means(embedding, groups, _N_STARTS, generator)
+        for group, choices, of_group in zip(groups, found, halves, strict=True):
+            choices |= {half.tobytes(): group[half] for half in of_group if half.any()}
+    return [choices.values() for choices in found]
 
 
 def _best_merger(shares, cluster, ends, mergers):
