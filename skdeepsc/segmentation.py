@@ -181,7 +181,8 @@ def normalized_cut(affinity: Any, labels: ArrayLike) -> float:
     >>> normalized_cut(np.kron(np.eye(2), np.ones((3, 3))), [0, 0, 0, 1, 1, 1])
     0.0
     """
-    return score_labels(affinity, [as_labels("labels", labels, _n_rows(affinity))])[0][1]
+    (table,) = _tables(affinity, [as_labels("labels", labels, _n_rows(affinity))])
+    return _cut(table)
 
 
 def edge_information(affinity: Any, labels: ArrayLike) -> float:
@@ -217,7 +218,8 @@ def edge_information(affinity: Any, labels: ArrayLike) -> float:
     >>> round(edge_information(np.kron(np.eye(2), np.ones((3, 3))), [0, 0, 0, 1, 1, 1]), 4)
     0.6931
     """
-    return score_labels(affinity, [as_labels("labels", labels, _n_rows(affinity))])[0][0]
+    (table,) = _tables(affinity, [as_labels("labels", labels, _n_rows(affinity))])
+    return _edge_information(table)
 
 
 @checked
@@ -381,11 +383,6 @@ def _numbers_between(best, numbers):
     return [number for number in range(first, last) if number not in numbers]
 
 
-def score_labels(affinity, labellings):
-    """Edge information and normalised cut of several labellings of one affinity, a list of pairs."""
-    return [(_edge_information(table), _cut(table)) for table in _tables(affinity, labellings)]
-
-
 def relative_scores(affinity, labellings, n_clusters):
     """Scores of labellings that can be compared between graphs that keep the same number of coefficients a row.
 
@@ -479,10 +476,10 @@ def _best_labels(graph, part, n_clusters, generator):
     for _ in range(_MOST_ROUNDS):
         candidates |= _starts(embeddings, n_clusters, _N_STARTS, generator)
         labellings = list(candidates.values())
-        information = [information for information, _ in score_labels(graph, labellings)]
+        information = [_edge_information(_between(*edges, labels)) for labels in labellings]
         found, least = int(np.argmax(information)), _LEAST_GAIN * abs(max(information))
         moved = split_and_merge(_numbered(labellings[found])[0], edges, split, least, generator)
-        reached = score_labels(graph, [moved])[0][0]
+        reached = _edge_information(_between(*edges, moved))
         stale = 0 if reached > best[0] + least else stale + 1
         best = max(best, (reached, moved), key=lambda pair: pair[0])
         candidates = {}
