@@ -218,6 +218,7 @@ def test_a_head_gives_the_first_labels(images, shape, monkeypatch):
     """PSSC on the codes as they are; the classifier learns what it says, and no fit waits for one in another thread."""
     X = images[0].reshape(shape)
     params = {**QUICK, "subspace_epochs": 0, "classifier_epochs": 0, "max_epochs": 0}
+    monkeypatch.setattr("skdeepsc.deep._expression_head._POLICIES", ("digits",))
     with monkeypatch.context() as patched:
         patched.setattr(torch.random, "fork_rng", lambda **kwargs: pytest.fail("takes torch's generators"))
         fitted = make(NCSC, **params, init="head").fit(X)
