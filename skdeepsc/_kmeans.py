@@ -5,6 +5,8 @@ from scipy import sparse
 
 # Distances that are held at once, between rows and centres of all starts.
 _HELD = 2**22
+# Values of the rows whose groups are split at once, of all starts.
+_HELD_OF_HALVES = 2**18
 _MAX_ITER = 300
 # Largest squared move of the centres, relative to the variance of a feature, at which a start has converged.
 _TOL = 1e-4
@@ -45,6 +47,17 @@ def two_means(X, groups, n_starts, generator):
     halves : list of ndarray of shape (n_starts, n_rows), bool
         For each group, which of its rows are not with its first one.
     """
+    sizes = n_starts * X.shape[1] * np.array([len(group) for group in groups])
+    block, tol = np.cumsum(sizes) // _HELD_OF_HALVES, _TOL * X.var(axis=0).mean()
+    return [
+        halves
+        for number in np.unique(block)
+        for halves in _two_means(X, [groups[i] for i in np.flatnonzero(block == number)], n_starts, tol, generator)
+    ]
+
+
+def _two_means(X, groups, n_starts, tol, generator):
+    """Those of some groups."""
     sizes = np.tile([len(group) for group in groups], n_starts)
     starts, rows = np.cumsum(sizes) - sizes, X[np.tile(np.concatenate(groups), n_starts)]
     squares, part = np.einsum("ij,ij->i", rows, rows), np.repeat(np.arange(len(sizes)), sizes)
@@ -60,7 +73,7 @@ def two_means(X, groups, n_starts, generator):
     drawn = rows[np.clip(np.searchsorted(sums, draws), starts, starts + sizes - 1)]
     potentials = [np.add.reduceat(np.minimum(nearest, distances(centers)), starts) for centers in drawn]
     second = drawn[np.argmin(potentials, axis=0), np.arange(len(sizes))]
-    found = _lloyd_of_two(rows, starts, sizes, first, second, _TOL * X.var(axis=0).mean())
+    found = _lloyd_of_two(rows, starts, sizes, first, second, tol)
     found = np.split(found ^ found[starts][part], starts[1:])
     return [np.array(found[number :: len(groups)]) for number in range(len(groups))]
 
