@@ -95,6 +95,14 @@ def test_no_first_look_where_nothing_is_to_be_chosen(digits, params, monkeypatch
     np.testing.assert_array_equal(short.confidence_, whole.confidence_)
 
 
+def test_a_view_that_falls_behind_is_not_whitened(digits):
+    views = [*FIXED, ("few", FunctionTransformer(lambda X: X[:, 3::8]))]
+    found = SubspaceClustering(5, views=views, random_state=0).fit(digits[0]).candidates_
+    most = {view: found["edge_information"][found["view"] == view].max() for view in (*FIXED, "few")}
+    assert most["few"] < max(most.values()) - 0.05 < most["pixels"]
+    assert set(found["view"]) == {*FIXED, "few", "scattering, whitened", "pixels, whitened"}
+
+
 def test_no_view_is_whitened_twice_at_the_same_rows(digits, monkeypatch):
     whitened = []
     monkeypatch.setattr(Look, "whitened", lambda *args, by=Look.whitened: whitened.append(args) or by(*args))
