@@ -266,7 +266,13 @@ def require_call(name, function, takes, *args, **kwargs):
 
 def _is_open(hint):
     """Whether a function checks an argument by itself: anything, and arrays, also where None is one of the choices."""
-    return hint in (Any, inspect.Parameter.empty) or set(get_args(ArrayLike)) <= set(get_args(hint))
+    return hint in (Any, inspect.Parameter.empty) or _choices(ArrayLike) <= _choices(hint)
+
+
+def _choices(hint):
+    """What a union is of, or an annotation itself; an alias by Python 3.12's statement has it as its value."""
+    hint = getattr(hint, "__value__", hint)
+    return set().union(*map(_choices, get_args(hint))) if get_origin(hint) in (Union, UnionType) else {hint}
 
 
 def _constraints(cls):
