@@ -4,6 +4,7 @@ import pickle
 import time
 import tracemalloc
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import skdeepsc
-from skdeepsc import affinity, datasets, inspection, losses, metrics, nn, report, segmentation
+from skdeepsc import _params, affinity, datasets, inspection, losses, metrics, nn, report, segmentation
 from skdeepsc._mapped import require_whole
 from skdeepsc.training import RandomAugmentation
 from tests.estimators import make_known
@@ -179,6 +180,17 @@ ARGUMENTS = [
     ("lr", lambda: skdeepsc.DSCNet().set_params(lr__nope=1)),
     ("solver", lambda: skdeepsc.DSCNet().set_params(solver="none", solver__lr=1)),
 ]
+
+
+def test_arrays_are_known_by_an_alias_too(monkeypatch):
+    """From Python 3.12 on, NumPy's ArrayLike has no arguments of its own."""
+
+    class Alias:
+        __value__ = _params.ArrayLike
+
+    monkeypatch.setattr(_params, "ArrayLike", Alias)
+    assert all(map(_params._is_open, [Alias, Alias | None, Any]))
+    assert not any(map(_params._is_open, [int, int | None, _params.Count, _params.RandomState]))
 
 
 @pytest.mark.parametrize("number", range(len(ARGUMENTS)), ids=lambda number: f"{ARGUMENTS[number][0]}-{number}")
