@@ -45,7 +45,7 @@ _ROWS, _ROWS_OF_CLUSTER = 5000, 75
 # The first look at the views: rows, at least and for each cluster, every so manieth dimension, and how hard each graph
 # is searched.
 _FIRST_ROWS, _FIRST_ROWS_OF_CLUSTER, _FIRST_DIMS, _FIRST_EFFORT = 1000, 20, 2, {"walks": (8,), "n_starts": 2}
-# A view that has this much less information than another before whitening has less after it, too.
+# A view that has this much less information than another before whitening is taken to have less after it, too.
 _WHITENING_GAIN = 0.05
 # Bytes of whitened rows of all samples that are kept from round to round, the most; more are made anew.
 _KEPT_BYTES = 2**30
@@ -232,7 +232,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
     def _first_looks(self, rows, looks, dims, progress):
         """The view with the most information, the dimension of the graph to whiten it by, and all candidates.
 
-        From some of many rows; `looks` gets those at all of them, whitened ones where there are.
+        From some of many rows; `looks` gets that of the view at all of them, the whitened one where there is one.
         """
         n_rows = max(_FIRST_ROWS, _FIRST_ROWS_OF_CLUSTER * self.n_clusters_)
         n_rows = rows.shape[0] if looks or rows.shape[0] < 1.5 * n_rows else n_rows
@@ -261,9 +261,9 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
             if self.refine:
                 with progress.task("whitening"):
                     made |= dict(zip(near, run(again, near), strict=True)) if len(near) > 1 else {}
-        if n_rows == rows.shape[0]:
-            looks |= {view: look for view, (look, _) in made.items()}
         best = min(near, key=lambda view: made[view][1][0].rank)
+        if n_rows == rows.shape[0]:
+            looks[best] = made[best][0]
         others = [*plain.values(), *(made[view][1] for view in near if view != best and made[view][0].is_whitened)]
         others = sorted((each for found in others for each in found), key=lambda candidate: candidate.rank)
         return best, plain[best][0].graph.dim, others
