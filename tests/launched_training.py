@@ -1,5 +1,6 @@
 """Run by test_accelerate.py, once in its own process and once in several: trains, and keeps what came of it."""
 
+import gc
 import pickle
 import sys
 
@@ -96,4 +97,7 @@ def main(folder):
 
 
 if __name__ == "__main__":
+    import torch._dynamo  # As the first phase does.
+
+    gc.freeze()  # Each phase collects garbage, and what is imported is none.
     main(sys.argv[1])
