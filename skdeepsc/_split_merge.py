@@ -7,6 +7,8 @@ from ._kmeans import two_means
 
 # Steps at the most, and starts of 2-means in each embedding for the split of a cluster.
 _MOST_STEPS, _N_STARTS = 20, 2
+# Values of tables of shares that are held at once.
+_HELD = 2**16
 
 
 def split_and_merge(labels, edges, embeddings, least, generator):
@@ -35,40 +37,36 @@ def split_and_merge(labels, edges, embeddings, least, generator):
     """
     n_clusters, splits = labels.max() + 1, {}
     rows, cols, weights = edges
-    weights = weights / (weights.sum() or 1)
-
-    def shares_of(labels):
-        pairs = labels[rows] * n_clusters + labels[cols]
-        return np.bincount(pairs, weights, minlength=n_clusters**2).reshape(n_clusters, n_clusters)
-
-    shares = shares_of(labels)
-    information = _information(shares)
+    edges = rows, cols, weights / (weights.sum() or 1)
+    shares, information = _table(labels, edges, n_clusters)
     for _ in range(_MOST_STEPS if n_clusters > 2 else 0):
-        mergers, moves = _merger_gains(shares, np.arange(n_clusters)), []
         members = [np.flatnonzero(labels == cluster) for cluster in range(n_clusters)]
         unsplit = {group.tobytes(): group for group in members if group.tobytes() not in splits}
         splits |= dict(zip(unsplit, _halves(list(unsplit.values()), embeddings, generator), strict=True))
-        for cluster, group in enumerate(members):
-            own = np.flatnonzero(labels[rows] == cluster)
-            for half in splits[group.tobytes()]:
-                apart = labels.copy()
-                apart[half] = n_clusters
-                ends = own[apart[rows[own]] == n_clusters]
-                ends = np.bincount(apart[cols[ends]], weights[ends], minlength=n_clusters + 1)
-                moves.append((*_best_merger(shares, cluster, ends, mergers), half))
-        reached, gone, kept, half = max(moves, key=lambda move: move[0], default=(information, 0, 0, None))
-        if reached <= information + least:
+        halves = [(cluster, half) for cluster, group in enumerate(members) for half in splits[group.tobytes()]]
+        if not halves:
+            break
+        reached, gone, kept = _best_moves(shares, *_parted(labels, edges, halves))
+        move = reached.argmax()
+        if reached[move] <= information + least:
             break
         moved = labels.copy()
-        moved[half] = n_clusters
-        moved[moved == gone] = kept
-        moved[moved == n_clusters] = gone  # Its number is free, unless it was the half that has gone.
-        found = shares_of(moved)
-        reached = _information(found)
-        if reached <= information + least:
+        moved[halves[move][1]] = n_clusters
+        moved[moved == gone[move]] = kept[move]
+        moved[moved == n_clusters] = gone[move]  # Its number is free, unless it was the half that has gone.
+        found, exact = _table(moved, edges, n_clusters)
+        if exact <= information + least:
             break
-        labels, shares, information = moved, found, reached
+        labels, shares, information = moved, found, exact
     return labels
+
+
+def _table(labels, edges, n_clusters):
+    """Shares of the affinity between clusters, and their information."""
+    rows, cols, weights = edges
+    pairs = labels[rows] * n_clusters + labels[cols]
+    shares = np.bincount(pairs, weights, minlength=n_clusters**2).reshape(n_clusters, n_clusters)
+    return shares, _information(shares[None], xlogy(shares, shares)[None])[0]
 
 
 def _halves(groups, embeddings, generator):
@@ -81,38 +79,80 @@ def _halves(groups, embeddings, generator):
     return [choices.values() for choices in found]
 
 
-def _best_merger(shares, cluster, ends, mergers):
-    """The most that is reached, and which cluster joins which, once a part of one has become the last cluster."""
-    last = len(shares)
-    after = np.zeros((last + 1, last + 1))
-    after[:last, :last], after[last], after[:, last] = shares, ends, ends
-    after[cluster, :last] -= ends[:last]
-    after[:last, cluster] -= ends[:last]
-    after[cluster, cluster] -= ends[last]
+def _parted(labels, edges, halves):
+    """The cluster that each half leaves, and the shares of the affinity between the half and the clusters then."""
+    rows, cols, weights = edges
+    last, ends = labels.max() + 1, []
+    own = {cluster: np.flatnonzero(labels[rows] == cluster) for cluster in dict(halves)}
+    for cluster, half in halves:
+        apart = labels.copy()
+        apart[half] = last
+        leaves = own[cluster][apart[rows[own[cluster]]] == last]
+        ends.append(np.bincount(apart[cols[leaves]], weights[leaves], minlength=last + 1))
+    return np.array([cluster for cluster, _ in halves]), np.array(ends)
+
+
+def _best_moves(shares, clusters, ends):
+    """For parts of some clusters: the most that is reached once they are clusters, and which cluster joins which."""
+    mergers, found = _gains_of_all(shares), []
+    for block in _blocks(len(clusters), ends.shape[1]):
+        found.append(_best_mergers(shares, clusters[block], ends[block], mergers))
+    return [np.concatenate(parts) for parts in zip(*found, strict=True)]
+
+
+def _best_mergers(shares, clusters, ends, mergers):
+    """Those of a block of moves; each has a table in which the part of a cluster is the last one."""
+    each, last = np.arange(len(clusters)), len(shares)
+    after = np.zeros((len(each), last + 1, last + 1))
+    after[:, :last, :last], after[:, last], after[:, :, last] = shares, ends, ends
+    after[each, clusters, :last] -= ends[:, :last]
+    after[each, :last, clusters] -= ends[:, :last]
+    after[each, clusters, clusters] -= ends[:, last]
     np.maximum(after, 0, out=after)  # What is 0 may be less, rounded.
-    gains = np.full((last + 1, last), -np.inf)
-    gains[:last] = mergers
-    gains[:, cluster] = -np.inf  # Its parts are looked at now.
-    gains[cluster], gains[last] = _merger_gains(after, np.array([cluster, last]))[:, :last]
-    gains[last, cluster] = -np.inf  # That would undo it.
-    gone, kept = np.unravel_index(gains.argmax(), gains.shape)
-    return _information(after) + gains[gone, kept], gone, kept
+    terms = xlogy(after, after)
+    gains = np.empty((len(each), last + 1, last))
+    gains[:, :last] = mergers
+    gains[each, :, clusters] = -np.inf  # Its parts are looked at now.
+    for parts in (clusters, np.full_like(clusters, last)):
+        gains[each, parts] = _merger_gains(after, terms, parts)[:, :last]
+    gains[:, last][each, clusters] = -np.inf  # That would undo it.
+    gains = gains.reshape(len(each), -1)
+    best = gains.argmax(1)
+    return _information(after, terms) + gains[each, best], best // last, best % last
 
 
-def _merger_gains(shares, clusters):
-    """What information becomes more by, or less, if some clusters are merged with each other one."""
-    sums, terms = shares.sum(1), xlogy(shares, shares)
-    gains = np.empty((len(clusters), len(shares)))
-    for gain, i in zip(gains, clusters, strict=True):
-        both = xlogy(shares[i] + shares, shares[i] + shares) - terms[i] - terms
-        outside = both.sum(1) - both.diagonal() - both[:, i]
-        inside = shares[i, i] + shares.diagonal() + 2 * shares[i]
-        gain[:] = 2 * outside + xlogy(inside, inside) - terms[i, i] - terms.diagonal() - 2 * terms[i]
-        gain -= 2 * (xlogy(sums[i] + sums, sums[i] + sums) - xlogy(sums[i], sums[i]) - xlogy(sums, sums))
-        gain[i] = -np.inf
+def _gains_of_all(shares):
+    """What information becomes more by, or less, if two clusters are merged, for all pairs."""
+    clusters, terms, found = np.arange(len(shares)), xlogy(shares, shares), []
+    for block in _blocks(len(shares), len(shares)):
+        tables = (len(clusters[block]), *shares.shape)
+        found.append(_merger_gains(np.broadcast_to(shares, tables), np.broadcast_to(terms, tables), clusters[block]))
+    return np.concatenate(found)
+
+
+def _merger_gains(shares, terms, clusters):
+    """The same for one cluster of each table, and each other one."""
+    each, places = np.arange(len(clusters)), np.arange(shares.shape[1])
+    sums, own, inside = shares.sum(2), shares[each, clusters], shares[:, places, places]
+    both = own[:, None] + shares
+    both = xlogy(both, both) - terms[each, clusters][:, None] - terms
+    outside = both.sum(2) - both[:, places, places] - both[each, :, clusters]
+    merged = inside[each, clusters][:, None] + inside + 2 * own
+    gains = 2 * outside + xlogy(merged, merged) - terms[each, clusters, clusters][:, None] - terms[:, places, places]
+    gains -= 2 * terms[each, clusters]
+    merged, apart = sums[each, clusters][:, None] + sums, xlogy(sums, sums)
+    gains -= 2 * (xlogy(merged, merged) - apart[each, clusters][:, None] - apart)
+    gains[each, clusters] = -np.inf
     return gains
 
 
-def _information(shares):
-    sums = shares.sum(1)
-    return xlogy(shares, shares).sum() - 2 * xlogy(sums, sums).sum()
+def _blocks(n_tables, n_clusters):
+    """Slices of tables that are held at once."""
+    step = max(1, _HELD // n_clusters**2)
+    return [slice(start, start + step) for start in range(0, n_tables, step)]
+
+
+def _information(shares, terms):
+    """Of each table."""
+    sums = shares.sum(2)
+    return terms.reshape(len(terms), -1).sum(1) - 2 * xlogy(sums, sums).sum(1)

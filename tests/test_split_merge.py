@@ -93,12 +93,25 @@ def test_clusters_are_split_all_at_once_as_one_by_one():
 def test_gains_of_mergers_are_differences_of_information():
     graph, _, y = planted([6, 9, 12, 5], 1)
     shares = np.array([[graph.toarray()[np.ix_(y == i, y == j)].sum() for j in range(4)] for i in range(4)])
-    gains = _split_merge._merger_gains(shares / shares.sum(), np.arange(4))
+    gains = _split_merge._gains_of_all(shares / shares.sum())
     for i in range(4):
         for j in range(i):
             expected = edge_information(graph, np.where(y == i, j, y)) - edge_information(graph, y)
             np.testing.assert_allclose([gains[i, j], gains[j, i]], expected, atol=1e-12)
         assert gains[i, i] == -np.inf
+
+
+def test_moves_are_the_same_in_blocks(monkeypatch):
+    _, edges, y = planted([12, 8, 15, 10, 9], 2, 0.4, 0.1)
+    labels = np.random.RandomState(0).permutation(y)
+    rows = np.random.RandomState(1).normal(size=(len(y), 3))
+    found = []
+    for held in (1, 2 * 6**2, 2**16):
+        monkeypatch.setattr(_split_merge, "_HELD", held)
+        found.append(split_and_merge(labels, edges, [rows], 1e-6, np.random.RandomState(0)))
+    assert (found[0] != labels).any()
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0], found[2])
 
 
 @pytest.mark.parametrize("n_clusters", [1, 2, 3])
