@@ -10,9 +10,16 @@ from scipy import sparse
 from ._input import unit_rows
 from ._random import draw_seeds
 from ._ridge import penalties_by_dim
+from ._warn import muted
 from .affinity import affinity_from_top
 from .nn import RidgePath, precise
-from .segmentation import find_candidates, find_k_means, match_labels, relative_scores
+from .segmentation import (
+    DegenerateAffinityWarning,
+    find_candidates,
+    match_labels,
+    relative_scores,
+    spectral_labels,
+)
 from .training.batches import to_device
 
 # Centred rows that are shorter than this share of the longest row before centring are rounding errors of float32.
@@ -236,7 +243,8 @@ def search_on_flats(look, dims, n_clusters, n_coefs, seed):
     """
     lams = look.penalties(dims, n_clusters)
     affinity = affinity_from_top(*look.path.top_cosines(list(lams.values()), look.n_kept(4 * n_coefs)))
-    labels = find_k_means(affinity, n_clusters, seed)
+    with muted(DegenerateAffinityWarning):
+        labels = spectral_labels(affinity, n_clusters, random_state=seed)
     ((_, _, cut),) = relative_scores(affinity, [labels], n_clusters)
     if cut > _FLAT_CUT:
         return [], cut

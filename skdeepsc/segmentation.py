@@ -257,16 +257,6 @@ def find_candidates(affinity, n_clusters, random_state, walks=_DIFFUSION_STEPS, 
     return candidates | _without_starts(values, vectors, n_clusters, generator)
 
 
-def find_k_means(affinity, n_clusters, random_state):
-    """:func:`spectral_labels` by k-means, without warnings."""
-    graph, generator = _as_graph(affinity), generator_of(random_state)
-    n_samples = graph.shape[0]
-    _check_n_clusters(n_clusters, n_samples)
-    if n_clusters in (1, n_samples):
-        return np.arange(n_samples) % n_clusters
-    return _assign(*_eigenpairs(graph, _components(graph)[1], n_clusters, generator), n_clusters, "kmeans", generator)
-
-
 @checked
 def choose_n_clusters(
     affinity: Any, n_clusters: Any = None, *, random_state: RandomState = None
