@@ -160,3 +160,9 @@ def test_ridge_combines_what_its_coefficients_do(n_samples, n_latent, n_more, sc
     found = [SelfExpression.combine(layer, coef, z, expressed), layer.combine(coef, z, expressed)]
     torch.testing.assert_close(*found)
     torch.testing.assert_close(*(torch.autograd.grad((weights * z_hat).sum(), z, retain_graph=True) for z_hat in found))
+
+
+@pytest.mark.parametrize("n_samples", [0, -1, 2.5, None])
+def test_a_bad_number_of_samples_is_named(n_samples):
+    with pytest.raises(ValueError, match="n_samples must be a positive integer"):
+        TrainedExpression(n_samples)

@@ -267,3 +267,15 @@ def test_clusters_of_colour_that_differ_in_nothing_else_are_found():
     assert clustering_accuracy_score(y, clustering.labels_) == 1
     plain = SubspaceClustering(2, views=["scattering"], random_state=0).fit(images[:, 0])
     assert not plain.views_["scattering"].opponent
+
+
+def test_bad_sizes_of_the_network_are_named():
+    for arguments, message in (
+        ((5,), r"image_size must hold 2 positive integers"),
+        (((0, 5),), r"image_size must hold 2 positive integers"),
+        (((8, 8), 0), "n_scales must be a positive integer"),
+        (((8, 8), 2, 0), "n_angles must be a positive integer"),
+        (((8, 8), 2, 6, 3), "order must be 1 or 2"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            ScatteringNetwork(*arguments)

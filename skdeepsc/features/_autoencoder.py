@@ -27,7 +27,7 @@ from .._random import seeded
 from .._version import __version__
 from .._warn import warn_user
 from ..losses import squared_error
-from ..nn import ConvAutoEncoder, DenseAutoEncoder, ResidualAutoEncoder, SubspaceNetwork
+from ..nn import ConvAutoEncoder, DenseAutoEncoder, ResidualAutoEncoder, SubspaceNetwork, checked_sizes
 from ..training import Phase, epochs_of
 from ..training.batches import rows_for, to_device
 from ..training.callbacks import DeadAutoEncoder, RedrawIfDead
@@ -134,6 +134,11 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
         if codes.shape[1] != self._n_latent:
             raise ValueError(f"Z has {codes.shape[1]} features, but codes have {self._n_latent}.")
         return self._decode(to_device(codes, "cpu"))
+
+    def _validate_params(self):
+        super()._validate_params()
+        for name in ("channels", "kernel_sizes", "hidden_sizes"):  # Also those that a network has no use for.
+            checked_sizes(name, getattr(self, name), least=1)
 
     # The figure, the objective, and when a network has learnt hardly anything: what other features say anew
 

@@ -1,6 +1,7 @@
 """Auto-encoders: modules with an `encoder` (images to flat codes) and a `decoder` (flat codes to images)."""
 
 import math
+from collections.abc import Iterable
 from itertools import pairwise
 from numbers import Integral
 
@@ -68,12 +69,22 @@ class DenseAutoEncoder(nn.Module):
 
 def checked_sizes(name, sizes, n_layers=None, least=0):
     """Sizes of layers as a tuple of positive integers, of `n_layers` if that is given, at least `least` of them."""
-    sizes = tuple(sizes)
-    are_numbers = all(isinstance(size, Integral) and not isinstance(size, bool) and size > 0 for size in sizes)
-    if not are_numbers or n_layers not in (None, len(sizes)) or len(sizes) < least:
+    sizes = tuple(sizes) if isinstance(sizes, Iterable) else (sizes,)
+    if not all(map(_is_size, sizes)) or n_layers not in (None, len(sizes)) or len(sizes) < least:
         number = f"{n_layers} positive integers" if n_layers else f"{'one or more ' if least else ''}positive integers"
-        raise ValueError(f"{name} must hold {number}, the sizes of layers; got {sizes}.")
+        raise ValueError(f"{name} must hold {number}; got {sizes}.")
     return tuple(map(int, sizes))
+
+
+def checked_size(name, size):
+    """A positive integer."""
+    if not _is_size(size):
+        raise ValueError(f"{name} must be a positive integer; got {size!r}.")
+    return int(size)
+
+
+def _is_size(size):
+    return isinstance(size, Integral) and not isinstance(size, bool) and size > 0
 
 
 def layer_shapes(image_shape, channels, kernel_sizes):

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from .._ridge import MOST_FREEDOM
+from .autoencoders import checked_size
 
 # Share of the largest eigenvalue of a Gram matrix below which the others are rounding errors of float32.
 _NEGLIGIBLE = 1e-6
@@ -82,6 +83,7 @@ class TrainedExpression(SelfExpression):
 
     def __init__(self, n_samples, init=1e-8, *, zero_diagonal=False, center=False, unit=False):
         super().__init__(center=center, unit=unit)
+        n_samples = checked_size("n_samples", n_samples)
         coef = torch.as_tensor(init, dtype=torch.float32).expand(n_samples, n_samples).clone()
         self.coef = nn.Parameter(coef)
         self.zero_diagonal = zero_diagonal

@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from .autoencoders import checked_size, checked_sizes
+
 # Centre frequency of the finest wavelet, and the width of its envelope in pixels; both scale with 2 ** j.
 _XI, _SIGMA = 0.75 * math.pi, 0.8
 # Values of a filter, whose peak is 1, that are left out of the arithmetic.
@@ -50,9 +52,13 @@ class ScatteringNetwork(nn.Module):
 
     def __init__(self, image_size, n_scales=3, n_angles=6, order=2):
         super().__init__()
-        self.image_size, self.n_scales, self.n_angles, self.order = tuple(image_size), n_scales, n_angles, order
+        self.image_size = checked_sizes("image_size", image_size, n_layers=2)
+        self.n_scales, self.n_angles = checked_size("n_scales", n_scales), checked_size("n_angles", n_angles)
+        if order not in (1, 2):
+            raise ValueError(f"order must be 1 or 2; got {order!r}.")
+        self.order = order
         angles = range(n_angles)
-        self.paths = [((j, angle),) for j in range(n_scales) for angle in angles]
+        self.paths: list[tuple] = [((j, angle),) for j in range(n_scales) for angle in angles]
         if order == 2:
             self.paths += [
                 ((j1, angle1), (j2, angle2))
@@ -69,7 +75,7 @@ class ScatteringNetwork(nn.Module):
             self.register_buffer(f"reflect_{axis}", _reflected(size, margin, total), persistent=False)
             for j in range(n_scales):
                 self.register_buffer(f"lowpass_{axis}{j}", _lowpass(size, margin, total, j, n_scales), persistent=False)
-        self._kept = {}
+        self._kept: dict = {}
         psi = [_morlet_wavelets(padded, j, n_angles) for j in range(n_scales)]
         for j in range(n_scales):
             self._add_bank("image", j, psi[j], 0)
