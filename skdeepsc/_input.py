@@ -16,6 +16,8 @@ from ._warn import warn_user
 
 # Pixel values of an 8-bit image are known to end at 255, whatever the brightest pixel of a sample of them.
 _UINT8_MAX = 255.0
+# The largest power of two whose square, summed over the values of samples, float32 holds with room for its rounding.
+_SQUARED = 50
 
 
 # Rows that are worked on at once, where what is made of them is many times larger than they are.
@@ -312,9 +314,19 @@ def input_divisor(samples, input_scale="auto", exponent=0):
     Returns
     -------
     divisor : float
+
+    Raises
+    ------
+    ValueError
+        If float32 cannot hold the squares of the divided samples.
     """
-    if input_scale != "auto":
-        return math.ldexp(float(input_scale), -exponent)
-    if samples.dtype == np.uint8:
-        return _UINT8_MAX
-    return float(max(samples.max(), -samples.min())) or 1.0
+    largest = _UINT8_MAX if samples.dtype == np.uint8 else float(max(samples.max(), -samples.min())) or 1.0
+    if input_scale == "auto":
+        return largest
+    apart = math.frexp(largest)[1] + exponent - math.frexp(input_scale)[1]
+    if abs(apart) > _SQUARED:
+        raise ValueError(
+            f"input_scale={input_scale} is 2 ** {-apart} times the largest magnitude in X, and float32 cannot hold the "
+            "squares of what is left: choose one near the largest magnitude, or 'auto'."
+        )
+    return math.ldexp(float(input_scale), -exponent)

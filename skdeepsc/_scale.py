@@ -7,6 +7,7 @@ from scipy import sparse
 _MODEST = 40
 # Largest exponents whose squares, summed, float64 holds.
 _LARGEST = 480
+_LARGEST_NUMBER = np.finfo(np.float64).max
 
 
 def exponent_of(values):
@@ -38,6 +39,15 @@ def divided(values, exponent):
         return values
     with np.errstate(over="ignore"):  # What becomes infinite, the caller refuses.
         return np.ldexp(values.astype(np.float64), -exponent)
+
+
+def restored(values, exponent):
+    """A number or an array times 2 ** `exponent`; numbers beyond the largest become that."""
+    if exponent == 0:
+        return values
+    with np.errstate(over="ignore"):
+        values = np.ldexp(np.asarray(values, dtype=np.float64), exponent)
+    return np.clip(values, -_LARGEST_NUMBER, _LARGEST_NUMBER)
 
 
 def in_float32(values, name):

@@ -274,6 +274,22 @@ def test_the_scale_of_a_view_changes_no_label(scale, rows):
     np.testing.assert_array_equal(labels(scale), labels(1.0))
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_largest_numbers_are_numbers(sign, rows):
+    X = sign * (np.abs(rows) / np.abs(rows).max()) * np.finfo(float).max
+    fitted = quick(skdeepsc.DSCNet).fit(X)
+    assert np.isfinite(fitted.reconstruct(X)).all()
+    coded = skdeepsc.AutoEncoder(max_epochs=1, random_state=0).fit(X)
+    assert coded.input_scale_ == np.finfo(float).max
+    assert np.isfinite(coded.inverse_transform(coded.transform(X))).all()
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-20, 1e20, 1e300])
+def test_a_scale_far_from_the_samples_is_refused(scale, rows):
+    with pytest.raises(ValueError, match=r"input_scale=\S+ is 2 \*\* -?\d+ times the largest magnitude in X"):
+        skdeepsc.AutoEncoder(max_epochs=1, input_scale=scale).fit(rows)
+
+
 class Found(ClusterMixin, BaseEstimator):
     """Labels as they are wanted."""
 

@@ -24,6 +24,7 @@ from .._mapped import unchanged
 from .._memory import way_out
 from .._params import Positive, answers, estimator, fits, require_call
 from .._random import seeded
+from .._scale import restored
 from .._version import __version__
 from .._warn import warn_user
 from ..losses import squared_error
@@ -171,7 +172,7 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
         """Train on checked samples, whose shape and device are set; a clusterer does this with its own progress."""
         self._check_callbacks()
         self._divisor = input_divisor(samples, self.input_scale, self._exponent)
-        self.input_scale_ = math.ldexp(self._divisor, self._exponent)
+        self.input_scale_ = float(restored(self._divisor, self._exponent))
         epochs, batch_size = self._epochs(len(samples)), self._batch_size(len(samples))
         memory = self._cache()
         key = self._key() | {"epochs": epochs, "batch_size": batch_size}

@@ -19,7 +19,7 @@ from .._compat import CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, Has
 from .._input import TakesImages, row_blocks
 from .._params import Count, Epochs, Estimator, Positive, answers, estimator
 from .._random import Randomized
-from .._scale import divided
+from .._scale import restored
 from ..training.batches import resolve_device, to_device
 from ..training.callbacks import EpochTasks
 from ..training.checkpoints import digest, is_kept, kept_in, recall
@@ -297,4 +297,4 @@ class TrainsNetwork(CallbackSupportMixin, OnDevice, TransformsImages, TakesCallb
         decoder, scale = self.network_.eval().decoder, self.network_.input_scale
         with torch.inference_mode():
             X = torch.cat([(decoder(block.to(self.device_)) * scale).cpu() for block in z.split(1024)]).numpy()
-        return divided(X, -self._exponent)
+        return restored(X, self._exponent)
