@@ -45,6 +45,9 @@ _ROWS, _ROWS_OF_CLUSTER = 5000, 75
 # The first look at the views: rows, at least and for each cluster, every so manieth dimension, and how hard each graph
 # is searched.
 _FIRST_ROWS, _FIRST_ROWS_OF_CLUSTER, _FIRST_DIMS, _FIRST_EFFORT = 1000, 20, 2, {"walks": (8,), "n_starts": 2}
+# Starts of each k-means in the last look, at least and at most; and what they may cost together, each of them
+# n_rows * n_clusters ** 2, as the embedding grows with the clusters.
+_STARTS, _MOST_STARTS, _COST_OF_STARTS = 8, 32, 2**21
 # A view that has this much less information than another before whitening is taken to have less after it, too.
 _WHITENING_GAIN = 0.05
 # Bytes of whitened rows of all samples that are kept from round to round, the most; more are made anew.
@@ -67,7 +70,8 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
        ``q * n_clusters`` effective degrees of freedom;
     2. each row keeps its few largest positive coefficients, divided by their sum: the affinity is
        :math:`(T + T^T) / 2`;
-    3. its leading eigenvectors give several labellings (k-means, also after random walks; QR; discretisation);
+    3. its leading eigenvectors give several labellings (k-means, also after random walks, from 8 to 32 starts, the more
+       the fewer rows and clusters; QR; discretisation);
     4. each labelling is scored in the graphs of all q of its view: the mutual information between the clusters at the
        two ends of an edge (:func:`~skdeepsc.segmentation.edge_information`).
     5. the view is whitened against the differences along the edges of its own graph, the scatter within clusters as far
@@ -211,7 +215,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
             look = looks.get(view) or self._look(view, rows)
             if self.refine and not look.is_whitened:
                 look = look.whitened(self._graph(look, dim).affinity)
-            found = self._search(look, dims)
+            found = self._search(look, dims, n_starts=self._n_starts(len(look.features)))
         chosen = fairest(found) if self.refine else found[0]
         self._select(chosen, found, look)
         self.candidates_ = columns([chosen, *(each for each in found if each is not chosen), *others])
@@ -276,6 +280,10 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
     def _search(self, look, dims, **effort):
         with threads(self.n_jobs) as run:
             return search(look, dims, self.n_clusters_, self.n_coefs, self._seeds["labels"], run, **effort)
+
+    def _n_starts(self, n_rows):
+        """Few rows and clusters are searched so long that one seed finds what the next one does."""
+        return int(np.clip(_COST_OF_STARTS // (n_rows * self.n_clusters_**2), _STARTS, _MOST_STARTS))
 
     def _segment(self, samples):
         with advising(f"Try a larger n_coefs, other subspace_dims or other views.{self._about_zeros()}"):

@@ -75,6 +75,13 @@ def test_the_table_says_why(fitted):
     assert table["normalized_cut"][0] == pytest.approx(normalized_cut(fitted.affinity_matrix_, fitted.labels_) / 5)
 
 
+def test_few_rows_and_clusters_are_searched_from_more_starts(digits, fitted):
+    assert {"kmeans-32", "diffusion-8-32"} <= set(fitted.candidates_["labelling"])
+    many = SubspaceClustering(40, views=["pixels"], subspace_dims=[1], refine=False, random_state=0).fit(digits[0])
+    assert "kmeans-8" in many.candidates_["labelling"]
+    assert "kmeans-9" not in many.candidates_["labelling"]
+
+
 @pytest.mark.parametrize("params", [{"refine": False}, {"subspace_dims": [2]}])
 def test_no_first_look_where_nothing_is_to_be_chosen(digits, params, monkeypatch):
     searches = []
