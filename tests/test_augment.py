@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from skdeepsc import DSCSC
+from skdeepsc import DSCSC, AutoEncoder
 from skdeepsc._random import seeded
 from skdeepsc.segmentation import edge_information
 from skdeepsc.training import RandomAugmentation
@@ -201,6 +201,13 @@ def test_views_differ_from_epoch_to_epoch_and_repeat_with_the_seed(images):
     assert half > 2
     assert not torch.equal(views[0], views[1])
     assert all(torch.equal(one, other) for one, other in zip(views[:half], views[half:], strict=True))
+
+
+def test_changing_light_is_learnt_by_one_layer_unless_layers_are_given():
+    """Of what is given, all is kept."""
+    for policy, channels in (("light", (15,)), ("faces", (16, 32, 64)), (None, (16, 32, 64))):
+        assert DSCSC(3)._stage_one(policy).channels == channels
+        assert DSCSC(3, autoencoder=AutoEncoder(channels=(4,)))._stage_one(policy).channels == (4,)
 
 
 def test_search_takes_the_policy_whose_graph_says_most(images):

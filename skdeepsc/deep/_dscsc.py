@@ -44,8 +44,8 @@ class DSCSC(StructuralContrast, ChoosesViews, HasNorm, BaseDeepSubspaceClusterin
         information.
     autoencoder
         The weights of stage I are this class's, so that it must be a plain one,
-        ``AutoEncoder(channels=(16, 32, 64), batch_size=100)`` by default; frozen, it may be a
-        :class:`~skdeepsc.Contrastive`.
+        ``AutoEncoder(channels=(16, 32, 64), batch_size=100)`` by default, with ``channels=(15,)`` for the policy
+        "light"; frozen, it may be a :class:`~skdeepsc.Contrastive`.
 
     Attributes
     ----------
@@ -88,12 +88,13 @@ class DSCSC(StructuralContrast, ChoosesViews, HasNorm, BaseDeepSubspaceClusterin
 
     # Stage I
 
-    def _default_autoencoder(self):
-        return AutoEncoder(channels=(16, 32, 64), batch_size=100)
+    def _default_autoencoder(self, augment=None):
+        """Images under changing light span many dimensions, which one layer hardly bends."""
+        return AutoEncoder(channels=(15,) if augment == "light" else (16, 32, 64), batch_size=100)
 
     def _stage_one(self, augment):
         """Eq. (10), on the network and by the training of the auto-encoder."""
-        given = self.autoencoder or self._default_autoencoder()
+        given = self.autoencoder or self._default_autoencoder(augment)
         own = {name: getattr(self, name) for name in StructuralContrast.__dataclass_fields__}
         return Contrastive(**{**given.get_params(deep=False), **own, "augment": augment})
 
