@@ -8,6 +8,7 @@ import torch
 from scipy import sparse
 
 from ._input import unit_rows
+from ._labels import numbered
 from ._random import draw_seeds
 from ._ridge import penalties_by_dim
 from ._warn import muted
@@ -213,7 +214,7 @@ def search(look, dims, n_clusters, n_coefs, seed, run, **effort):
         lambda pair: find_candidates(pair[0].affinity, n_clusters, pair[1], **effort), zip(graphs, seeds, strict=True)
     )
     pool = [
-        (name, graph.dim, labels)
+        (name, graph.dim, numbered(labels))
         for graph, labellings in zip(graphs, proposed, strict=True)
         for name, labels in labellings.items()
     ]
@@ -333,6 +334,7 @@ def columns(candidates):
 
 
 def _scored(graph, pool, n_clusters):
-    """All labellings of a view in one of its graphs."""
-    scores = relative_scores(graph.affinity, [labels for _, _, labels in pool], n_clusters)
-    return [Candidate(graph, *candidate, *score) for candidate, score in zip(pool, scores, strict=True)]
+    """All labellings of a view in one of its graphs; many starts find the same one."""
+    found = {labels.tobytes(): labels for _, _, labels in pool}
+    scores = dict(zip(found, relative_scores(graph.affinity, found.values(), n_clusters), strict=True))
+    return [Candidate(graph, *candidate, *scores[candidate[-1].tobytes()]) for candidate in pool]
