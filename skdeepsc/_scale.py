@@ -45,9 +45,7 @@ def restored(values, exponent):
     """A number or an array times 2 ** `exponent`; numbers beyond the largest become that."""
     if exponent == 0:
         return values
-    with np.errstate(over="ignore"):
-        values = np.ldexp(np.asarray(values, dtype=np.float64), exponent)
-    return np.clip(values, -_LARGEST_NUMBER, _LARGEST_NUMBER)
+    return np.clip(divided(np.asarray(values), -exponent), -_LARGEST_NUMBER, _LARGEST_NUMBER)
 
 
 def in_float32(values, name):

@@ -18,7 +18,6 @@ from sklearn.utils.validation import check_is_fitted
 from ._arrays import as_numbers
 from ._base import BaseGraphClustering, Threaded, others_of
 from ._input import as_flat_rows, row_blocks
-from ._labels import numbered
 from ._memory import available_bytes, require_bytes
 from ._noise import unexplained_shares
 from ._params import Count, answers, estimator
@@ -32,7 +31,7 @@ from ._warn import advising, warn_user
 from .features import AutoEncoder, LocalContrast, MultiscaleScattering, Scattering
 from .features._base import OnDevice, TakesCallbacks, TransformsImages
 from .nn import precise
-from .segmentation import DegenerateAffinityWarning, choose_by_graphs, warn_if_degenerate
+from .segmentation import N_STARTS, DegenerateAffinityWarning, choose_by_graphs, warn_if_degenerate
 from .training.batches import to_device
 
 # Views by name, and those of images that "auto" looks at: the auto-encoder's codes have won on no set.
@@ -45,9 +44,9 @@ _ROWS, _ROWS_OF_CLUSTER = 5000, 75
 # The first look at the views: rows, at least and for each cluster, every so manieth dimension, and how hard each graph
 # is searched.
 _FIRST_ROWS, _FIRST_ROWS_OF_CLUSTER, _FIRST_DIMS, _FIRST_EFFORT = 1000, 20, 2, {"walks": (8,), "n_starts": 2}
-# Starts of each k-means in the last look, at least and at most; and what they may cost together, each of them
+# The most starts of each k-means in the last look; and what they may cost together, each of them
 # n_rows * n_clusters ** 2, as the embedding grows with the clusters.
-_STARTS, _MOST_STARTS, _COST_OF_STARTS = 8, 32, 2**21
+_MOST_STARTS, _COST_OF_STARTS = 32, 2**21
 # A view that has this much less information than another before whitening is taken to have less after it, too.
 _WHITENING_GAIN = 0.05
 # Bytes of whitened rows of all samples that are kept from round to round, the most; more are made anew.
@@ -283,7 +282,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
 
     def _n_starts(self, n_rows):
         """Few rows and clusters are searched so long that one seed finds what the next one does."""
-        return int(np.clip(_COST_OF_STARTS // (n_rows * self.n_clusters_**2), _STARTS, _MOST_STARTS))
+        return int(np.clip(_COST_OF_STARTS // (n_rows * self.n_clusters_**2), N_STARTS, _MOST_STARTS))
 
     def _segment(self, samples):
         with advising(f"Try a larger n_coefs, other subspace_dims or other views.{self._about_zeros()}"):
@@ -544,7 +543,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
     def _select(self, best, found, look):
         """Set what follows from the best of the candidates found in a view."""
         self.view_, self.subspace_dim_, self.affinity_matrix_ = look.view, best.graph.dim, best.graph.affinity
-        self._best_labels = numbered(best.labels)
+        self._best_labels = best.labels
         self._agreement = agreement(found, self._best_labels, self._best_labels.max() + 1)
         self.embedding_, self._scaling, self._classifier = look.features, look.scaling, None
         self._vote_weights = look.path.weights(best.graph.lam).cpu().numpy()

@@ -14,13 +14,7 @@ from ._ridge import penalties_by_dim
 from ._warn import muted
 from .affinity import affinity_from_top
 from .nn import RidgePath, precise
-from .segmentation import (
-    DegenerateAffinityWarning,
-    find_candidates,
-    match_labels,
-    relative_scores,
-    spectral_labels,
-)
+from .segmentation import DegenerateAffinityWarning, find_candidates, match_labels, relative_scores, spectral_labels
 from .training.batches import to_device
 
 # Centred rows that are shorter than this share of the longest row before centring are rounding errors of float32.

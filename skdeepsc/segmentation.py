@@ -58,7 +58,7 @@ _DIFFUSION_VECTORS = 6
 NO_LENGTH = 1e-12
 # Steps of the random walks, and starts of each k-means, among which candidates are found.
 _DIFFUSION_STEPS = (8, 16, 32)
-_N_STARTS = 8
+N_STARTS = 8
 # The embeddings in which clusters are split.
 _SPLIT = ("diffusion-8", "diffusion-16")
 # Rounds of further starts that must not add this share to the edge information before the search ends, and the most.
@@ -245,7 +245,7 @@ def candidate_labels(affinity: Any, n_clusters: Count, *, random_state: RandomSt
     return find_candidates(affinity, n_clusters, random_state)
 
 
-def find_candidates(affinity, n_clusters, random_state, walks=_DIFFUSION_STEPS, n_starts=_N_STARTS):
+def find_candidates(affinity, n_clusters, random_state, walks=_DIFFUSION_STEPS, n_starts=N_STARTS):
     """:func:`candidate_labels` of some random walks and starts."""
     graph, generator = _as_graph(affinity), generator_of(random_state)
     n_samples = graph.shape[0]
@@ -464,7 +464,7 @@ def _best_labels(graph, part, n_clusters, generator):
     edges, split = _edges(graph), [embeddings[name] for name in _SPLIT]
     candidates, best, stale = _without_starts(values, vectors, n_clusters, generator), (-np.inf, None), 0
     for _ in range(_MOST_ROUNDS):
-        candidates |= _starts(embeddings, n_clusters, _N_STARTS, generator)
+        candidates |= _starts(embeddings, n_clusters, N_STARTS, generator)
         labellings = list(candidates.values())
         information = [_edge_information(_between(*edges, labels)) for labels in labellings]
         found, least = int(np.argmax(information)), _LEAST_GAIN * abs(max(information))

@@ -12,7 +12,7 @@ from torch.nn.functional import interpolate
 from .._compat import Interval
 from .._input import row_blocks, unit_rows
 from .._params import Count, answers, estimator, fits
-from .._scale import divided
+from .._scale import restored
 from .._threads import threads
 from .._warn import warn_user
 from ..nn import ScatteringNetwork
@@ -248,7 +248,7 @@ class Scattering(OnDevice, TransformsImages):
 
     def _in_units(self, Z):
         """Coefficients in the units of the images, where they are not normalised."""
-        return Z if self.normalize else divided(Z, -self._exponent).astype(np.float32, copy=False)
+        return Z if self.normalize else restored(Z, self._exponent).astype(np.float32, copy=False)
 
     def _collect(self, blocks, n_samples):
         return collect(blocks, np.empty((n_samples, self._n_features_out), dtype=np.float32))
