@@ -47,21 +47,21 @@ stress: $(VENV)/installed
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --no-compile $(PIP_ARGS) --constraint constraints.txt --editable ".[test]"
+	$(RUN) -m pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable ".[test]"
 	touch $@
 
 $(VENV)/formats: $(VENV)/installed
-	$(RUN) -m pip install --quiet --no-compile $(PIP_ARGS) --constraint constraints.txt --editable ".[files,onnx]" onnxruntime pyarrow
+	$(RUN) -m pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable ".[files,onnx]" onnxruntime pyarrow
 	touch $@
 
 $(VENV)/installed-docs: $(VENV)/installed
-	$(RUN) -m pip install --quiet --no-compile $(PIP_ARGS) --constraint constraints.txt --editable ".[docs]"
+	$(RUN) -m pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable ".[docs]"
 	touch $@
 
 .venv-lowest/installed: pyproject.toml tools/lowest.py
 	$(PYTHON) -m venv .venv-lowest
 	$(PYTHON) tools/lowest.py plot images > .venv-lowest/constraints.txt
-	.venv-lowest/bin/python -m pip install --quiet --no-compile $(PIP_ARGS) --constraint .venv-lowest/constraints.txt \
+	.venv-lowest/bin/python -m pip install --quiet $(PIP_ARGS) --constraint .venv-lowest/constraints.txt \
 		--editable ".[plot,images]" pytest hypothesis "pandas<3"
 	touch $@
 
