@@ -16,6 +16,8 @@ EXAMPLES ?= 300
 INTERRUPTIONS ?= 200
 VENV := .venv
 RUN := $(VENV)/bin/python
+# Every process that a test starts would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test lint docs lowest stress clean
 
