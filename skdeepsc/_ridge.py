@@ -1,7 +1,36 @@
 """From the expected dimensions of subspaces to penalties of a ridge, however they are computed."""
 
+import numpy as np
+from scipy.optimize import brentq
+
 # Effective degrees of freedom of a ridge, as a share of the number of samples.
 MOST_FREEDOM = 0.7
+# Share of the largest eigenvalue of a Gram matrix below which the others are rounding errors of float32.
+NEGLIGIBLE = 1e-6
+
+
+def penalty_of_freedom(spectrum, degrees_of_freedom):
+    r"""The ridge penalty with a given number of effective degrees of freedom, :math:`\sum_i w_i / (w_i + \lambda)`.
+
+    Parameters
+    ----------
+    spectrum : ndarray of shape (n_eigenvalues,), float64
+        Eigenvalues w of the Gram matrix, >= 0.
+    degrees_of_freedom : float
+        More than 95 % of the number of eigenvalues that count is brought down to that.
+
+    Returns
+    -------
+    lam : float, > 0
+        At least 1e-6 of the largest eigenvalue; what lies below that, float32 cannot tell from 0.
+    """
+    largest = float(spectrum.max())
+    if largest <= 0:
+        return 1.0
+    w = spectrum[spectrum > NEGLIGIBLE * largest] / largest
+    wanted = min(float(degrees_of_freedom), 0.95 * len(w))
+    found = brentq(lambda log_lam: (w / (w + np.exp(log_lam))).sum() - wanted, -40, 40)
+    return largest * max(float(np.exp(found)), NEGLIGIBLE)
 
 
 def penalties_by_dim(penalty, dims, n_clusters, n_samples):

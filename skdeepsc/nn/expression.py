@@ -6,11 +6,9 @@ Samples are rows: ``coef[i, j]`` is the weight of sample j in sample i (the pape
 import torch
 from torch import nn
 
-from .._ridge import MOST_FREEDOM
+from .._ridge import MOST_FREEDOM, NEGLIGIBLE, penalty_of_freedom
 from .autoencoders import checked_size
 
-# Share of the largest eigenvalue of a Gram matrix below which the others are rounding errors of float32.
-_NEGLIGIBLE = 1e-6
 # Samples for each feature from which the ridge solution combines by its factors.
 _FEW_FEATURES = 3
 # Coefficients computed at once where only a few of each row are kept.
@@ -131,7 +129,7 @@ class RidgeExpression(SelfExpression):
         if self.lam is None:
             spectrum = gram_spectrum(features.detach())
             lam = ridge_penalty(spectrum, min(self.degrees_of_freedom, MOST_FREEDOM * len(z)))
-            self.lam = (self.weight * lam).clamp_min(_NEGLIGIBLE * spectrum.max())
+            self.lam = (self.weight * lam).clamp_min(NEGLIGIBLE * spectrum.max())
         return ridge_coefficients(features, self.lam.to(features.dtype))
 
     def combine(self, coef, z, expressed):
@@ -215,7 +213,7 @@ class RidgePath:
         self.offset = 1 / len(z) if affine else 0.0
         flat, rows = z.shape[1] < z.shape[0], precise(z)
         values, vectors = torch.linalg.eigh(rows.T @ rows if flat else rows @ rows.T)
-        counts = values > max(_NEGLIGIBLE * values[-1], 0)
+        counts = values > max(NEGLIGIBLE * values[-1], 0)
         counts[-1] = True
         self.spectrum, vectors, z = values[counts].clamp_min(0), vectors[:, counts], z.float()
         vectors, lengths = vectors.float(), self.spectrum.sqrt().float()
@@ -224,7 +222,7 @@ class RidgePath:
 
     def penalty(self, degrees_of_freedom):
         """The penalty with these degrees of freedom, see :func:`ridge_penalty`."""
-        return float(ridge_penalty(self.spectrum, degrees_of_freedom))
+        return penalty_of_freedom(self.spectrum.cpu().double().numpy(), degrees_of_freedom)
 
     def coefficients(self, lam, rows=slice(None)):
         """Rows of C, shape (n_rows, n_samples), as :func:`ridge_coefficients` gives them."""
@@ -314,7 +312,7 @@ def gram_spectrum(z):
 def ridge_penalty(spectrum, degrees_of_freedom):
     r"""The ridge penalty with a given number of effective degrees of freedom.
 
-    Solves :math:`\sum_i w_i / (w_i + \lambda) = q` for :math:`\lambda` by bisection, to full float64 precision.
+    Solves :math:`\sum_i w_i / (w_i + \lambda) = q` for :math:`\lambda`.
 
     Parameters
     ----------
@@ -328,25 +326,8 @@ def ridge_penalty(spectrum, degrees_of_freedom):
     lam : 0-d tensor, float64, > 0
         At least 1e-6 of the largest eigenvalue; what lies below that, float32 cannot tell from 0.
     """
-    largest = spectrum.max()
-    if largest <= 0:
-        return torch.ones_like(largest)
-    w = spectrum[spectrum > _NEGLIGIBLE * largest].cpu()
-    wanted = min(float(degrees_of_freedom), 0.95 * len(w))
-    low, high = float(torch.log(largest)) - 40, float(torch.log(largest)) + 40
-    former = None
-    while former != (low, high):
-        former, middle = (low, high), (low + high) / 2
-        if (w / (w + _exp(middle, w))).sum() > wanted:
-            low = middle
-        else:
-            high = middle
-    return _exp((low + high) / 2, spectrum).clamp_min(_NEGLIGIBLE * largest)
-
-
-def _exp(exponent, like):
-    """The exponential of a number as a 0-d tensor of the type and on the device of another."""
-    return torch.tensor(exponent, dtype=like.dtype, device=like.device).exp()
+    lam = penalty_of_freedom(spectrum.cpu().double().numpy(), degrees_of_freedom)
+    return torch.tensor(lam, dtype=spectrum.dtype, device=spectrum.device)
 
 
 def _cholesky(gram, lam):

@@ -6,16 +6,12 @@ from typing import Literal
 import numpy as np
 from scipy import sparse
 from scipy.linalg import cho_factor, cho_solve, eigvalsh
-from scipy.optimize import brentq
 
 from .._dimension import N_COEFS, SUBSPACE_DIMS, best_graph
 from .._params import Positive, estimator
-from .._ridge import penalties_by_dim
+from .._ridge import penalties_by_dim, penalty_of_freedom
 from ..affinity import top_affinity
 from ._base import AroundMean, BaseShallowSubspaceClustering, dense
-
-# Share of the largest eigenvalue below which others are rounding errors.
-_NEGLIGIBLE = 1e-6
 
 
 @estimator
@@ -93,7 +89,7 @@ class EDSC(AroundMean, BaseShallowSubspaceClustering):
         self.subspace_dim_, self.ridge_lambda_ = None, self.ridge_lambda
         if self.ridge_lambda is not None:
             return
-        penalty = partial(ridge_penalty, gram_spectrum(z))
+        penalty = partial(penalty_of_freedom, gram_spectrum(z))
         dims = SUBSPACE_DIMS if self.subspace_dim == "auto" else [self.subspace_dim]
         lams = penalties_by_dim(penalty, dims, self.n_clusters, z.shape[0])
         if len(lams) == 1:
@@ -124,22 +120,6 @@ class EDSC(AroundMean, BaseShallowSubspaceClustering):
 def gram_spectrum(z):
     """Eigenvalues of the smaller Gram matrix of rows."""
     return np.maximum(eigvalsh(_gram(z), check_finite=False), 0)
-
-
-def ridge_penalty(spectrum, degrees_of_freedom):
-    r"""The penalty with a given number of effective degrees of freedom, :math:`\sum_i w_i / (w_i + \lambda)`.
-
-    At least 1e-6 of the largest eigenvalue, and of no more freedom than 95 % of those above that.
-    """
-    largest = spectrum.max()
-    if largest <= 0:
-        return 1.0
-    w = spectrum[spectrum > _NEGLIGIBLE * largest]
-    wanted = min(degrees_of_freedom, 0.95 * len(w))
-    found = brentq(
-        lambda log_lam: (w / (w + np.exp(log_lam))).sum() - wanted, np.log(largest) - 40, np.log(largest) + 40
-    )
-    return max(float(np.exp(found)), _NEGLIGIBLE * largest)
 
 
 def ridge_weights(z, lam):
