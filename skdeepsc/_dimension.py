@@ -64,5 +64,4 @@ def best_labelling(graphs, labellers, n_clusters):
 
 def _information(graphs, labellings, n_clusters):
     """Relative edge information of each labelling in each graph, shape (n_graphs, n_labellings)."""
-    scores = [relative_scores(graph, labellings, n_clusters) for graph in graphs.values()]
-    return np.array([[information for information, *_ in row] for row in scores])
+    return np.array([relative_scores(graph, labellings, n_clusters)[:, 0] for graph in graphs.values()])

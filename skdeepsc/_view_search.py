@@ -240,7 +240,7 @@ def search_on_flats(look, dims, n_clusters, n_coefs, seed):
     affinity = affinity_from_top(*look.path.top_cosines(list(lams.values()), look.n_kept(4 * n_coefs)))
     with muted(DegenerateAffinityWarning):
         labels = spectral_labels(affinity, n_clusters, random_state=seed)
-    ((_, _, cut),) = relative_scores(affinity, [labels], n_clusters)
+    cut = float(relative_scores(affinity, [labels], n_clusters)[0, 2])
     if cut > _FLAT_CUT:
         return [], cut
     graphs = [look.graph(dim, lam, n_coefs) for dim, lam in lams.items()]
@@ -330,5 +330,6 @@ def columns(candidates):
 def _scored(graph, pool, n_clusters):
     """All labellings of a view in one of its graphs; many starts find the same one."""
     found = {labels.tobytes(): labels for _, _, labels in pool}
-    scores = dict(zip(found, relative_scores(graph.affinity, found.values(), n_clusters), strict=True))
+    scores = relative_scores(graph.affinity, list(found.values()), n_clusters).tolist()
+    scores = dict(zip(found, scores, strict=True))
     return [Candidate(graph, *candidate, *scores[candidate[-1].tobytes()]) for candidate in pool]

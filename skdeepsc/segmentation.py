@@ -63,6 +63,8 @@ N_STARTS = 8
 _SPLIT = ("diffusion-8", "diffusion-16")
 # Rounds of further starts that must not add this share to the edge information before the search ends, and the most.
 _PATIENCE, _LEAST_GAIN, _MOST_ROUNDS = 2, 1e-4, 20
+# Entries of the tables of the labellings that are scored at once.
+_HELD = 2**20
 
 
 class DegenerateAffinityWarning(UserWarning):
@@ -181,8 +183,7 @@ def normalized_cut(affinity: Any, labels: ArrayLike) -> float:
     >>> normalized_cut(np.kron(np.eye(2), np.ones((3, 3))), [0, 0, 0, 1, 1, 1])
     0.0
     """
-    (table,) = _tables(affinity, [as_labels("labels", labels, _n_rows(affinity))])
-    return _cut(table)
+    return float(_cuts(_table(_edges(_as_graph(affinity)), as_labels("labels", labels, _n_rows(affinity))))[0])
 
 
 def edge_information(affinity: Any, labels: ArrayLike) -> float:
@@ -218,8 +219,7 @@ def edge_information(affinity: Any, labels: ArrayLike) -> float:
     >>> round(edge_information(np.kron(np.eye(2), np.ones((3, 3))), [0, 0, 0, 1, 1, 1]), 4)
     0.6931
     """
-    (table,) = _tables(affinity, [as_labels("labels", labels, _n_rows(affinity))])
-    return _edge_information(table)
+    return _edge_information(_edges(_as_graph(affinity)), as_labels("labels", labels, _n_rows(affinity)))
 
 
 @checked
@@ -306,7 +306,7 @@ def choose_n_clusters(
     if not numbers:
         return 1, {}
     values, vectors = _eigenpairs(graph, _components(graph)[1], 2 * max(numbers) + 1, generator)
-    rows, columns, weights = _edges(graph)
+    edges = _edges(graph)
 
     def saving(number):
         width = min(2 * number + 1, vectors.shape[1])
@@ -314,7 +314,7 @@ def choose_n_clusters(
         labellings = list(_starts(embedding, number, 2, generator).values())
         with suppress(np.linalg.LinAlgError):
             labellings.append(_assign(values, vectors, number, "cluster_qr", generator))
-        return max(_saving(rows, columns, weights, labels, n_samples) for labels in labellings)
+        return max(_saving(edges, labels, n_samples) for labels in labellings)
 
     savings = {number: saving(number) for number in numbers}
     best = max(savings, key=lambda number: savings[number])
@@ -376,24 +376,27 @@ def _numbers_between(best, numbers):
 def relative_scores(affinity, labellings, n_clusters):
     """Scores of labellings that can be compared between graphs that keep the same number of coefficients a row.
 
-    Each is a triple: edge information, the entropy of the shares of the clusters in all degrees, and normalised cut.
-    The first two are divided by the logarithm of `n_clusters`; information counts times the share of rows with any
-    coefficient, so that it lies in [0, 1]. Cut is divided by `n_clusters`, and clusters without samples count as cut.
+    Parameters
+    ----------
+    affinity : csr_array of shape (n_samples, n_samples)
+    labellings : list of ndarray of shape (n_samples,), int
+        Of no more than `n_clusters` clusters.
+    n_clusters : int
+
+    Returns
+    -------
+    scores : ndarray of shape (n_labellings, 3)
+        Edge information, the entropy of the shares of the clusters in all degrees, and normalised cut. The first two
+        are divided by the logarithm of `n_clusters`; information counts times the share of rows with any coefficient,
+        so that it lies in [0, 1]. Cut is divided by `n_clusters`, and clusters without samples count as cut.
     """
     expressed = affinity.sum() / affinity.shape[0]  # Rows that have coefficients sum to 1.
-    unit = np.log(max(n_clusters, 2))
-    scores = []
-    for table in _tables(affinity, labellings):
-        entropy = entr(table.sum(1) / (table.sum() or 1)).sum()
-        cut = (_cut(table) + n_clusters - len(table)) / n_clusters
-        scores.append((float(expressed * _edge_information(table) / unit), float(entropy / unit), float(cut)))
-    return scores
-
-
-def _tables(affinity, labellings):
-    """Affinity from each cluster to each, of each labelling."""
-    row, col, weights = _edges(_as_graph(affinity))
-    return [_between(row, col, weights, labels) for labels in labellings]
+    unit, scores = np.log(max(n_clusters, 2)), []
+    for tables in _tables(_edges(_as_graph(affinity)), labellings):
+        entropies = entr(_shares(tables).sum(2)).sum(1)
+        cuts = (_cuts(tables) + n_clusters - tables.shape[1]) / n_clusters
+        scores.append(np.column_stack([expressed * _informations(tables) / unit, entropies / unit, cuts]))
+    return np.concatenate(scores)
 
 
 def match_labels(labels: ArrayLike, reference: ArrayLike) -> np.ndarray:
@@ -466,10 +469,10 @@ def _best_labels(graph, part, n_clusters, generator):
     for _ in range(_MOST_ROUNDS):
         candidates |= _starts(embeddings, n_clusters, N_STARTS, generator)
         labellings = list(candidates.values())
-        information = [_edge_information(_between(*edges, labels)) for labels in labellings]
-        found, least = int(np.argmax(information)), _LEAST_GAIN * abs(max(information))
+        information = np.concatenate([_informations(tables) for tables in _tables(edges, labellings)])
+        found, least = int(np.argmax(information)), _LEAST_GAIN * abs(information.max())
         moved = split_and_merge(_numbered(labellings[found])[0], edges, split, least, generator)
-        reached = _edge_information(_between(*edges, moved))
+        reached = _edge_information(edges, moved)
         stale = 0 if reached > best[0] + least else stale + 1
         best = max(best, (reached, moved), key=lambda pair: pair[0])
         candidates = {}
@@ -529,9 +532,9 @@ def _checked_numbers(n_clusters, n_samples):
     return [number for number in numbers if 4 * number <= n_samples]
 
 
-def _saving(row, col, weights, labels, n_samples):
+def _saving(edges, labels, n_samples):
     """Nats for each sample that a labelling saves in the description of a graph, see :func:`choose_n_clusters`."""
-    between = _between(row, col, weights, labels)
+    between = _table(edges, labels)[0]
     total = between.sum()
     if total == 0:
         return -np.inf
@@ -552,26 +555,49 @@ def _edges(graph):
     return edges.row[apart], edges.col[apart], edges.data[apart]
 
 
-def _cut(between):
-    inside, volume = between.diagonal(), between.sum(1)
+def _tables(edges, labellings):
+    """Affinity from each cluster to each, of some labellings at a time, shape (n_some, n_clusters, n_clusters).
+
+    Clusters that only other labellings have are empty.
+    """
+    row, col, weights = edges
+    labellings = [_numbered(labels)[0] for labels in labellings]
+    n_clusters = max(labels.max() for labels in labellings) + 1
+    n_at_once = max(1, _HELD // n_clusters**2)
+    for start in range(0, len(labellings), n_at_once):
+        pairs = (labels[row] * n_clusters + labels[col] for labels in labellings[start : start + n_at_once])
+        tables = [np.bincount(pair, weights, minlength=n_clusters**2) for pair in pairs]
+        yield np.array(tables, dtype=np.float64).reshape(-1, n_clusters, n_clusters)  # Without edges they are of int.
+
+
+def _table(edges, labels):
+    """That of one labelling, shape (1, n_clusters, n_clusters)."""
+    return next(_tables(edges, [labels]))
+
+
+def _shares(tables):
+    """Tables divided by their sums; without any affinity, zeros."""
+    totals = tables.sum((1, 2), keepdims=True)
+    return tables / np.where(totals == 0, 1, totals)
+
+
+def _cuts(tables):
+    """Normalised cut of each table."""
+    inside, volume = tables.diagonal(axis1=1, axis2=2), tables.sum(2)
     kept = np.divide(inside, volume, out=np.zeros_like(volume), where=volume > 0)
-    return float(np.minimum(np.maximum(1 - kept, 0), 1).sum())
+    return np.minimum(np.maximum(1 - kept, 0), 1).sum(1)
 
 
-def _edge_information(between):
-    shares = between / (between.sum() or 1)
-    ends = shares.sum(1)
-    linked = shares > 0
-    found, expected = shares[linked], (ends[:, None] * ends)[linked]
-    return float((found * np.log(found / expected)).sum())
+def _informations(tables):
+    """Edge information of each table."""
+    shares = _shares(tables)
+    ends = shares.sum(2)
+    expected = ends[:, :, None] * ends[:, None]
+    return rel_entr(shares, np.maximum(expected, np.finfo(np.float64).tiny)).sum((1, 2))
 
 
-def _between(row, col, weights, labels):
-    """Affinity from each cluster to each, from edges."""
-    labels, n_clusters = _numbered(labels)
-    pairs = labels[row] * n_clusters + labels[col]
-    between = np.bincount(pairs, weights, minlength=n_clusters**2)
-    return between.astype(np.float64, copy=False).reshape(n_clusters, n_clusters)  # Without edges it is of int.
+def _edge_information(edges, labels):
+    return float(_informations(_table(edges, labels))[0])
 
 
 def _numbered(labels):
@@ -629,7 +655,8 @@ def _connected_eigenpairs(graph, n_components, generator):
         return np.zeros(1), np.ones((1, 1))
     scale = 1 / np.sqrt(_degrees(graph))
     if sparse.issparse(graph):
-        normalized = (sparse.diags_array(scale) @ graph @ sparse.diags_array(scale)).tocsc()
+        data = np.repeat(scale, np.diff(graph.indptr)) * graph.data * scale[graph.indices]
+        normalized = sparse.csc_array((data, graph.indices, graph.indptr), shape=graph.shape)  # It is symmetric.
     else:
         normalized = scale[:, None] * graph * scale
     if n_samples <= (_SPARSE_LIMIT if sparse.issparse(graph) else _DENSE_LIMIT) or n_components > n_samples // 5:
