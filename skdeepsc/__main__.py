@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import shlex
 import shutil
 import sys
 import warnings
@@ -29,8 +30,13 @@ examples:
   skdeepsc features.npy -k 5 --method SSC --out found
 """
 _REFUSED, _INTERRUPTED = 2, 130
-# What a given model has settled, by the names of the options.
+# An attribute of a fitted model: how the pictures became images, as keywords of load_images.
+_READING = "reading_"
+# Columns of the table that say where a picture is now.
+_SORTED = {"copy": "copied_to", "link": "linked_to", "move": "moved_to"}
+# Options by their names: what a given model has settled, and what says how pictures become images.
 _OF_THE_FIT = {"n_clusters": "-k"} | {name: f"--{name}" for name in ("method", "noise", "seed", "device", "model")}
+_OF_PICTURES = {name: f"--{name}" for name in ("size", "color", "fit")}
 
 
 def main(argv=None):
@@ -47,7 +53,7 @@ def main(argv=None):
         0; 2 if something was refused, in a sentence on stderr; 130 after Ctrl-C, which leaves what is done.
     """
     arguments = _parser().parse_args(argv)
-    work = _Work(arguments)
+    work = _Work(arguments, sys.argv[1:] if argv is None else argv)
     try:
         work.run()
     except KeyboardInterrupt:
@@ -58,6 +64,8 @@ def main(argv=None):
         if work.done:
             print(work.what_is_done(), file=sys.stderr)
         return _REFUSED
+    finally:
+        work.remove_empty_folder()
     print(work.what_is_done())
     return 0
 
@@ -65,8 +73,8 @@ def main(argv=None):
 def _parser():
     parser = argparse.ArgumentParser(
         prog="skdeepsc",
-        description="Cluster the pictures in a folder, or the rows of a table, and write what was found: clusters.csv, "
-        "a contact sheet for each cluster, and report.html.",
+        description="Cluster the pictures in a folder, or the rows of a table, and write what was found:\n"
+        "clusters.csv, a contact sheet for each cluster, and report.html.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -93,8 +101,10 @@ def _parser():
     parser.add_argument("--seed", metavar="N", type=int, default=0, help="random state (0)")
     parser.add_argument("--device", help="cpu, cuda, mps (what there is)")
     parser.add_argument("--size", metavar="H[xW]", type=_size, help="of the images, or (h, w) of the rows of a table")
-    parser.add_argument("--color", choices=("auto", "grey", "rgb"), default="auto", help="as of load_images (auto)")
-    parser.add_argument("--fit", choices=("crop", "pad", "stretch"), default="crop", help="as of load_images (crop)")
+    parser.add_argument("--color", choices=("auto", "grey", "rgb"), help="images with or without colour (auto)")
+    parser.add_argument(
+        "--fit", choices=("crop", "pad", "stretch"), help="how pictures of another shape get to the size (crop)"
+    )
     sorting = parser.add_mutually_exclusive_group()
     for how, text in (("copy", "copy"), ("link", "link"), ("move", "move, at the very end,")):
         sorting.add_argument(
@@ -116,7 +126,7 @@ def _method(name):
 def _number(text):
     if text == "auto":
         return text
-    if not text.isdecimal():
+    if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f'{text!r} is no number of clusters; write 12, or "auto"')
     return int(text)
 
@@ -138,10 +148,11 @@ def _size(text):
 class _Work:
     """What the command does, step by step, and what of it is done."""
 
-    def __init__(self, arguments):
-        self.arguments = arguments
+    def __init__(self, arguments, argv):
+        self.arguments, self.argv = arguments, argv
         self.out = arguments.out or _free_folder(arguments.source)
-        self.done, self.notes = [], []
+        self.was_there = self.out.exists()
+        self.done, self.notes, self.under_way = [], [], None
 
     def run(self):
         """All steps."""
@@ -159,9 +170,13 @@ class _Work:
 
     def what_is_done(self):
         """Where to find what, a sentence."""
-        if not self.done:
-            return "Nothing was written."
-        return f"Written to {self.out}: {', '.join(self.done)}."
+        done = self.done + ([self.under_way()] if self.under_way else [])
+        return f"Written to {self.out}: {', '.join(done)}." if done else "Nothing was written."
+
+    def remove_empty_folder(self):
+        """Leave no folder in which there is nothing."""
+        if not self.was_there and self.out.is_dir() and not any(self.out.iterdir()):
+            self.out.rmdir()
 
     # The steps
 
@@ -171,8 +186,10 @@ class _Work:
             raise FileNotFoundError(f"There is no folder or file {str(source)!r}.")
         if source.is_file() and source.suffix.lower() not in _TABLES:
             raise ValueError(f"{str(source)!r} is neither a folder nor a table ({', '.join(_TABLES)}).")
-        if source.is_file() and self.arguments.sorting:
-            raise ValueError(f"--{self.arguments.sorting} is for folders of pictures; {str(source)!r} is a table.")
+        for_folders = [f"--{self.arguments.sorting}"] if self.arguments.sorting else []
+        for_folders += [flag for flag in self._given(_OF_PICTURES) if flag != "--size"]
+        if source.is_file() and for_folders:
+            raise ValueError(f"{for_folders[0]} is for folders of pictures; {str(source)!r} is a table.")
         if self.out.exists() and (not self.out.is_dir() or any(self.out.iterdir())):
             raise FileExistsError(f"{str(self.out)!r} is not an empty folder: choose another --out.")
         _check_writable(self.out, "--out")
@@ -181,11 +198,14 @@ class _Work:
             raise FileExistsError(f"{str(model)!r} is there already: choose another --model.")
         if model is not None:
             _check_writable(model, "--model")
-        if self.arguments.predict is not None:
-            default = _parser().get_default
-            given = [flag for name, flag in _OF_THE_FIT.items() if getattr(self.arguments, name) != default(name)]
-            if given:
-                raise ValueError(f"--predict labels by a model that is fitted already: leave out {', '.join(given)}.")
+        if self.arguments.predict is not None and self._given(_OF_THE_FIT):
+            given = ", ".join(self._given(_OF_THE_FIT))
+            raise ValueError(f"--predict labels by a model that is fitted already: leave out {given}.")
+
+    def _given(self, options):
+        """Those of some options that are not what they are by default."""
+        default = _parser().get_default
+        return [flag for name, flag in options.items() if getattr(self.arguments, name) != default(name)]
 
     def _model(self):
         """The model that labels, if it is given."""
@@ -195,38 +215,49 @@ class _Work:
         if not path.is_file():
             raise FileNotFoundError(f"There is no file {str(path)!r} to --predict by.")
         model = skdeepsc.load(path)
-        if not hasattr(model, "labels_") or not hasattr(model, "predict_proba"):
-            raise ValueError(f"{str(path)!r} holds a {type(model).__name__}, which labels nothing.")
-        print(f"Labels are those of {path}, {type(model).__name__} of {len(model.labels_):,} samples.")
+        last = model.steps[-1][1] if hasattr(model, "steps") else model  # Of a Pipeline, the clusterer.
+        if not hasattr(last, "labels_") or not hasattr(last, "predict_proba"):
+            raise ValueError(f"{str(path)!r} holds a {type(last).__name__}, which labels nothing.")
+        print(f"Labels are those of {path}, {type(last).__name__} of {len(last.labels_):,} samples.")
         return model
 
     def _pictures(self, model):
         from skdeepsc.datasets import load_images
 
-        wanted, size, color = self.arguments, self.arguments.size, self.arguments.color
-        if hasattr(model, "image_shape_"):  # What the model has seen decides.
+        wanted = self.arguments
+        bunch = load_images(wanted.source, **self._reading(model), n_jobs=-1, progress=_shows_bars(sys.stderr))
+        self.reading, names = bunch.reading, bunch.filenames.tolist()
+        height, width = self.reading["size"]
+        kind = "grey" if self.reading["color"] == "grey" else "colour"
+        print(f"Read {_counted(len(names), 'picture')} as {kind} images of {height} x {width}.")
+        if len(names) == 1 and model is None:
+            raise ValueError(f"There is but one picture in {str(wanted.source)!r}: there is nothing to tell apart.")
+        as_usual = {"fit": "crop", "background": "white", "white": None}
+        said = [f"{name}={value!r}" for name, value in self.reading.items() if value != as_usual.get(name)]
+        code = ["from skdeepsc.datasets import load_images", ""]
+        where = repr(str(wanted.source))
+        if wanted.sorting == "move":
+            code = ["import csv", *code, f"lines = csv.DictReader(open({str(self.out / 'clusters.csv')!r}))"]
+            where = f"[line[{_SORTED['move']!r}] for line in lines]"
+        code += [f"X = load_images({', '.join([where, *said])}).images"]
+        return _Samples(bunch.images, names, names, code)
+
+    def _reading(self, model):
+        """How pictures become images: as those that the model has seen, or as is wanted."""
+        wanted = {name: getattr(self.arguments, name) for name in _OF_PICTURES}
+        wanted = {name: value for name, value in wanted.items() if value is not None}
+        settled = dict(getattr(model, _READING, {}))
+        if not settled and hasattr(model, "image_shape_"):
             n_channels, *size = model.image_shape_
-            size, color = tuple(size), "grey" if n_channels == 1 else "rgb"
-        bunch = load_images(
-            wanted.source, size, color=color, fit=wanted.fit, n_jobs=-1, progress=_shows_bars(sys.stderr)
-        )
-        images, names = bunch.images, bunch.filenames.tolist()
-        height, width = images.shape[-2:]
-        kind = "grey" if images.ndim == 3 else "colour"
-        print(f"Read {len(images):,} pictures as {kind} images of {height} x {width}.")
-        color = "grey" if images.ndim == 3 else "rgb"
-        arguments = [repr(str(wanted.source)), repr((height, width)), f"color={color!r}"]
-        arguments += [f"fit={wanted.fit!r}"] * (wanted.fit != "crop")
-        code = [
-            "from skdeepsc.datasets import load_images",
-            "",
-            f"X = load_images({', '.join(arguments)}).images",
-        ]
-        return _Samples(images, names, names, code)
+            settled = {"size": tuple(size), "color": "grey" if n_channels == 1 else "rgb"}
+        given = [_OF_PICTURES[name] for name in wanted if name in settled]
+        if given:
+            raise ValueError(f"The model says how pictures become images: leave out {', '.join(given)}.")
+        return wanted | settled
 
     def _table(self):
         X, names, code = _read_table(self.arguments.source)
-        print(f"Read {len(X):,} samples of shape {X.shape[1:]}.")
+        print(f"Read {_counted(len(X), 'sample')} of shape {X.shape[1:]}.")
         return _Samples(X, names, None, code)
 
     def _params(self):
@@ -247,6 +278,8 @@ class _Work:
             raise ValueError(f"-k auto is for SubspaceClustering; give {wanted.method} a number.")
         clusterer = method(wanted.n_clusters, **params)
         clusterer._validate_params()
+        if wanted.device is not None:
+            clusterer._find_device()
         return clusterer
 
     def _fit(self, clusterer, samples):
@@ -264,6 +297,8 @@ class _Work:
         ]
         print(f"Clustering by {wanted.method} into {_in_words(wanted.n_clusters)} ...", flush=True)
         clusterer.fit(samples.X)
+        if samples.pictures is not None:
+            setattr(clusterer, _READING, self.reading)  # Kept with the model, for --predict.
         if hasattr(clusterer, "set_callbacks"):
             clusterer.set_callbacks()  # A bar is none of the model.
 
@@ -274,43 +309,59 @@ class _Work:
             path = str(self.arguments.predict)
             samples.code[:0] = ["import skdeepsc"]
             samples.code += [f"skdeepsc.load({path!r}).predict_proba(X)"]
-        is_fitted, code = self.arguments.predict is None, "\n".join(samples.code)
+        code = "\n".join([f"# {shlex.join(['skdeepsc', *self.argv])}", *samples.code])
+        is_fitted = self.arguments.predict is None
         return find(clusterer, samples.X, samples.names, samples.pictures, is_fitted=is_fitted, code=code)
 
     def _write(self, findings, clusterer):
         from skdeepsc.report import write_page, write_sheets, write_table
 
         findings.notes = self.notes
-        print(findings.choice)
         self.out.mkdir(parents=True, exist_ok=True)
         if self.arguments.predict is None:
             path = self._model_file()
             path.parent.mkdir(parents=True, exist_ok=True)
             skdeepsc.save(clusterer, path)  # What took the time comes first.
             self.done.append(path.name if path.parent == self.out else str(path))
+        print(findings.choice)
+        if self.arguments.sorting:
+            findings.columns[_SORTED[self.arguments.sorting]] = list(map(str, self._targets(findings)))
         write_table(findings, self.out / "clusters.csv")
         self.done.append("clusters.csv")
         if findings.pictures is not None:
-            write_sheets(findings, self.out / "sheets")
-            self.done.append("sheets/")
+            with self._step("sheets/", len(findings.groups), lambda: len(list((self.out / "sheets").glob("[!.]*")))):
+                write_sheets(findings, self.out / "sheets")
         write_page(findings, self.out / "report.html", f"{self.arguments.source.resolve().name}, by cluster")
         self.done.append("report.html")
+
+    @contextmanager
+    def _step(self, name, n_parts, n_done):
+        """A context in which what is done is done in part."""
+        self.under_way = lambda: f"{name} ({n_done():,} of {n_parts:,})"
+        yield
+        self.under_way = None
+        self.done.append(name)
 
     def _model_file(self):
         return self.arguments.model or self.out / "model.skdeepsc"
 
-    def _sort(self, findings):
-        """Bring each picture to a folder of its cluster, under its path below the source."""
-        how, source = self.arguments.sorting, self.arguments.source
-        into = {"copy": shutil.copy2, "link": _link, "move": _move}[how]
-        self.done.append("clusters/")
-        found = zip(findings.names, findings.cluster.tolist(), strict=True)
-        # Links first, before what they lead to has moved.
-        for name, cluster in sorted(found, key=lambda pair: not Path(pair[0]).is_symlink()):
+    def _targets(self, findings):
+        """Where each picture is sorted to: a folder of its cluster, and there its path below the source."""
+        for name, cluster in zip(findings.names, findings.cluster.tolist(), strict=True):
             folder = str(cluster) if cluster >= 0 else "noise"
-            target = self.out / "clusters" / folder / Path(name).relative_to(source)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            into(name, target)
+            yield self.out / "clusters" / folder / Path(name).relative_to(self.arguments.source)
+
+    def _sort(self, findings):
+        """Bring each picture to the folder of its cluster."""
+        into = {"copy": shutil.copy2, "link": _link, "move": _move}[self.arguments.sorting]
+        pairs = list(zip(findings.names, self._targets(findings), strict=True))
+        there: list = []
+        with self._step("clusters/", len(pairs), lambda: len(there)):
+            # Links first, before what they lead to has moved.
+            for name, target in sorted(pairs, key=lambda pair: not Path(pair[0]).is_symlink()):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                into(name, target)
+                there.append(target)
 
     @contextmanager
     def _noted(self):
@@ -335,10 +386,14 @@ def _check_writable(path, option):
         raise OSError(f"{str(path)!r} cannot be written: {error.strerror}. Choose another {option}.") from error
 
 
+def _counted(number, what):
+    return f"{number:,} {what}{'s' * (number != 1)}"
+
+
 def _in_words(n_clusters):
     if n_clusters == "auto":
         return "as many clusters as it finds"
-    return f"{n_clusters} cluster{'s' * (n_clusters != 1)}"
+    return _counted(n_clusters, "cluster")
 
 
 class _Samples:
@@ -428,6 +483,8 @@ def _read_csv(path):
         X = np.array([row[first:] for row in rows], dtype=float)
     except ValueError as error:
         raise ValueError(f"it must hold numbers, but for names in its first column: {error}.") from error
+    if has_head:
+        print(f"Columns: {_some(lines[0][first:])}.")
     columns = f", usecols=range({first}, {len(rows[0])})"
     code = [
         "import numpy as np",
@@ -453,8 +510,14 @@ def _read_parquet(path):
         words = ", ".join(map(str, frame.columns[first:][has_words[first:]]))
         raise ValueError(f"it must hold numbers, but for names in its first column; these columns do not: {words}.")
     code = ["import pandas as pd", "", f"X = pd.read_parquet({str(path)!r}).iloc[:, {first}:].to_numpy(float)"]
+    print(f"Columns: {_some(map(str, frame.columns[first:]))}.")
     X = frame.iloc[:, first:].to_numpy(float, na_value=np.nan)
     return X, frame.iloc[:, 0].astype(str).tolist() if first else None, code
+
+
+def _some(names):
+    names = list(names)
+    return ", ".join(names if len(names) < 9 else [*names[:3], "...", names[-1]])
 
 
 def _is_number(text):

@@ -15,8 +15,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from skdeepsc import SSC, SSCOMP, SubspaceClustering, load, report
+import skdeepsc
+from skdeepsc import SSC, SSCOMP, SubspaceClustering, load
 from skdeepsc.__main__ import main
 from skdeepsc.datasets import load_images
 from skdeepsc.datasets._images import image_files
@@ -258,7 +261,7 @@ def test_what_cannot_be_done_is_told_in_a_sentence(folder, capsys):
         ("pics", "--predict", "none.skdeepsc"): "There is no file 'none.skdeepsc'",
         ("pics", "--predict", "m", "-k", "7", "--noise", "auto", "--seed", "1"): "leave out -k, --noise, --seed",
         ("pics", "--out", "/dev/null/here"): "'/dev/null/here' cannot be written: Not a directory",
-        ("pics", "--method", "SSC", "-k", "0"): "'n_clusters' parameter of SSC",
+        ("flat.npy", "--fit", "pad"): "--fit is for folders of pictures",
         ("pics", "--seed", "-1"): "'random_state' parameter",
         ("pics", "--method", "SSC", "-k", "900"): "n_clusters=900 must not be larger",
     }.items():
@@ -268,6 +271,7 @@ def test_what_cannot_be_done_is_told_in_a_sentence(folder, capsys):
         assert "Traceback" not in said
     for arguments, sentence in {
         ("pics", "--method", "kmeans"): "there is no method",
+        ("pics", "-k", "0"): "'0' is no number of clusters",
         ("pics", "--size", "a"): "no size",
         ("pics", "--noise", "some"): "no share of noise",
     }.items():
@@ -300,14 +304,95 @@ def test_an_interrupt_leaves_what_is_done(folder, capsys, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(report, "write_sheets", interrupted)
+    save, written = Image.Image.save, []
+
+    def saved_once(image, path, *args):
+        written.append(path)
+        save(image, path, *args)
+        if str(path).endswith(".part") and len(written) > 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Image.Image, "save", saved_once)
     assert main([str(folder), "-k", "3", "--method", "SSC"]) == 130
-    assert "Interrupted. Written to pics-clusters: model.skdeepsc, clusters.csv." in capsys.readouterr().err
+    said = "Interrupted. Written to pics-clusters: model.skdeepsc, clusters.csv, sheets/ (1 of 3)."
+    assert said in capsys.readouterr().err
     assert len(lines(folder.parent / "pics-clusters/clusters.csv")) == 45
+    assert [path.name for path in (folder.parent / "pics-clusters/sheets").iterdir()] == ["cluster-0.png"]
+    monkeypatch.setattr(skdeepsc, "save", interrupted)
+    assert main([str(folder), "-k", "3", "--method", "SSC", "--out", "none"]) == 130
+    assert "Nothing was written." in capsys.readouterr().err
+    assert not (folder.parent / "none").exists()
     monkeypatch.setattr(SSC, "fit", interrupted)
     assert main([str(folder), "--method", "SSC", "--out", "none"]) == 130
     assert "Nothing was written." in capsys.readouterr().err
     assert not (folder.parent / "none").exists()
+
+
+def test_a_table_that_is_not_written_to_its_end_is_not_there(digits, tmp_path):
+    class Interrupted(list):
+        def __iter__(self):
+            yield "1"
+            raise KeyboardInterrupt
+
+    found = find(SSC(3, random_state=0).fit(digits), digits)
+    found.columns["more"] = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        write_table(found, tmp_path / "clusters.csv")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_interrupted_move_says_how_far_it_came(folder, capsys, monkeypatch):
+    move, moved = shutil.move, []
+
+    def moved_twice(*paths):
+        if len(moved) == 2:
+            raise KeyboardInterrupt
+        moved.append(move(*paths))
+
+    monkeypatch.setattr(shutil, "move", moved_twice)
+    assert main(["pics", "-k", "3", "--method", "SSC", "--move"]) == 130
+    assert "report.html, clusters/ (2 of 45)." in capsys.readouterr().err
+    told = [line["moved_to"] for line in lines(folder.parent / "pics-clusters/clusters.csv")]
+    assert sum(Path(path).exists() for path in told) == 2
+
+
+def test_a_model_reads_pictures_as_its_own(folder, capsys):
+    """Also where the pictures that are labelled would be read otherwise by themselves."""
+    deep = folder / "deep.tif"
+    Image.fromarray(np.full((8, 12), 4000, np.uint16)).save(deep)
+    assert main(["pics", "-k", "3", "--method", "SSC", "--fit", "pad", "--size", "9", "--out", "found"]) == 0
+    reading = skdeepsc.load("found/model.skdeepsc").reading_
+    assert reading == {"size": (9, 9), "color": "grey", "fit": "pad", "background": "white", "white": 4095.0}
+    assert "fit='pad', white=4095.0).images" in Path("found/report.html").read_text().replace("&#x27;", "'")
+    Path("few").mkdir()
+    kept = [line for line in lines(Path("found/clusters.csv")) if "deep" in line["file"] or "/b/" in line["file"]]
+    for line in kept:
+        shutil.copy(line["file"], "few")
+    assert main(["few", "--predict", "found/model.skdeepsc", "--out", "again"]) == 0
+    labels = {Path(line["file"]).name: line["cluster"] for line in kept}
+    assert {Path(line["file"]).name: line["cluster"] for line in lines(Path("again/clusters.csv"))} == labels
+    capsys.readouterr()
+    assert main(["few", "--predict", "found/model.skdeepsc", "--fit", "crop", "--out", "refused"]) == 2
+    assert "The model says how pictures become images: leave out --fit." in capsys.readouterr().err
+
+
+def test_a_pipeline_labels(digits, tmp_path, monkeypatch):
+    pytest.importorskip("skops")
+    monkeypatch.chdir(tmp_path)
+    rows = digits.reshape(len(digits), -1)
+    pipeline = make_pipeline(StandardScaler(), SSC(3, random_state=0)).fit(rows)
+    skdeepsc.save(pipeline, "pipeline.skdeepsc")
+    np.save("rows.npy", rows)
+    assert main(["rows.npy", "--predict", "pipeline.skdeepsc", "--out", "found"]) == 0
+    assert [int(line["cluster"]) for line in lines(Path("found/clusters.csv"))] == pipeline.predict(rows).tolist()
+
+
+def test_what_was_set_is_said(digits):
+    numbers = f"{len(digits)} samples in 3 clusters."
+    found = find(SSC(3, alpha=5.0, noise=0.1, random_state=0).fit(digits), digits)
+    assert found.choice == f"{numbers} SSC with alpha=5.0, noise=0.1, all else as it comes. No labels were used."
+    of_new = find(SSC(3, random_state=0).fit(digits), digits[:5], is_fitted=False)
+    assert of_new.choice.startswith(f"Labels of a fitted model: {numbers} SSC with its default settings.")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names of files are text elsewhere")

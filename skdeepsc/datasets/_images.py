@@ -6,7 +6,7 @@ import tempfile
 import warnings
 import weakref
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -93,6 +93,9 @@ def load_images(
             Sub-folders, relative to the folder.
         ``broken`` : dict of str
             Files that were left out, and why.
+        ``reading`` : dict
+            Keywords with which other pictures become images of the same kind: ``load_images(others, **bunch.reading)``.
+            Without pictures of more than 8 bits, `white` is open.
 
     Raises
     ------
@@ -139,7 +142,14 @@ def load_images(
         warn_user(f"{len(broken)} of {len(sources)} files cannot be read and are left out: {_listed(broken)}.")
     kept = [name for number, name in enumerate(names) if number not in errors]
     target, target_names = _folders(folder, kept)
-    return Bunch(images=images, filenames=np.array(kept), target=target, target_names=target_names, broken=broken)
+    return Bunch(
+        images=images,
+        filenames=np.array(kept),
+        target=target,
+        target_names=target_names,
+        broken=broken,
+        reading=reader.settings,
+    )
 
 
 def image_files(folder):
@@ -296,7 +306,12 @@ class _Reader:
     color: str
     fit: str
     background: object
-    white: float
+    white: float | None
+
+    @property
+    def settings(self):
+        """Keywords of :func:`load_images`."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @property
     def shape(self):
@@ -327,7 +342,7 @@ def _reader(sources, heads, size, color, fit, background, white):
         )
     deep = [source for source, head in zip(sources, heads, strict=True) if head.mode in _DEEP_MODES]
     size = _common_size(heads) if size is None else tuple(int(side) for side in np.broadcast_to(size, 2))
-    return _Reader(size, color, fit, background, _white(deep, white))
+    return _Reader(size, color, fit, background, _white(deep, white) if deep else white)
 
 
 def _common_size(heads):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from reprlib import repr as brief
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from ..inspection._pictures import as_pictures, pictures_of
 from ..inspection._standing import Standing, as_seen, directions_of, explanations_of, standing_of
 from ..metrics import fitted_having
 
+# Parameters that say where and how watched it is computed.
+_WITHOUT_EFFECT = ("device", "n_jobs", "memory", "checkpoint", "callbacks")
 # Samples of a cluster, the typical ones, and doubtful ones that are explained; samples that express one.
 _EXPLAINED, N_DOUBTFUL, _EXPRESSING = 1, 24, 5
 
@@ -39,7 +42,7 @@ class Findings(Standing):
     pictures : sequence or None
         A path or an image's array for each sample, from which it is drawn.
     choice : str
-        What was chosen and why, a sentence.
+        How many samples are in how many clusters, and what was chosen and why, in two or three sentences.
     confidence : ndarray of shape (n_samples,), float64, or None
         How far all labellings agree, where the clusterer compares several and has seen the samples in fit.
     points : ndarray of shape (n_samples, 2) or None
@@ -52,6 +55,8 @@ class Findings(Standing):
         How to do the same in Python.
     notes : list of str
         Warnings.
+    columns : dict of list
+        Further columns of the table, by their titles.
     """
 
     names: list[str]
@@ -63,6 +68,7 @@ class Findings(Standing):
     n_clusters_scores: dict[int, float] | None = None
     code: str = ""
     notes: list[str] = field(default_factory=list)
+    columns: dict[str, list] = field(default_factory=dict)
 
 
 @checked
@@ -118,7 +124,7 @@ def find(
         **vars(standing),
         names=as_names(range(len(directions)) if names is None else names, len(directions)),
         pictures=pictures_of(last, X) if pictures is None else as_pictures(pictures, len(directions), "pictures"),
-        choice=choice_of(last),
+        choice=choice_of(last) if is_fitted else f"Labels of a fitted model: {choice_of(last)}",
         confidence=getattr(last, "confidence_", None) if is_fitted else None,
         points=projected(directions),
         explanations=explanations_of(last, seen, to_explain, _EXPRESSING),
@@ -129,8 +135,22 @@ def find(
 
 
 def choice_of(clusterer):
-    """What a fitted clusterer has chosen and why, a sentence."""
+    """Into how many clusters how many samples went, what a fitted clusterer has chosen for that, and why."""
     name = type(clusterer).__name__
+    return f"{_numbers(clusterer)} {_ways(clusterer, name)} No labels were used."
+
+
+def _numbers(clusterer):
+    n_samples, n_clusters = len(clusterer.labels_), len(np.unique(clusterer.labels_[clusterer.labels_ >= 0]))
+    if getattr(clusterer, "n_clusters", None) == "auto":
+        how = ", a number that was chosen"
+    else:
+        how = "" if n_clusters == clusterer.n_clusters else f", where {clusterer.n_clusters} were asked for"
+    return f"{n_samples:,} samples in {n_clusters:,} cluster{'s' * (n_clusters != 1)}{how}."
+
+
+def _ways(clusterer, name):
+    """What was chosen and why, or with which settings it was done, a sentence."""
     if hasattr(clusterer, "candidates_"):
         found = clusterer.candidates_
         n_views, n_dims = len(clusterer.views_), len(set(found["subspace_dim"].tolist()))
@@ -138,9 +158,17 @@ def choice_of(clusterer):
             f"Of {n_views} view{'s' * (n_views > 1)} and {n_dims} dimension{'s' * (n_dims > 1)}, {name} chose the view "
             f"“{clusterer.view_}” with subspaces of expected dimension {clusterer.subspace_dim_:g}, because "
             f"there the clusters say most about which samples express each other (edge information "
-            f"{found['edge_information'][0]:.2f}, where 1 is all); no labels were used."
+            f"{found['edge_information'][0]:.2f}, where 1 is all)."
         )
-    dim = getattr(clusterer, "subspace_dim_", None)
+    dim, own = getattr(clusterer, "subspace_dim_", None), _settings(clusterer)
+    settings = f"with {own}, all else as it comes" if own else "with its default settings"
     if getattr(clusterer, "subspace_dim", None) == "auto" and isinstance(dim, int | float):
-        return f"{name} chose subspaces of expected dimension {dim:g} by edge information; no labels were used."
-    return f"{name} with its default settings; nothing was to be chosen, and no labels were used."
+        return f"{name}, {settings}, chose subspaces of expected dimension {dim:g} by edge information."
+    return f"{name} {settings}."
+
+
+def _settings(clusterer):
+    """Parameters that are not the default, but for what changes no clustering or is said elsewhere."""
+    default, said = type(clusterer)().get_params(deep=False), {"n_clusters", "random_state", *_WITHOUT_EFFECT}
+    own = {name: value for name, value in clusterer.get_params(deep=False).items() if name not in said}
+    return ", ".join(f"{name}={brief(value)}" for name, value in own.items() if repr(value) != repr(default[name]))

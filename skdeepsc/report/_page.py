@@ -1,13 +1,15 @@
 """The page: one file of HTML with everything in it."""
 
 from base64 import b64encode
+from datetime import datetime
 from html import escape
 from io import BytesIO
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
+from .._container import replacing
 from .._params import checked
+from .._version import __version__
 from ..inspection._pictures import Thumbnails, first_and_last, short
 from ..inspection._style import called, color_of
 from ._drawings import curve, samples_map
@@ -63,6 +65,7 @@ figcaption span {{ color: #666; }}
 .curve {{ width: 100%; height: auto; max-width: 560px; font: 12px system-ui, sans-serif; }}
 .key {{ display: inline-block; width: .8em; height: .8em; background: var(--cluster); margin-right: .4em; }}
 pre {{ background: #f4f4f4; padding: .8em 1em; overflow-x: auto; }}
+.made {{ color: #666; font-size: 12px; }}
 .note {{ background: #fff4d6; padding: .4em 1em; }}
 </style>
 </head>
@@ -85,6 +88,7 @@ has at least a third of that.</p>
 {clusters}
 <h2>The same in Python</h2>
 <pre>{code}</pre>
+<p class="made">skdeepsc {version}, {date}</p>
 {script}
 </body>
 </html>
@@ -112,6 +116,8 @@ for (const head of document.querySelectorAll(".doubtful th")) {
 def write_page(findings: Findings, path: str | PathLike, title: str = "Clusters") -> Any:
     """Write a page of HTML that needs no other file and no network.
 
+    It takes the place of `path` when it is complete.
+
     Parameters
     ----------
     findings : Findings
@@ -131,9 +137,12 @@ def write_page(findings: Findings, path: str | PathLike, title: str = "Clusters"
         explained="" if pictures is None else "\n".join(_explained(findings, pictures)),
         clusters="" if pictures is None else "\n".join(_clusters(findings, pictures)),
         code=escape(findings.code),
+        version=__version__,
+        date=f"{datetime.now():%Y-%m-%d %H:%M}",
         script=_SCRIPT,
     )
-    Path(path).write_text(page, encoding="utf-8", errors="backslashreplace")  # Names of files need not be text.
+    with replacing(path) as draft:
+        draft.write_text(page, encoding="utf-8", errors="backslashreplace")  # Names of files need not be text.
 
 
 def _number(findings):
@@ -189,6 +198,10 @@ def _doubtful(findings, pictures):
     if not rows:
         yield "<p>For no sample does anything speak for another cluster.</p>"
         return
+    yield (
+        "<p>What speaks for the clusters of a sample leaves its own label out, so that the next best may be ahead: "
+        "look first where the difference is below 0.</p>"
+    )
     heads = ["sample", "its cluster", "for it", "next best", "for that", "difference"]
     explains = pictures is not None and any(number in findings.explanations for number in rows)
     yield '<div class="wide"><table class="doubtful"><thead><tr>'

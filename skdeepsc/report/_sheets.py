@@ -4,6 +4,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from .._container import replacing
 from .._params import checked
 from ..inspection._pictures import SIDE, Thumbnails, first_and_last, short
 from ..inspection._style import called
@@ -16,6 +17,8 @@ _SHOWN = 100
 @checked
 def write_sheets(findings: Findings, folder: str | PathLike) -> Any:
     """Write a contact sheet for each cluster, ``cluster-0.png`` and so on, and ``noise.png`` if there is any.
+
+    Each is in its place when it is complete.
 
     Parameters
     ----------
@@ -32,7 +35,9 @@ def write_sheets(findings: Findings, folder: str | PathLike) -> Any:
     folder.mkdir(parents=True, exist_ok=True)
     for cluster, members in findings.groups:
         paths.append(folder / f"{slug_of(cluster)}.png")
-        _sheet(findings, cluster, members, thumbnails).save(paths[-1])
+        sheet = _sheet(findings, cluster, members, thumbnails)
+        with replacing(paths[-1]) as draft:
+            sheet.save(draft, "PNG")
     return paths
 
 

@@ -2,9 +2,9 @@
 
 import csv
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
+from .._container import replacing
 from .._params import checked
 from ._findings import Findings
 
@@ -24,16 +24,21 @@ _COLUMNS = {
 def write_table(findings: Findings, path: str | PathLike) -> Any:
     """Write a line for each sample: its name, cluster and next best cluster, and what speaks for either.
 
+    The file takes the place of `path` when it is complete.
+
     Parameters
     ----------
     findings : Findings
     path : str or Path
         A .csv file.
     """
-    found = {title: getattr(findings, attribute) for title, attribute in _COLUMNS.items()}
+    found = {title: getattr(findings, attribute) for title, attribute in _COLUMNS.items()} | findings.columns
     found = {title: column for title, column in found.items() if column is not None}
     columns = [column if isinstance(column, list) else column.round(4).tolist() for column in found.values()]
-    with open(Path(path), "w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+    with (
+        replacing(path) as draft,
+        open(draft, "w", newline="", encoding="utf-8", errors="backslashreplace") as file,
+    ):
         writer = csv.writer(file)
         writer.writerow(found)
         writer.writerows(zip(*columns, strict=True))
