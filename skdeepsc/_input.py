@@ -155,7 +155,7 @@ def as_samples(estimator, X, *, image_shape=None, reset):
             raise ValueError(
                 f"Images must have shape (n, height, width) or (n, channels, height, width); got {np.shape(X)}."
             )
-        if reset and _channels_are_last(own_shape) and own_shape != tuple(image_shape or ()):
+        if reset and channels_are_last(own_shape) and own_shape != tuple(image_shape or ()):
             raise ValueError(
                 f"Images of shape {own_shape} have their channels last, and should have them first: "
                 f"X = np.moveaxis(X, -1, 1). If these are {own_shape[0]} channels indeed, say image_shape={own_shape}."
@@ -253,7 +253,7 @@ def _no_files(X):
     return X
 
 
-def _channels_are_last(shape):
+def channels_are_last(shape):
     """Whether the three sides of images are plainly (height, width, channels)."""
     return len(shape) == 3 and shape[2] in (1, 3, 4) and min(shape[:2]) > 4
 

@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from skdeepsc import PSSC, SSC, AutoEncoder, SubspaceClustering
 from skdeepsc.inspection import (
     AffinityDisplay,
+    CandidatesDisplay,
     ClusterImagesDisplay,
     ContactSheetDisplay,
     ContingencyDisplay,
@@ -38,6 +39,21 @@ def _close():
 @pytest.fixture
 def fitted(images):
     return PSSC(3, autoencoder=AutoEncoder(max_epochs=3), max_epochs=2, random_state=0).fit(images[0])
+
+
+def test_scores_that_are_alike_look_alike():
+    scores = {"edge_information": np.array([0.9, 0.9, 0.9]), "normalized_cut": np.array([0.1, 0.1, 0.1 + 1e-9])}
+    candidates = {"view": np.array(["a", "b", "b"]), "subspace_dim": np.array([1.0, 1.0, 2.0]), **scores}
+    display = CandidatesDisplay(candidates, np.eye(4), [0, 0, 1, 1]).plot()
+    assert all(np.ptp(ax.get_ylim()) >= 0.0199 for ax in display.axes_[:2])
+    assert display.axes_[0].get_title() == "a: 0.90, where 1 is all\nas much has b: 0.90"
+
+
+def test_where_nothing_is_doubtful_that_is_said(images):
+    rows = np.repeat(np.eye(2), 10, axis=0) + np.tile(np.eye(2) * 1e-6, (10, 1))
+    display = DoubtfulDisplay.from_estimator(SSC(2, random_state=0).fit(rows), rows)
+    assert not len(display.shown_)
+    assert "For no sample" in display.ax_.texts[0].get_text()
 
 
 def by_affinity_to_their_cluster(fitted):

@@ -22,7 +22,7 @@ import skdeepsc
 from skdeepsc import SSC, SSCOMP, SubspaceClustering, load
 from skdeepsc.__main__ import main
 from skdeepsc.datasets import load_images
-from skdeepsc.datasets._images import image_files
+from skdeepsc.datasets._images import image_files, thumbnail
 from skdeepsc.inspection import ContactSheetDisplay, Explanation
 from skdeepsc.report import Findings, find, write_page, write_sheets, write_table
 
@@ -236,6 +236,13 @@ def test_images_in_a_table_are_drawn(tmp_path, digits, monkeypatch):
     np.save("images.npy", digits)
     assert main(["images.npy", "-k", "3", "--method", "SSC", "--out", "drawn"]) == 0
     assert len(list((tmp_path / "drawn/sheets").iterdir())) == 3
+
+
+def test_images_are_drawn_wherever_their_channels_are():
+    image = np.random.RandomState(0).randint(256, size=(3, 8, 10)).astype(np.uint8)
+    first, last = thumbnail(image, 10), thumbnail(np.moveaxis(image, 0, -1), 10)
+    assert first.size == last.size == (10, 8)
+    assert first.tobytes() == last.tobytes()
 
 
 def test_what_cannot_be_done_is_told_in_a_sentence(folder, capsys):

@@ -14,7 +14,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.utils import Bunch
 
-from .._input import row_blocks
+from .._input import channels_are_last, row_blocks
 from .._params import NonNegative, Positive, Threads, checked
 from .._warn import warn_user
 
@@ -187,6 +187,7 @@ def thumbnail(source, side):
     Parameters
     ----------
     source : str, Path or ndarray of shape (height, width) or (channels, height, width), uint8
+        Channels that plainly come last, as methods of rows take them, too.
     side : int
 
     Returns
@@ -197,6 +198,7 @@ def thumbnail(source, side):
     from PIL import Image
 
     if isinstance(source, np.ndarray):
+        source = np.moveaxis(source, -1, 0) if channels_are_last(source.shape) else source
         source = source if source.ndim == 2 else source[0] if len(source) < 3 else np.moveaxis(source[:3], 0, -1)
         image = Image.fromarray(np.ascontiguousarray(source)).convert("RGB")
         scale = max(1, side // max(image.size))  # Small ones are shown with their pixels.

@@ -9,6 +9,8 @@ from ._style import line_of
 
 # Factor by which the dimensions of one view are drawn beside those of the next.
 _BESIDE = 1.06
+# The least difference between the ends of an axis of scores.
+_LEAST_SPREAD = 0.02
 
 
 class CandidatesDisplay:
@@ -85,6 +87,10 @@ class CandidatesDisplay:
             ax.plot(beside, value[of_view][first], label=name, markersize=6, alpha=0.9, **line_of(number))
         chosen = dim[0] * _BESIDE ** (names.index(view[0]) - (len(names) - 1) / 2)
         ax.plot(chosen, value[0], "o", markersize=15, fillstyle="none", color="black", label="chosen")
+        low, high = ax.get_ylim()
+        spread = max(_LEAST_SPREAD - (high - low), 0) / 2  # Scores that are alike look alike.
+        ax.set_ylim(low - spread, high + spread)
+        ax.ticklabel_format(axis="y", useOffset=False)
         ax.set_xscale("log", base=2)
         ax.set_xticks(np.unique(dim), labels=[f"{q:g}" for q in np.unique(dim)])
         ax.minorticks_off()
@@ -99,4 +105,5 @@ def _in_words(candidates):
     if not of_others.any():
         return said
     best = np.flatnonzero(of_others)[value[of_others].argmax()]
-    return f"{said}\nnext best {view[best]}: {value[best]:.2f}"
+    as_much = "as much has" if np.isclose(value[best], value[0], atol=1e-6) else "next best"
+    return f"{said}\n{as_much} {view[best]}: {value[best]:.2f}"

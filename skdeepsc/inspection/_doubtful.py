@@ -11,7 +11,7 @@ from ._axes import axes_or_new
 from ._pictures import Thumbnails, as_pictures, short
 from ._sheet import images_or_none
 from ._standing import Standing, as_seen, explanations_of, standing_of
-from ._style import called, color_of
+from ._style import QUIET, called, color_of
 from ._tiles import GAP, LINE, Tiles
 
 _SIDE, _INCHES = 72, 0.66
@@ -108,6 +108,10 @@ class DoubtfulDisplay:
         self.ax_ = draw(ax, **imshow_params)
         self.figure_ = self.ax_.figure
         self.ax_.set_title("Most doubtful first", loc="left", fontsize="medium", pad=20)
+        if not len(self.shown_):
+            self.ax_.set_axis_off()
+            none = "For no sample does anything speak for another cluster."
+            self.ax_.text(0.5, 0.4, none, transform=self.ax_.transAxes, ha="center", va="center", **QUIET)
         return self
 
     def _name(self, number):

@@ -79,7 +79,7 @@ class HistoryDisplay:
             raise ValueError("The history is empty: no phase ran for any epoch.")
         if axes is None:
             _, axes = pyplot().subplots(
-                1, len(phases), figsize=(4.2 * len(phases), 3.4), squeeze=False, layout="constrained"
+                1, len(phases), figsize=(4.2 * len(phases), 4.2), squeeze=False, layout="constrained"
             )
         self.axes_ = all_axes("axes", axes)
         if len(self.axes_) != len(phases):
@@ -114,4 +114,5 @@ def _draw_phase(ax, rows, relative, against, line_params):
     if relative:
         ax.set_ylim(max(low, _LOWEST) / 1.3, 1.3)
     ax.set_xlabel(against if against == "epoch" else "seconds of the phase")
-    ax.legend(fontsize="small", title="cost, its largest" if relative else None, title_fontsize="small")
+    of_legend = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.2), "ncols": 2, "fontsize": "small"}
+    ax.legend(title="cost, its largest" if relative else None, title_fontsize="small", **of_legend)

@@ -85,9 +85,9 @@ class NumberOfClustersDisplay:
             ax.plot(chosen, self.scores[chosen], "o", color=COLORS[0], markersize=11, label=f"chosen: {chosen}")
             ax.axvline(chosen, color=COLORS[0], linewidth=0.8, linestyle=":")
         ax.axhline(0, color="black", linewidth=0.8)
-        for number in self.nearly_ if len(self.nearly_) <= 6 else ():
-            place = (number, self.scores[number])
-            ax.annotate(f"{number}", place, (0, 8), textcoords="offset points", ha="center", fontsize="small")
+        for turn, number in enumerate(self.nearly_ if len(self.nearly_) <= 6 else ()):
+            place, beside = (number, self.scores[number]), (0, 9) if turn % 2 else (0, -17)  # By turns below and above.
+            ax.annotate(f"{number}", place, beside, textcoords="offset points", ha="center", fontsize="small")
         from matplotlib.ticker import MaxNLocator
 
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))

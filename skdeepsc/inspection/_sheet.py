@@ -135,7 +135,7 @@ def draw_clusters(display, images, sizes, page, n_images, title, ax, imshow_para
     n_first, is_split = n_images - 2 * n_images // 5, any(sizes[cluster] > n_images for cluster in clusters)
     split = 0.35 if is_split and title.endswith("last") else 0.0
     width, height = n_images * (1 + GAP) + split, max(len(clusters), 1) * row
-    ax = axes_or_new(ax, figsize=(_INCHES * width + 1.1, _INCHES * height + 0.7))
+    ax = axes_or_new(ax, figsize=(_INCHES * width + 1.4, _INCHES * height + 0.7))
     tiles = Tiles(ax, Thumbnails(images, _SIDE), width, height)
     for place, cluster in enumerate(clusters):
         for column, number in enumerate(display.shown_[cluster].tolist()):

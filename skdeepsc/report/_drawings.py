@@ -9,7 +9,9 @@ from ..inspection._number import nearly_as_good
 from ..inspection._style import COLORS, called, color_of
 
 _WIDTH, _HEIGHT, _MARGIN, _PICTURE, _PICTURES = 1000, 760, 40, 44, 150
-# Clusters up to which each is named at the median of its points; of more, the pictures are.
+# Height of a line of text beside the curve.
+_LINE = 13
+# Clusters up to which each is named at the median of its points, where there are no pictures: they are named.
 _NAMED = 20
 # Outlines of a point, by the colour's turn: circle, square, triangle, diamond, cross.
 _POINTS = (
@@ -38,26 +40,25 @@ def samples_map(findings, source=None):
     inside = np.array([_WIDTH, _HEIGHT]) - 2 * _MARGIN
     places = _MARGIN + (findings.points - low) / np.maximum(high - low, 1e-12) * inside
     places[:, 1] = _HEIGHT - places[:, 1]
-    clusters, is_named = findings.cluster, len(findings.members) <= _NAMED
-    parts = [f'<svg class="map{"" if is_named else " crowded"}" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img">']
+    clusters = findings.cluster
+    parts = [f'<svg class="map{"" if source is None else " pictured"}" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img">']
     parts.append("<title>Map of the samples</title>")
     for cluster in np.unique(clusters).tolist():
         outline = _POINTS[cluster % len(_POINTS)] if cluster >= 0 else _POINTS[0]
         dots = "".join(f"M{x:.0f},{y:.0f}{outline}" for x, y in places[clusters == cluster])
         parts.append(f'<path fill="{color_of(cluster)}" fill-opacity=".55" d="{dots}"/>')
-    shown = () if source is None else with_room(places, (_PICTURE + 6, _PICTURE + (6 if is_named else 16)), _PICTURES)
+    shown = () if source is None else with_room(places, (_PICTURE + 6, _PICTURE + 18), _PICTURES)
     for number in map(int, shown):
         x, y = places[number] - _PICTURE / 2
         cluster, size = int(clusters[number]), f'width="{_PICTURE}" height="{_PICTURE}"'
+        name = cluster if cluster >= 0 else "noise"
         parts.append(
             f"<g><title>{escape(findings.names[number])}, {called(cluster)}</title>"
             f'<rect x="{x:.0f}" y="{y:.0f}" {size} fill="#fff" stroke="{color_of(cluster)}" stroke-width="4"/>'
-            f'<image x="{x:.0f}" y="{y:.0f}" {size} href="{source(number)}"/></g>'
+            f'<image x="{x:.0f}" y="{y:.0f}" {size} href="{source(number)}"/>'
+            f'<text x="{x + _PICTURE / 2:.0f}" y="{y + _PICTURE + 13:.0f}">{name}</text></g>'
         )
-        if not is_named:
-            name = cluster if cluster >= 0 else "noise"
-            parts.append(f'<text x="{x + _PICTURE / 2:.0f}" y="{y + _PICTURE + 11:.0f}">{name}</text>')
-    if is_named:
+    if source is None and len(findings.members) <= _NAMED:
         for cluster, (x, y) in middles_of(places, clusters).items():
             parts.append(f'<text x="{x:.0f}" y="{y + 8:.0f}">{cluster}</text>')
     return "\n".join([*parts, "</svg>"])
@@ -92,7 +93,8 @@ def curve(scores, chosen, tolerance=0.05):
     parts.append(f'<path d="M{left},{base:.1f}H{width - margin}" stroke="#999"/>')
     for value in (low, high) if low < 0 else (high,):
         y = height - margin - (value - low) / span * (height - 2 * margin)
-        parts.append(f'<text x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{value:.2f}</text>')
+        if abs(y - base) > _LINE:  # Else it would be written over the zero.
+            parts.append(f'<text x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{value:.2f}</text>')
     parts.append(f'<text x="{left - 6}" y="{base + 4:.1f}" text-anchor="end">0</text>')
     parts.append(f'<polyline points="{line}" fill="none" stroke="#666"/>')
     for number in numbers:

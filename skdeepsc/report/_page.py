@@ -61,7 +61,7 @@ figcaption span {{ color: #666; }}
 .map {{ width: 100%; height: auto; max-width: 900px; border: 1px solid #ddd; }}
 .map text {{ font: bold 22px system-ui, sans-serif; text-anchor: middle; paint-order: stroke; stroke: #fff;
   stroke-width: 5px; }}
-.map.crowded text {{ font-size: 10px; stroke-width: 3px; }}
+.map.pictured text {{ font-size: 12px; stroke-width: 3px; }}
 .curve {{ width: 100%; height: auto; max-width: 560px; font: 12px system-ui, sans-serif; }}
 .key {{ display: inline-block; width: .8em; height: .8em; background: var(--cluster); margin-right: .4em; }}
 pre {{ background: #f4f4f4; padding: .8em 1em; overflow-x: auto; }}
@@ -158,9 +158,9 @@ def _map(findings, pictures):
     if findings.points is not None and len(findings.points) > 2:
         yield "<h2>Map</h2>"
         yield (
-            "<p>The two principal components of the samples as they were represented; pictures are drawn at random, in "
-            "frames of their clusters. Two dimensions cannot keep many clusters apart: those that lie on each other "
-            "here need not be close.</p>"
+            "<p>The two principal components of the samples as they were represented; pictures are drawn at random, "
+            "with the colours and numbers of their clusters. Two dimensions cannot keep many clusters apart: those "
+            "that lie on each other here need not be close.</p>"
         )
         yield samples_map(findings, None if pictures is None else pictures.source)
 
