@@ -1,6 +1,10 @@
 """Sets of the papers, from stand-ins of the same form: nothing is loaded from the network."""
 
+import hashlib
 import inspect
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
@@ -52,6 +56,68 @@ def test_sets_of_openml_become_images(name, monkeypatch, tmp_path):
     np.testing.assert_array_equal(y, bunch.target)
     assert getattr(datasets, name).__name__ in datasets.__all__
     assert set(inspect.signature(getattr(datasets, name)).parameters) == {"data_home", "return_X_y"}
+
+
+@pytest.fixture
+def served(monkeypatch):
+    """USPS as OpenML serves it, from this machine: 20 images, and the text of their file, which may be changed."""
+    wanted = shades(20, 16, 16)
+    values = np.round(wanted / 127.5 - 1, 6)
+    classes = [str(1 + i % 10) for i in range(20)]
+    head = ["@RELATION usps", *(f"@ATTRIBUTE v{i} REAL" for i in range(256)), "@ATTRIBUTE int0 {1,2,3,4,5,6,7,8,9,10}"]
+    rows = [",".join([*map(str, row), label]) for row, label in zip(values.reshape(20, -1), classes, strict=True)]
+    files = {"file": "\n".join([*head, "@DATA", *rows, ""]).encode()}
+
+    class Server(BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = files[self.path.strip("/").split("/")[0]]
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
+        home = f"http://127.0.0.1:{server.server_port}"
+        told = {"data_type": "numeric", "is_target": "false", "is_ignore": "false", "is_row_identifier": "false"} | {
+            "number_of_missing_values": "0"
+        }
+        target = told | {"name": "int0", "data_type": "nominal", "is_target": "true", "index": "256"}
+        features = [told | {"name": f"v{i}", "index": str(i)} for i in range(256)]
+        about = {"id": "41082", "name": "USPS", "version": "1", "status": "active", "format": "ARFF"}
+        about |= {"url": f"{home}/file", "md5_checksum": hashlib.md5(files["file"]).hexdigest(), "description": "told"}
+        files["about"] = json.dumps({"data_set_description": about}).encode()
+        files["features"] = json.dumps({"data_features": {"feature": [*features, target]}}).encode()
+        quality = [{"name": "NumberOfInstances", "value": "20.0"}]
+        files["qualities"] = json.dumps({"data_qualities": {"quality": quality}}).encode()
+        for name, part in {"INFO": "about", "FEATURES": "features", "QUALITIES": "qualities"}.items():
+            monkeypatch.setattr(f"sklearn.datasets._openml._DATA_{name}", f"{home}/{part}/{{}}")
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        yield wanted, files
+        server.shutdown()
+        serving.join()
+
+
+@pytest.mark.parametrize("has_pandas", [True, False])
+def test_sets_come_from_a_server_and_are_kept(served, tmp_path, monkeypatch, has_pandas):
+    wanted, files = served
+    monkeypatch.setattr(_fetched, "find_spec", lambda name: has_pandas or None)
+    bunch = datasets.fetch_usps(data_home=tmp_path)
+    np.testing.assert_array_equal(bunch.images, wanted)
+    assert bunch.target.tolist() == [i % 10 for i in range(20)]
+    files.clear()
+    np.testing.assert_array_equal(datasets.fetch_usps(data_home=tmp_path).images, wanted)
+
+
+@pytest.mark.filterwarnings("ignore:Invalid cache")
+def test_what_has_another_checksum_is_refused(served, tmp_path):
+    _, files = served
+    files["file"] = files["file"].replace(b"-1.0", b"-0.9", 1)
+    with pytest.raises(ValueError, match="md5 checksum"):
+        datasets.fetch_usps(data_home=tmp_path)
 
 
 def test_images_stored_by_columns_are_put_upright_and_odd_sets_are_refused(monkeypatch):

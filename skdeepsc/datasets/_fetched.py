@@ -1,6 +1,7 @@
 """Image sets of the papers by name, as OpenML and scikit-learn keep them."""
 
 from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 from sklearn.datasets import fetch_olivetti_faces, fetch_openml
@@ -26,6 +27,11 @@ def fetch_mnist(*, data_home=None, return_X_y=False):
     bunch : :class:`~sklearn.utils.Bunch`
         ``images`` : ndarray of shape (n, height, width), uint8; ``target`` : ndarray of shape (n,), int64, for scoring
         only; ``target_names`` : list of str; ``DESCR`` : str.
+
+    Raises
+    ------
+    ValueError
+        If what was loaded has not the checksum that OpenML gives for it.
 
     Notes
     -----
@@ -148,8 +154,12 @@ def fetch_coil20(*, data_home=None, return_X_y=False):
 
 def _fetched(data_id, shapes, data_home, return_X_y, names=None):
     """Images of a set that OpenML has under a number."""
-    parser = "auto" if find_spec("pandas") else "liac-arff"  # The fast one needs pandas.
-    found = fetch_openml(data_id=data_id, data_home=data_home, as_frame=False, parser=parser)
+    how: dict[str, Any] = {"parser": "liac-arff"}
+    if find_spec(
+        "pandas"
+    ):  # It is faster. Of classes as categories, pandas 3 makes numbers, which scikit-learn refuses.
+        how = {"parser": "pandas", "read_csv_kwargs": {"dtype": None}}
+    found = fetch_openml(data_id=data_id, data_home=data_home, as_frame=False, **how)
     return _as_images(found.data, shapes, found.target, found.DESCR, names, return_X_y)
 
 
@@ -172,11 +182,11 @@ def _as_images(rows, shapes, labels, description, names, return_X_y):
 
 def _numbers(labels):
     """Labels that are numbers as such, in whose order "10" follows "9"."""
-    labels = np.asarray(labels)
+    labels = np.char.strip(np.asarray(labels).astype(str), "'")
     try:
         return labels.astype(float).astype(np.int64)
     except ValueError:
-        return labels.astype(str)
+        return labels
 
 
 def _as_bytes(rows):
