@@ -23,7 +23,7 @@ from ._params import Count, Estimator, Threads, answers, checked, estimator, fit
 from ._random import Randomized, draw_rows
 from ._row_keys import distinct_rows, equal_pairs, first_copies, row_keys
 from ._threads import threads
-from ._warn import advising, muted
+from ._warn import advising, muted, warn_user
 from .affinity import DENSE_AFFINITIES, Affinity, check_affinity, compute_affinity
 from .segmentation import AssignLabels, DegenerateAffinityWarning, spectral_labels
 
@@ -305,7 +305,14 @@ class BaseGraphClustering(BaseSubspaceClustering):
         n_samples = samples.shape[0]
         keys = row_keys(samples)
         first = first_copies(samples, keys)
-        distinct = distinct_rows(first, self._least_clusters())
+        n_distinct, n_least = len(np.unique(first)), self._least_clusters()
+        if n_distinct < min(n_least, n_samples):
+            warn_user(
+                f"X holds {n_distinct} distinct sample{'s' * (n_distinct != 1)}, and n_clusters={n_least}: copies of a "
+                "sample are told apart, arbitrarily.",
+                DegenerateAffinityWarning,
+            )
+        distinct = distinct_rows(first, n_least)
         self._copied = first if len(distinct) < n_samples else None
         n_rows = min(self._n_drawn() or n_samples, len(distinct))
         self._check_n_clusters(n_rows, f"n_samples = {n_samples}, subsample={self.subsample}")

@@ -19,7 +19,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skorch.callbacks import Callback, Checkpoint
 
 import skdeepsc
-from skdeepsc import NCSC, DSCNet, _memory, _row_keys, affinity, metrics, segmentation
+from skdeepsc import NCSC, SSC, DSCNet, _memory, _row_keys, affinity, metrics, segmentation
 from skdeepsc._row_keys import first_copies
 from skdeepsc.datasets import make_union_of_subspaces
 from tests.estimators import DEEP, SHALLOW, make_known
@@ -65,6 +65,14 @@ def test_copies_share_their_label_where_a_network_learns_from_all(clusterer, row
     fitted = quick(clusterer).fit(np.tile(rows, (3, 1)))
     assert np.array_equal(fitted.labels_, np.tile(fitted.labels_[:45], 3))
     assert len(np.unique(fitted.labels_)) > 1
+
+
+def test_fewer_distinct_samples_than_clusters_are_told():
+    X = np.repeat(np.random.RandomState(0).normal(size=(2, 6)), 5, axis=0)
+    with pytest.warns(
+        segmentation.DegenerateAffinityWarning, match=r"X holds 2 distinct samples, and n_clusters=3: copies"
+    ):
+        assert SSC(3, random_state=0).fit(X).labels_.shape == (10,)
 
 
 def test_sparse_copies_change_nothing(rows):
