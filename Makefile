@@ -47,18 +47,32 @@ stress: $(VENV)/installed
 	SKDEEPSC_EXAMPLES=$(EXAMPLES) SKDEEPSC_INTERRUPTIONS=$(INTERRUPTIONS) $(RUN) -m pytest --numprocesses 2 \
 		tests/test_properties.py tests/test_reliability.py tests/test_input.py tests/test_interruptions.py
 
+# Pip compiles one module after the other. Some packages have templates that are no modules.
+INSTALL = $(RUN) -m pip install --quiet --no-compile $(PIP_ARGS) --constraint constraints.txt
+COMPILE = $(RUN) -m compileall -q -j 0 $(VENV)/lib > /dev/null || true
+
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable ".[test]"
+	$(INSTALL) --editable ".[test]"
+	$(COMPILE)
 	touch $@
 
 $(VENV)/formats: $(VENV)/installed
-	$(RUN) -m pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable ".[files,onnx]" onnxruntime pyarrow
+	$(INSTALL) --editable ".[files,onnx]" onnxruntime pyarrow
+	$(COMPILE)
 	touch $@
 
 $(VENV)/installed-docs: $(VENV)/installed
-	$(RUN) -m pip install --quiet $(PIP_ARGS) --constraint constraints.txt --editable ".[docs]"
+	$(INSTALL) --editable ".[docs]"
+	$(COMPILE)
 	touch $@
+
+# All three at once.
+$(VENV)/everything: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(INSTALL) --editable ".[test,files,onnx,docs]" onnxruntime pyarrow
+	$(COMPILE)
+	touch $(VENV)/installed $(VENV)/formats $(VENV)/installed-docs $@
 
 .venv-lowest/installed: pyproject.toml tools/lowest.py
 	$(PYTHON) -m venv .venv-lowest
