@@ -112,6 +112,12 @@ def test_basis_cost_spares_pairs_within_a_basis():
 # The estimators
 
 
+@pytest.mark.parametrize(("n_batches", "n_epochs"), [(1, 10), (10, 10), (40, 3), (280, 1)])
+def test_edesc_takes_as_many_steps_of_many_samples_as_of_few(n_batches, n_epochs):
+    assert EDESC()._n_epochs(n_batches) == n_epochs
+    assert EDESC(max_epochs=7)._n_epochs(n_batches) == 7
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_subspaces_are_found(method):
     X, y = make_union_of_subspaces(240, 30, n_subspaces=4, subspace_dim=3, noise=0.02, random_state=0)

@@ -1,9 +1,15 @@
 """EDESC: efficient deep embedded subspace clustering (Cai, Fan, Guo, Wang, Zhang, Gao, CVPR 2022)."""
 
+import math
+from typing import Literal
+
 from .._params import Epochs, NonNegative, Positive, estimator
 from ..losses import basis_cost, sharpening_cost
 from ..nn import SubspaceAffinity
 from ._bases import HasBases
+
+# Epochs of few samples, and steps of many.
+_EPOCHS, _STEPS = 10, 100
 
 
 @estimator
@@ -29,6 +35,9 @@ class EDESC(HasBases):
         the scale of the other costs.
     smoothing : float
         :math:`\eta`, in the paper 5, for codes that are not normalised. It softens the assignments.
+    max_epochs
+        ``"auto"``: 10, or of many samples as many as give 100 steps, at least one: assignments that sharpen themselves
+        drift away from the first labels in time.
 
     See Also
     --------
@@ -57,8 +66,11 @@ class EDESC(HasBases):
     gamma_subspace: NonNegative = 0.1
     gamma_basis: NonNegative = 1e-3
     smoothing: NonNegative = 0.0
-    max_epochs: Epochs = 10
+    max_epochs: Epochs | Literal["auto"] = "auto"
     lr: Positive = 1e-4
+
+    def _n_epochs(self, n_batches):
+        return math.ceil(min(_EPOCHS, _STEPS / n_batches)) if self.max_epochs == "auto" else self.max_epochs
 
     def _subspaces(self, nearest):
         return SubspaceAffinity(nearest.bases.clone(), nearest.mean, nearest.unit, self.smoothing)
