@@ -57,9 +57,25 @@ def numeric(name, values):
     dtypes = getattr(values, "dtypes", None)  # Of a frame.
     columns = dtypes if isinstance(dtypes, list) else getattr(dtypes, "values", ())
     kinds = {getattr(dtype, "kind", "") for dtype in (getattr(values, "dtype", None), *columns)}
-    if kinds & set("mM"):
+    if kinds & set("mM") or _is_time(_first_of(values)) or ("O" in kinds and any(map(_is_time, _objects_of(values)))):
         raise TypeError(f"{name} holds dates or times, which are no numbers as they are: make numbers of them.")
     return values
+
+
+def _is_time(value):
+    return getattr(getattr(value, "dtype", None), "kind", "") in ("m", "M")
+
+
+def _first_of(values):
+    """The first value of nested sequences."""
+    while isinstance(values, list | tuple) and values:
+        values = values[0]
+    return values
+
+
+def _objects_of(values):
+    """The values of an array of objects."""
+    return values.flat if isinstance(values, np.ndarray) else ()
 
 
 def as_numbers(name, values, **how):
@@ -87,7 +103,7 @@ def naming(name):
     """A context whose errors of type and value say what they are about."""
     try:
         yield
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         if re.search(rf"\b{re.escape(name)}\b", str(error)):
             raise
         raise (TypeError if isinstance(error, TypeError) else ValueError)(f"{name}: {error}") from error

@@ -5,6 +5,7 @@ import threading
 from importlib.machinery import PathFinder, SourceFileLoader
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
 import sklearn.utils.validation
 
 from ._version import __version__
@@ -112,18 +113,23 @@ if sys.flags.optimize > 1:
 
 # scikit-learn's validation changes the process's warnings filters for a moment, which no two threads may do at once.
 VALIDATION = threading.RLock()
+# It sums values, to see whether any is infinite, of which the largest there are overflow.
+_OF_SUMS: dict = {"over": "ignore", "invalid": "ignore"}
 
 
 def check_array(*args, **kwargs):
     """:func:`sklearn.utils.check_array`, one thread after the other."""
-    with VALIDATION:
+    with VALIDATION, np.errstate(**_OF_SUMS):
         return sklearn.utils.validation.check_array(*args, **kwargs)
 
 
 def validate_data(*args, **kwargs):
     """:func:`sklearn.utils.validation.validate_data`, one thread after the other."""
-    with VALIDATION:
-        return sklearn.utils.validation.validate_data(*args, **kwargs)
+    try:
+        with VALIDATION, np.errstate(**_OF_SUMS):
+            return sklearn.utils.validation.validate_data(*args, **kwargs)
+    except OverflowError as error:
+        raise ValueError(f"X holds numbers that no float64 can hold: {error}") from error
 
 
 __all__ = [

@@ -32,6 +32,8 @@ _STRANGERS = {
 def replacing(path):
     """A path beside `path` to write to; what lies there in the end takes its place, or, after an error, nothing."""
     path = Path(os.path.realpath(path))
+    if path.is_dir():
+        raise IsADirectoryError(f"path={str(path)!r} is a folder: give the name of a file in it.")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"There is no folder {path.parent} to save {path.name} in.")
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")

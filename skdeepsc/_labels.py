@@ -34,6 +34,8 @@ def as_labels(name, labels, n_samples=None):
         raise ValueError(f"{name} must be 1-D, one label for each sample; got shape {labels.shape}.")
     if n_samples is not None and len(labels) != n_samples:
         raise ValueError(f"{name} must be one label for each of {n_samples} samples; got {len(labels)}.")
+    if labels.dtype.kind == "c":
+        raise TypeError(f"{name} holds complex numbers, which name no clusters.")
     if labels.dtype.kind == "O":
         is_missing = any(map(_is_missing, labels.tolist()))
     else:

@@ -112,7 +112,7 @@ class Estimator(BaseEstimator):
 
     def _settings(self):
         """A context of usual settings, for a fit and an answer, whatever the process has set."""
-        return np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
+        return _usual_errors()
 
     def _keeping(self, samples):
         """A context in which a fit of some samples keeps what it has done."""
@@ -191,12 +191,31 @@ def answers(method: Method) -> Method:
     return cast(Method, answer)
 
 
+# Integers beyond the first are too large for torch, beyond the second for a float.
+_MOST_INTEGER, _MOST_FLOAT = 2**63 - 1, 2**1023
+
+
+def _usual_errors():
+    """A context in which NumPy says what it says by default, but for numbers that vanish."""
+    return np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")
+
+
 def take_plain_numbers(estimator):
-    """Make numbers of Python of an estimator's parameters that are NumPy's, and give those."""
-    params = estimator.get_params(deep=False)
-    of_numpy = {name: value for name, value in params.items() if isinstance(value, np.generic)}
-    vars(estimator).update({name: _plain(value) for name, value in of_numpy.items()})
-    return of_numpy
+    """Make numbers of Python of an estimator's parameters that are NumPy's, and give those.
+
+    Integers that torch cannot hold become floats where those are taken.
+    """
+    params, allowed = estimator.get_params(deep=False), estimator._parameter_constraints
+    plain = {name: _plain(value) for name, value in params.items()}
+    large = {name for name, value in plain.items() if type(value) is int and _MOST_INTEGER < abs(value) < _MOST_FLOAT}
+    plain |= {name: float(plain[name]) for name in large if any(_takes_floats(part) for part in allowed.get(name, ()))}
+    changed = {name: value for name, value in params.items() if plain[name] is not value}
+    vars(estimator).update({name: plain[name] for name in changed})
+    return changed
+
+
+def _takes_floats(constraint):
+    return getattr(constraint, "type", None) is Real
 
 
 def _plain(value):
@@ -234,7 +253,8 @@ def checked(function: Method) -> Method:
     def call(*args, **kwargs):
         args, kwargs = tuple(map(_plain, args)), {name: _plain(value) for name, value in kwargs.items()}
         check({**dict(zip(hints, args, strict=False)), **kwargs})
-        return function(*args, **kwargs)
+        with _usual_errors():
+            return function(*args, **kwargs)
 
     vars(call)["check_arguments"] = check
     return cast(Method, call)

@@ -17,7 +17,8 @@ from scipy.sparse.linalg import eigsh
 
 from ._arrays import as_numbers, naming, numeric
 from ._compat import Interval
-from ._params import Count, NonNegative, Positive, checked, require_call
+from ._params import Count, NonNegative, Positive, RandomState, checked, require_call
+from ._random import generator_of
 from ._scale import divided, exponent_of, scaled_rows, unit_exponent
 
 # Names of affinities, and those that make sparse coefficients dense.
@@ -158,7 +159,7 @@ def enhanced_affinity(
     diagonal: Literal["auto", "zero", "keep", "one"] = "auto",
     variant: Literal["released", "paper"] = "released",
     axis: Literal[0, 1] = 0,
-    random_state: int = 0,
+    random_state: RandomState = 0,
 ) -> np.ndarray:
     r"""Block-enhancing affinity: Algorithm 2 of PSSC, the post-processing of DSC-Net.
 
@@ -191,8 +192,8 @@ def enhanced_affinity(
         See above.
     axis : {0, 1}, default=0
         See :func:`threshold_coefficients`.
-    random_state : int, default=0
-        Seed of the start vector of the partial eigen-decomposition; it changes nothing but rounding.
+    random_state : int, RandomState instance or None, default=0
+        Of the start vector of the partial eigen-decomposition; it changes nothing but rounding.
 
     Returns
     -------
@@ -214,15 +215,14 @@ def enhanced_affinity(
     graph = (coef + coef.T) / 2
     if diagonal == "one":
         np.fill_diagonal(graph, 1)
-    singular_values, vectors = _largest_singular(graph, n_clusters * subspace_rank + 1, random_state)
+    singular_values, vectors = _largest_singular(graph, n_clusters * subspace_rank + 1, generator_of(random_state))
     factor = vectors * np.sqrt(singular_values)
     if not is_printed:
         norms = np.linalg.norm(factor, axis=1, keepdims=True)
         factor = np.divide(factor, norms, out=np.zeros_like(factor), where=norms > 1e-6 * norms.max(initial=0))
     affinity = factor @ factor.T
     affinity = np.abs(affinity) if is_printed else np.clip(affinity, 0, None)
-    if is_printed:  # Powers of what may be of any magnitude.
-        affinity /= affinity.max(initial=0) or 1
+    affinity /= affinity.max(initial=0) or 1  # Powers of what may be of any magnitude.
     affinity **= power
     affinity = (affinity + affinity.T) / 2
     largest = affinity.max(initial=0)
@@ -400,7 +400,7 @@ def check_affinity(affinity, params):
     globals()[f"{affinity}_affinity"].check_arguments(params)
 
 
-def _largest_singular(graph, rank, random_state):
+def _largest_singular(graph, rank, generator):
     """The `rank` largest singular values and vectors of a symmetric matrix; a full decomposition only if they are many.
 
     The singular values of a symmetric matrix are the magnitudes of its eigenvalues.
@@ -410,7 +410,7 @@ def _largest_singular(graph, rank, random_state):
     if n_samples < 200 or rank > n_samples // 5:
         values, vectors = eigh(graph, overwrite_a=True, check_finite=False)
     else:
-        start = np.random.RandomState(random_state).uniform(-1, 1, n_samples)
+        start = generator.uniform(-1, 1, n_samples)
         values, vectors = eigsh(graph, k=rank, which="LM", v0=start.astype(graph.dtype))
     largest = np.argsort(-np.abs(values))[:rank]
     return np.abs(values[largest]), vectors[:, largest]

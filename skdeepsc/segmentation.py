@@ -159,6 +159,7 @@ def spectral_embedding(
     return _eigenpairs(graph, _components(graph)[1], n_components, generator_of(random_state))
 
 
+@checked
 def normalized_cut(affinity: Any, labels: ArrayLike) -> float:
     r"""Normalised cut of a labelling, :math:`\sum_k \mathrm{cut}(k) / \mathrm{vol}(k)`; the smaller, the better.
 
@@ -186,6 +187,7 @@ def normalized_cut(affinity: Any, labels: ArrayLike) -> float:
     return float(_cuts(_table(_edges(_as_graph(affinity)), as_labels("labels", labels, _n_rows(affinity))))[0])
 
 
+@checked
 def edge_information(affinity: Any, labels: ArrayLike) -> float:
     r"""Mutual information between the clusters at the two ends of an edge; the larger, the better.
 
@@ -427,7 +429,7 @@ def match_labels(labels: ArrayLike, reference: ArrayLike) -> np.ndarray:
     matched = np.empty(len(clusters), dtype=names.dtype)
     matched[rows] = names[columns]
     alone = np.setdiff1d(np.arange(len(clusters)), rows)
-    unused = np.setdiff1d(np.arange(names.max(initial=0) + 1 + len(clusters)), names)
+    unused = np.setdiff1d(np.arange(len(names) + len(clusters)), names)
     matched[alone] = unused[: len(alone)]
     return matched[found]
 
@@ -679,7 +681,11 @@ def _connected_eigenpairs(graph, n_components, generator):
 def _dense_eigenpairs(normalized, n_components, generator=None):
     matrix, n_samples = normalized.toarray() if sparse.issparse(normalized) else normalized, normalized.shape[0]
     window = (n_samples - n_components, n_samples - 1)
-    return eigh(matrix, subset_by_index=window, overwrite_a=True, check_finite=False)
+    try:
+        return eigh(matrix, subset_by_index=window, check_finite=False)
+    except np.linalg.LinAlgError:  # It can fail where eigenvalues bunch, as those of a complete graph do.
+        values, vectors = eigh(matrix, driver="evd", overwrite_a=True, check_finite=False)
+        return values[-n_components:], vectors[:, -n_components:]
 
 
 def _iterated_eigenpairs(normalized, n_components, generator, most_restarts=None):

@@ -202,3 +202,12 @@ def test_a_bridge_links_the_parts_of_a_graph_weakly(coef, container):
     blocks = np.kron(np.eye(3), np.ones((10, 10))) + 0.01
     assert connected_components(top_affinity(container(blocks), n_coefs=2))[0] >= 3
     assert connected_components(top_affinity(container(blocks), n_coefs=3, bridge=0.1))[0] == 1
+
+
+def test_any_power_and_any_random_state_of_the_enhanced_affinity():
+    coef = np.random.RandomState(0).uniform(size=(30, 30))
+    assert np.isfinite(enhanced_affinity(coef, 3, power=1e300)).all()
+    for random_state in (None, np.random.RandomState(0)):
+        np.testing.assert_allclose(enhanced_affinity(coef, 3, random_state=random_state), enhanced_affinity(coef, 3))
+    with pytest.raises(ValueError, match="'random_state' parameter"):
+        enhanced_affinity(coef, 3, random_state=-1)

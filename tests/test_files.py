@@ -373,3 +373,15 @@ def test_scikit_learns_steps_go_through_skops(images, place):
     np.testing.assert_array_equal(views.predict(X), round_trip(views, place).predict(X))
     with pytest.raises(TypeError, match="holds what skops does not trust"):
         skdeepsc.save(make_pipeline(KMeans(init=Net), SSC(3)), place)
+
+
+def test_a_folder_is_no_file_to_save_in(tmp_path):
+    with pytest.raises(IsADirectoryError, match="is a folder: give the name of a file in it"):
+        skdeepsc.save(SSC(2), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_files_are_loaded_whatever_numpy_is_set_to(images, tmp_path):
+    skdeepsc.save(Scattering(image_size=None).fit(images[0]), tmp_path / "s")
+    with np.errstate(all="raise"):
+        assert skdeepsc.load(tmp_path / "s").transform(images[0][:2]).shape[0] == 2

@@ -15,7 +15,20 @@ from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import skdeepsc
-from skdeepsc import _params, affinity, datasets, inspection, losses, metrics, nn, report, segmentation
+from skdeepsc import (
+    SSC,
+    AutoEncoder,
+    DSCNet,
+    _params,
+    affinity,
+    datasets,
+    inspection,
+    losses,
+    metrics,
+    nn,
+    report,
+    segmentation,
+)
 from skdeepsc._mapped import require_whole
 from skdeepsc.training import RandomAugmentation
 from tests.estimators import make_known
@@ -450,3 +463,44 @@ def test_a_clock_that_is_set_back_changes_no_history(rows, monkeypatch):
     monkeypatch.setattr(time, "time", lambda: -3600.0 * next(hours))
     fitted = quick(skdeepsc.AutoEncoder, max_epochs=2).fit(rows)
     assert min(row["seconds"] for row in fitted.history_) >= 0
+
+
+DAY = np.datetime64("2020-01-01")
+
+
+@pytest.mark.parametrize(
+    "X", [[[DAY, DAY + 1], [DAY, DAY]], np.array([[DAY, 1], [2, DAY]], dtype=object), [np.array([DAY, DAY])] * 2]
+)
+def test_dates_within_lists_and_objects_are_refused(X):
+    with pytest.raises(TypeError, match="X holds dates or times"):
+        SSC(2).fit(X)
+
+
+def test_numbers_that_no_float_can_hold_are_refused():
+    with pytest.raises(ValueError, match="X holds numbers that no float64 can hold"):
+        SSC(2).fit(np.array([[10**400] * 4] * 9, dtype=object))
+
+
+@pytest.mark.filterwarnings("ignore:Coefficients did not converge")
+def test_the_largest_numbers_raise_no_warnings():
+    largest = np.finfo(np.float64).max
+    X = np.array([[largest, -largest, 0], [largest, largest, 1], [-largest, largest, 2], [1, 2, largest]])
+    assert SSC(2, random_state=0).fit_predict(X).shape == (4,)
+
+
+def test_integers_beyond_those_of_torch_are_floats(images):
+    autoencoder = AutoEncoder(max_epochs=1)
+    fitted = DSCNet(3, gamma_coef=10**30, max_epochs=1, autoencoder=autoencoder, random_state=0).fit(images[0])
+    assert fitted.gamma_coef == 10**30
+    as_float = DSCNet(3, gamma_coef=1e30, max_epochs=1, autoencoder=autoencoder, random_state=0).fit(images[0])
+    np.testing.assert_array_equal(fitted.labels_, as_float.labels_)
+
+
+def test_complex_labels_are_refused():
+    with pytest.raises(TypeError, match="labels_true holds complex numbers"):
+        metrics.clustering_accuracy_score(np.array([0, 0, 1]) + 1j, [0, 0, 1])
+
+
+def test_names_of_clusters_may_be_any_integers():
+    matched = segmentation.match_labels([0, 1, 1, 2], [0, 2**61, 2**61, 0])
+    assert matched.tolist() == [0, 2**61, 2**61, 1]

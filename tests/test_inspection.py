@@ -49,6 +49,11 @@ def test_scores_that_are_alike_look_alike():
     assert display.axes_[0].get_title() == "a: 0.90, where 1 is all\nas much has b: 0.90"
 
 
+def test_no_axes_are_refused():
+    with pytest.raises(TypeError, match="ax must be matplotlib Axes"):
+        AffinityDisplay(np.eye(4), [0, 0, 1, 1]).plot(ax=[])
+
+
 def test_where_nothing_is_doubtful_that_is_said(images):
     rows = np.repeat(np.eye(2), 10, axis=0) + np.tile(np.eye(2) * 1e-6, (10, 1))
     display = DoubtfulDisplay.from_estimator(SSC(2, random_state=0).fit(rows), rows)

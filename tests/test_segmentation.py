@@ -226,6 +226,26 @@ def test_normalized_cut_is_the_loop(container):
     assert normalized_cut(container(affinity), labels) == pytest.approx(total)
 
 
+@pytest.mark.filterwarnings("ignore::skdeepsc.segmentation.DegenerateAffinityWarning")
+def test_complete_graphs_whose_eigenvalues_bunch_are_labelled():
+    for n_samples in (6, 17, 30, 43, 60):
+        for n_clusters in (2, 3, 4):
+            complete = np.ones((n_samples, n_samples)) - np.eye(n_samples)
+            labels = spectral_labels(complete, n_clusters, assign_labels="best", random_state=0)
+            assert labels.shape == (n_samples,)
+
+
+def test_public_functions_do_not_see_what_numpy_is_set_to():
+    blocks = np.kron(np.eye(3), np.ones((8, 8)))
+    coef = np.random.RandomState(0).uniform(size=(24, 24)) * 1e-300
+    with np.errstate(all="raise"):
+        for way in ("kmeans", "diffusion", "best"):
+            assert len(set(spectral_labels(blocks, 3, assign_labels=way, random_state=0))) == 3
+        assert choose_n_clusters(blocks, random_state=0)[0] == 3
+        assert np.isfinite(enhanced_affinity(coef, 3)).all()
+        assert edge_information(blocks * 1e-300, np.arange(24) // 8) > 1
+
+
 def test_normalized_cut_counts_an_isolated_cluster_as_cut():
     assert normalized_cut(block_diag(np.ones((2, 2)), 0), [0, 0, 1]) == pytest.approx(1)
 

@@ -1,12 +1,14 @@
 """Images without their light, as a scikit-learn transformer."""
 
-from typing import Any, Self
+from numbers import Real
+from typing import Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.ndimage import gaussian_filter
 from sklearn.utils.validation import check_is_fitted
 
+from .._compat import Interval
 from .._input import input_divisor, row_blocks
 from .._params import Positive, answers, estimator, fits
 from ._base import TransformsImages
@@ -33,7 +35,7 @@ class LocalContrast(TransformsImages):
     sigma : float
         Width of G, in pixels, no larger than the images.
     offset : float
-        :math:`\epsilon`.
+        :math:`\epsilon`, at most 1000.
     image_shape
         Flat rows without it are read as one-dimensional signals.
 
@@ -64,7 +66,7 @@ class LocalContrast(TransformsImages):
     """
 
     sigma: Positive = 1.0
-    offset: Positive = 0.02
+    offset: Annotated[float, Interval(Real, 0, 1e3, closed="right")] = 0.02
 
     @fits
     def fit(self, X: ArrayLike, y: Any = None) -> Self:

@@ -22,6 +22,6 @@ def axes_or_new(ax, **figure_params):
 def all_axes(name, axes):
     """Some axes, as an array."""
     axes = np.ravel(axes)
-    if not all(hasattr(ax, "figure") for ax in axes):
+    if not len(axes) or not all(hasattr(ax, "figure") for ax in axes):
         raise TypeError(f"{name} must be matplotlib Axes; got {axes.tolist()!r}.")
     return axes

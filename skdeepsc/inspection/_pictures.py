@@ -73,7 +73,8 @@ def pictures_of(clusterer, X):
         return None
     images = np.asarray(X)
     # A step of a pipeline before it may have made other rows than these.
-    return ImagesOfRows(images.reshape(len(images), *shape)) if images[0].size == np.prod(shape) else None
+    is_of_images = len(images) and images[0].size == np.prod(shape)
+    return ImagesOfRows(images.reshape(len(images), *shape)) if is_of_images else None
 
 
 def as_pictures(images, n_samples=None, name="images"):

@@ -4,6 +4,7 @@ import inspect
 import math
 from numbers import Real
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -137,7 +138,7 @@ class RandomAugmentation(nn.Module):
 
 
 def _is_setting(value):
-    return isinstance(value, Real) and 0 <= value < math.inf
+    return isinstance(value, Real | np.bool_) and 0 <= value < math.inf
 
 
 def _signed(x, *shape):
