@@ -308,6 +308,7 @@ def test_flat_rows_stay_flat(images):
     assert fitted.image_shape_ == (64,)
 
 
+@pytest.mark.filterwarnings("ignore:X holds 1 distinct sample")
 @pytest.mark.parametrize(
     ("X", "params", "message"),
     [
