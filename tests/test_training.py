@@ -186,6 +186,12 @@ def test_a_redrawn_network_reports_each_epoch_once(images):
     assert sum(name == "epoch" for _, name, _ in tasks.ended) == 60
 
 
+def test_weights_that_have_left_all_bounds_are_refused(images):
+    told = r"Weights of the encoder became larger than 1e\+12 in phase 'pretrain'"
+    with pytest.raises(FloatingPointError, match=told):  # In one step, after which nothing is computed.
+        AutoEncoder(max_epochs=1, batch_size=len(images[0]), lr=1e30, random_state=0).fit(images[0])
+
+
 def test_a_cost_that_diverges_is_named(images):
     with pytest.raises(FloatingPointError, match=r"'expression' became inf in phase 'finetune', epoch 1.*weight of"):
         DSCNet(**QUICK, gamma_expression=1e38, solver=TrainedSolver(epochs=0)).fit(1e3 * images[0])

@@ -14,6 +14,9 @@ from .checkpoints import open_step
 from .optimizer import Adam
 from .resume import KeptPhase
 
+# Weights that no training of samples of unit scale comes to; three layers of them are more than float32 holds.
+_MOST = 1e12
+
 
 class Diverged(FloatingPointError):
     """Training has met numbers that are none; the message says in which phase, and what to change."""
@@ -185,11 +188,12 @@ class Trainer(NeuralNet):
         return self
 
     def _require_finite(self, cause=None):
-        """Refuse weights that are no numbers, whoever met them first."""
-        broken = [name for name, value in self.module.named_parameters() if not value.isfinite().all()]
+        """Refuse weights that are no numbers, or with which nothing can be computed, whoever met them first."""
+        broken = {name: value for name, value in self.module.named_parameters() if not (value.abs() < _MOST).all()}
         if broken:
-            part = broken[0].split(".")[0]
-            raise Diverged(self._blame(f"Weights of the {part} became NaN or infinite")) from cause
+            name, value = next(iter(broken.items()))
+            what = f"larger than {_MOST:g}" if value.isfinite().all() else "NaN or infinite"
+            raise Diverged(self._blame(f"Weights of the {name.split('.')[0]} became {what}")) from cause
         if isinstance(cause, FloatingPointError):
             raise Diverged(self._blame(f"Training met numbers that are none ({cause})")) from cause
 
