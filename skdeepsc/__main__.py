@@ -198,9 +198,8 @@ class _Work:
             raise FileExistsError(f"{str(model)!r} is there already: choose another --model.")
         if model is not None:
             _check_writable(model, "--model")
-        if self.arguments.predict is not None and self._given(_OF_THE_FIT):
-            given = ", ".join(self._given(_OF_THE_FIT))
-            raise ValueError(f"--predict labels by a model that is fitted already: leave out {given}.")
+        if self.arguments.predict is not None and (given := self._given(_OF_THE_FIT)):
+            raise ValueError(f"--predict labels by a model that is fitted already: leave out {', '.join(given)}.")
 
     def _given(self, options):
         """Those of some options that are not what they are by default."""

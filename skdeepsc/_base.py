@@ -305,7 +305,7 @@ class BaseGraphClustering(BaseSubspaceClustering):
         n_samples = samples.shape[0]
         keys = row_keys(samples)
         first = first_copies(samples, keys)
-        n_distinct, n_least = len(np.unique(first)), self._least_clusters()
+        n_distinct, n_least = int((first == np.arange(n_samples)).sum()), self._least_clusters()
         if n_distinct < min(n_least, n_samples):
             warn_user(
                 f"X holds {n_distinct} distinct sample{'s' * (n_distinct != 1)}, and n_clusters={n_least}: copies of a "
