@@ -106,4 +106,5 @@ def naming(name):
     except (TypeError, ValueError, OverflowError) as error:
         if re.search(rf"\b{re.escape(name)}\b", str(error)):
             raise
-        raise (TypeError if isinstance(error, TypeError) else ValueError)(f"{name}: {error}") from error
+        is_of_value = isinstance(error, ValueError | OverflowError)  # Scikit-learn's are of both.
+        raise (ValueError if is_of_value else TypeError)(f"{name}: {error}") from error

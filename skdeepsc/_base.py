@@ -24,7 +24,7 @@ from ._random import Randomized, draw_rows
 from ._row_keys import distinct_rows, equal_pairs, first_copies, row_keys
 from ._threads import threads
 from ._warn import advising, muted, warn_user
-from .affinity import DENSE_AFFINITIES, Affinity, check_affinity, compute_affinity
+from .affinity import DENSE_AFFINITIES, Affinity, check_affinity_params, compute_affinity
 from .segmentation import AssignLabels, DegenerateAffinityWarning, spectral_labels
 
 # What the weights of rows in themselves leave to the others is a rounding error up to this.
@@ -530,8 +530,8 @@ class BaseSelfExpressive(BaseGraphClustering):
         if affinity is None and affinity_params is None:
             matrix = self.affinity_matrix_
         else:
-            graph |= {"affinity": affinity or graph["affinity"], "params": affinity_params or {}}
-            check_affinity(graph["affinity"], graph["params"])
+            graph |= {"affinity": graph["affinity"] if affinity is None else affinity, "params": affinity_params or {}}
+            check_affinity_params(graph["affinity"], graph["params"])
             matrix = _affinity(self.coef_, graph)
         graph["assign_labels"] = assign_labels or graph["assign_labels"]
         other._label_all(_labels(matrix, graph, self._seeds["labels"]), samples)
@@ -593,7 +593,7 @@ class BaseSelfExpressive(BaseGraphClustering):
     # From coefficients to labels
 
     def _draw_rows(self, samples):
-        check_affinity(self.affinity, self.affinity_params or {})
+        check_affinity_params(self.affinity, self.affinity_params or {})
         super()._draw_rows(samples)
         self._graph = {
             "affinity": self.affinity,

@@ -281,6 +281,16 @@ def require_call(name, function, takes, *args, **kwargs):
         pass
 
 
+def call_given(name, function, takes, *args, **kwargs):
+    """What a user's function gives, with parameters as of :func:`require_call`; an error of its own says whose."""
+    require_call(name, function, takes, *args, **kwargs)
+    try:
+        return function(*args, **kwargs)
+    except Exception as error:
+        error.add_note(f"It was raised by the function that is given as {name}.")
+        raise
+
+
 # From annotations to constraints
 
 

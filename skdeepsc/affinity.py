@@ -8,7 +8,7 @@ Sparse coefficients give a sparse affinity, but for those that a decomposition m
 
 from collections.abc import Callable
 from numbers import Real
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from scipy import sparse
@@ -17,7 +17,7 @@ from scipy.sparse.linalg import eigsh
 
 from ._arrays import as_numbers, naming, numeric
 from ._compat import Interval
-from ._params import Count, NonNegative, Positive, RandomState, checked, require_call
+from ._params import Count, NonNegative, Positive, RandomState, call_given, checked
 from ._random import generator_of
 from ._scale import divided, exponent_of, scaled_rows, unit_exponent
 
@@ -352,8 +352,9 @@ def affinity_from_top(columns: np.ndarray, coefs: np.ndarray) -> sparse.csr_arra
     return _mean_of_both(top)
 
 
+@checked
 def compute_affinity(
-    coef: Any, affinity: Affinity | Callable = "symmetric", *, n_clusters: int | None = None, **params: Any
+    coef: Any, affinity: Affinity | Callable = "symmetric", *, n_clusters: Count | None = None, **params: Any
 ) -> Any:
     """Affinity by name.
 
@@ -382,22 +383,17 @@ def compute_affinity(
         If the function has no such parameter.
     """
     if callable(affinity):
-        require_call("affinity", affinity, "C and what is in affinity_params", coef, **params)
-        return affinity(coef, **params)
-    check_affinity(affinity, params)
+        return call_given("affinity", affinity, "C and what is in affinity_params", coef, **params)
     if affinity == "enhanced":
         params = {"n_clusters": n_clusters, **params}
     return globals()[f"{affinity}_affinity"](coef, **params)
 
 
-def check_affinity(affinity, params):
-    """Refuse an affinity that does not exist, and arguments that it does not take, before anything is computed."""
-    if callable(affinity):
-        return
-    if affinity not in get_args(Affinity):
-        names = ", ".join(map(repr, get_args(Affinity)))
-        raise ValueError(f"affinity must be one of {names}, or a callable; got {affinity!r}.")
-    globals()[f"{affinity}_affinity"].check_arguments(params)
+def check_affinity_params(affinity, params):
+    """Refuse arguments that an affinity does not take, before anything is computed; the user's own is not asked."""
+    if not callable(affinity):
+        with naming("affinity_params"):
+            globals()[f"{affinity}_affinity"].check_arguments(params)
 
 
 def _largest_singular(graph, rank, generator):

@@ -142,8 +142,13 @@ def test_row_normalized_rows_end_at_one(coef):
 
 def test_callable_affinity_and_unknown_names(coef):
     assert compute_affinity(coef, symmetric_affinity) is not None
-    with pytest.raises(ValueError, match=r"affinity must be one of .*'symmetric'"):
+    with pytest.raises(ValueError, match=r"'affinity' parameter of compute_affinity .*'symmetric'"):
         compute_affinity(coef, "nearest")
+    with pytest.raises(ValueError, match="'n_clusters' parameter of compute_affinity"):
+        compute_affinity(coef, "symmetric", n_clusters=2.5)
+    with pytest.raises(ZeroDivisionError) as raised:
+        compute_affinity(coef, lambda coef: 1 / 0)
+    assert raised.value.__notes__ == ["It was raised by the function that is given as affinity."]
     with pytest.raises(ValueError, match="'diagonal' parameter"):
         enhanced_affinity(coef, 2, diagonal="none")
     with pytest.raises(ValueError, match="square"):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from skdeepsc import DSCSC, AutoEncoder
+from skdeepsc import DSCSC, PSSC, AutoEncoder
 from skdeepsc._random import seeded
 from skdeepsc.segmentation import edge_information
 from skdeepsc.training import RandomAugmentation
@@ -168,8 +168,17 @@ def test_augmentations_of_the_estimator(images):
         make(DSCSC, **QUICK, augment="faces").fit(X.reshape(60, -1))
     with pytest.raises(TypeError, match="rotate"):
         make(DSCSC, **QUICK, augment={"rotate": 3}).fit(X)
+
+
+@pytest.mark.parametrize("method", [DSCSC, PSSC])
+def test_what_is_wrong_with_an_augmentation_of_the_users_is_said(method, images):
     with pytest.raises(ValueError, match=r"augment must keep .* \(60, 1, 8, 8\), but returned \(60, 1, 4, 4\)"):
-        make(DSCSC, **QUICK, augment=lambda x: x[..., ::2, ::2]).fit(X)
+        make(method, **QUICK, augment=lambda x: x[..., ::2, ::2]).fit(images[0])
+    with pytest.raises(TypeError, match="augment must make a tensor of the samples; got ndarray"):
+        make(method, **QUICK, augment=lambda x: x.numpy()).fit(images[0])
+    with pytest.raises(ZeroDivisionError) as raised:
+        make(method, **QUICK, augment=lambda x: 1 / 0).fit(images[0])
+    assert raised.value.__notes__ == ["It was raised by augment, of samples of shape (60, 1, 8, 8)."]
 
 
 def test_a_callable_sees_scaled_samples_on_the_device(images):

@@ -566,6 +566,8 @@ def test_affinity_params_are_passed_on(images):
     assert fitted.affinity_matrix_.nnz <= 2 * 4 * 60
     with pytest.raises(TypeError, match="n_neighbours"):
         make(DSCNet, **QUICK, affinity_params={"n_neighbours": 2}).fit(images[0])
+    with pytest.raises(ValueError, match=r"affinity_params: .*'n_coefs' parameter"):
+        make(DSCNet, **QUICK, affinity="top", affinity_params={"n_coefs": 0}).fit(images[0])
 
 
 def test_grid_search_over_a_gamma_with_labels_and_folds(images):

@@ -12,7 +12,7 @@ from skdeepsc.nn import (
     ridge_coefficients,
     ridge_penalty,
 )
-from skdeepsc.nn.expression import SelfExpression
+from skdeepsc.nn.expression import SelfExpression, eigenpairs
 
 
 def slow_ridge(z, lam):
@@ -98,6 +98,22 @@ def test_path_has_the_ridge_solution_for_every_penalty(shape):
         expected = ridge_coefficients(z, lam)
         np.testing.assert_allclose(path.coefficients(lam), expected, atol=2e-4)
         np.testing.assert_allclose(path.coefficients(lam, slice(3, 8)), expected[3:8], atol=2e-4)
+
+
+def test_eigenpairs_are_found_where_torch_does_not_find_them(monkeypatch):
+    def fails(gram):
+        raise torch.linalg.LinAlgError("The algorithm failed to converge")
+
+    grams = torch.randn((3, 5, 7), dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    grams = grams @ grams.mT
+    wanted = torch.linalg.eigh(grams)
+    monkeypatch.setattr(torch.linalg, "eigh", fails)
+    for gram, values in ((grams, wanted[0]), (grams[1], wanted[0][1])):
+        found, vectors = eigenpairs(gram)
+        torch.testing.assert_close(found, values)
+        torch.testing.assert_close(vectors * found[..., None, :] @ vectors.mT, gram)
+    with pytest.raises(FloatingPointError, match="NaN or infinite"):
+        eigenpairs(grams * torch.inf)
 
 
 @pytest.mark.parametrize("shape", [(30, 5), (20, 50)])

@@ -153,6 +153,9 @@ def test_a_contact_sheet_has_the_typical_first_and_reads_only_what_it_shows(imag
     for shown, members in zip(display.shown_, wanted, strict=True):
         assert shown.tolist() == [*members[:3], *members[-2:]]
     assert counted.asked == {0, *np.concatenate(display.shown_).tolist()}  # The first tells what they are.
+    with pytest.raises(ValueError, match="'is_fitted' parameter"):
+        ContactSheetDisplay.from_estimator(fitted, images[0], is_fitted="no")
+    assert ContactSheetDisplay.from_estimator(fitted, images[0], n_images=10**30).figure_.get_figwidth() < 60
     written = [text.get_text() for text in display.ax_.texts]
     assert all(names[number] in written for number in np.concatenate(display.shown_))
     assert written.count("…") == 3
@@ -261,8 +264,8 @@ def test_no_picture_on_the_map_covers_another(images):
     assert not len(EmbeddingMapDisplay.from_estimator(SSC(3, random_state=0).fit(rows), rows).shown_)
     fixed = EmbeddingMapDisplay.from_estimator(fitted, images[0], projection=PCA(3, random_state=0))
     np.testing.assert_allclose(np.abs(fixed.points), np.abs(display.points), atol=1e-4)
-    for projection, message in (("tsne", "must be 'pca', 'umap' or"), (PCA(1), "must make two columns")):
-        with pytest.raises(ValueError, match=message):
+    for projection, message in (("tsne", "must be 'pca', 'umap' or"), (PCA(1), "must make two columns"), ([], "must be 'pca'")):
+        with pytest.raises((TypeError, ValueError), match=message):
             EmbeddingMapDisplay.from_estimator(fitted, images[0], projection=projection)
 
 

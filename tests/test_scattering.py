@@ -276,6 +276,9 @@ def test_bad_sizes_of_the_network_are_named():
         (((8, 8), 0), "n_scales must be a positive integer"),
         (((8, 8), 2, 0), "n_angles must be a positive integer"),
         (((8, 8), 2, 6, 3), "order must be 1 or 2"),
+        (((8, 8), 10**30), "give fewer scales or angles"),
+        (((8, 8), 2, 10**30), "give fewer scales or angles"),
+        (((10**30, 8), 2), "smaller images"),
     ):
         with pytest.raises(ValueError, match=message):
             ScatteringNetwork(*arguments)

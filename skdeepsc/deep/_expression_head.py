@@ -24,6 +24,7 @@ from ..nn import (
     ridge_coefficients,
     ridge_penalty,
 )
+from ..nn.network import augmented
 from ..segmentation import match_labels
 from ..training import Phase
 from ..training.augment import IMAGE_POLICIES, as_augmentation
@@ -316,7 +317,7 @@ def directions_of_views(network, head, rows, augment, n_views):
     with torch.inference_mode():
         for block in rows.split(512):
             x = network.eval()(block).x
-            views = [x, *(augment(x) for _ in range(n_views if augment else 0))]
+            views = [x, *(augmented(augment, x) for _ in range(n_views if augment else 0))]
             codes = [network.encoder(view).flatten(1) for view in views]
             blocks.append(torch.stack([head.directions(z) for z in codes], dim=1))
     return torch.cat(blocks).clone()

@@ -22,7 +22,7 @@ from .._base import Progress
 from .._input import input_divisor
 from .._mapped import unchanged
 from .._memory import way_out
-from .._params import Positive, answers, estimator, fits, require_call
+from .._params import Positive, answers, call_given, estimator, fits
 from .._random import seeded
 from .._scale import restored
 from .._version import __version__
@@ -227,7 +227,7 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
         if isinstance(network, torch.nn.Module):
             built = deepcopy(network)
         elif callable(network):
-            built = _called(network, shape)
+            built = call_given("network", network, f"the shape of a sample, here {shape}", shape)
         elif network == "dense" or (network is None and len(shape) == 1):
             built = DenseAutoEncoder(shape, self.hidden_sizes)
         elif len(shape) == 1:
@@ -242,12 +242,6 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
             if not isinstance(getattr(built, part, None), torch.nn.Module):
                 raise TypeError(f"network must have a torch module {part!r}; got {type(built).__name__} without one.")
         return SubspaceNetwork(built.encoder, built.decoder, input_scale=self._divisor)
-
-
-def _called(network, shape):
-    """What a user's function makes of the shape of a sample."""
-    require_call("network", network, f"the shape of a sample, here {shape}", shape)
-    return network(shape)
 
 
 def _cached_pretrain(memory, arguments, epochs):

@@ -52,7 +52,16 @@ class DoubtfulDisplay:
     @classmethod
     @checked
     def from_estimator(
-        cls, estimator, X, *, images=None, names=None, n_samples: Count = 10, is_fitted=True, ax=None, **imshow_params
+        cls,
+        estimator,
+        X,
+        *,
+        images=None,
+        names=None,
+        n_samples: Count = 10,
+        is_fitted: bool = True,
+        ax=None,
+        **imshow_params,
     ):
         """Draw the most doubtful samples of a fitted clusterer.
 

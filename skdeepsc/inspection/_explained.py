@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .._arrays import naming
 from .._compat import Interval, num_samples
 from .._explanation import Explanation, named
 from .._labels import as_names
@@ -107,7 +108,8 @@ class ExplanationDisplay:
         if num_samples(X) != n_fitted:
             raise ValueError(f"X must be the {n_fitted} samples of fit; got {num_samples(X)}.")
         kind, samples = ("training", X) if X_new is None else ("new", X_new)
-        n_samples = num_samples(samples)
+        with naming("X_new"):
+            n_samples = num_samples(samples)
         if not Interval(Integral, 0, n_samples, closed="left").is_satisfied_by(i):
             raise ValueError(f"i must be the number of a {kind} sample, 0 to {n_samples - 1}; got {i!r}.")
         display = cls(explanations_of(last, as_seen(estimator, samples), [i], None)[int(i)], images, names=names)

@@ -28,6 +28,8 @@ def projected(rows, projection="pca"):
     if not isinstance(projection, str):
         with naming("projection"):
             transformer = clone(projection)
+        if not hasattr(transformer, "fit_transform"):
+            raise TypeError(f"projection must be 'pca', 'umap' or a transformer; got {projection!r}.")
         points = np.asarray(transformer.fit_transform(rows))
         if points.ndim != 2 or len(points) != len(rows) or points.shape[1] < 2:
             raise ValueError(f"projection must make two columns of {len(rows)} rows; got shape {points.shape}.")

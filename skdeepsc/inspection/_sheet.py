@@ -53,8 +53,19 @@ class ContactSheetDisplay:
         self.labels = labels
 
     @classmethod
+    @checked
     def from_estimator(
-        cls, estimator, X, *, images=None, names=None, n_images=12, page=0, is_fitted=True, ax=None, **imshow_params
+        cls,
+        estimator,
+        X,
+        *,
+        images=None,
+        names=None,
+        n_images: Count = 12,
+        page: Epochs = 0,
+        is_fitted: bool = True,
+        ax=None,
+        **imshow_params,
     ):
         """Draw the clusters of a fitted clusterer.
 
@@ -131,6 +142,7 @@ def draw_clusters(display, images, sizes, page, n_images, title, ax, imshow_para
     if not page < max(display.n_pages_, 1):
         raise ValueError(f"page={page} must be less than n_pages_, {display.n_pages_}.")
     clusters = range(len(sizes))[page * N_CLUSTERS : (page + 1) * N_CLUSTERS]
+    n_images = min(n_images, max(sizes, default=1))
     row = 1 + GAP + (LINE if names is not None else 0)
     n_first, is_split = n_images - 2 * n_images // 5, any(sizes[cluster] > n_images for cluster in clusters)
     split = 0.35 if is_split and title.endswith("last") else 0.0

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from .expression import precise
+from .expression import eigenpairs, precise
 
 # Shares of the largest eigenvalue below which a direction is not part of a subspace.
 _RANK_TOL = 1e-7
@@ -119,7 +119,7 @@ def principal_bases(scatter, dim):
     bases : tensor of shape (n_clusters, n_latent, dim), float32
         Columns beyond the rank of a cluster's rows are 0.
     """
-    values, vectors = torch.linalg.eigh(scatter)
+    values, vectors = eigenpairs(scatter)
     values, vectors = values[:, -dim:], vectors[:, :, -dim:]
     is_spanned = values > _RANK_TOL * values[:, -1:].clamp_min(torch.finfo(values.dtype).tiny)
     return (vectors * is_spanned[:, None]).float()

@@ -3,7 +3,9 @@
 Samples are rows: ``coef[i, j]`` is the weight of sample j in sample i (the papers' C transposed).
 """
 
+import numpy as np
 import torch
+from scipy.linalg import eigh
 from torch import nn
 
 from .._ridge import MOST_FREEDOM, NEGLIGIBLE, penalty_of_freedom
@@ -15,6 +17,7 @@ _FEW_FEATURES = 3
 _BLOCK_VALUES = 2**23
 # The power of cosines that makes them an affinity; from 4 to 16, motions are told apart as well.
 _COSINE_POWER = 8
+_NOT_FINITE = "features that are to express each other hold NaN or infinite values, or their products do"
 
 
 class SelfExpression(nn.Module):
@@ -212,7 +215,7 @@ class RidgePath:
     def __init__(self, z, *, affine=False):
         self.offset = 1 / len(z) if affine else 0.0
         flat, rows = z.shape[1] < z.shape[0], precise(z)
-        values, vectors = torch.linalg.eigh(rows.T @ rows if flat else rows @ rows.T)
+        values, vectors = eigenpairs(rows.T @ rows if flat else rows @ rows.T)
         counts = values > max(NEGLIGIBLE * values[-1], 0)
         counts[-1] = True
         self.spectrum, vectors, z = values[counts].clamp_min(0), vectors[:, counts], z.float()
@@ -337,11 +340,24 @@ def _cholesky(gram, lam):
         return torch.linalg.cholesky(penalized)
     except torch.linalg.LinAlgError as error:
         if not gram.isfinite().all():
-            raise FloatingPointError("features that are to express each other hold NaN or infinite values") from error
+            raise FloatingPointError(_NOT_FINITE) from error
         raise ValueError(
             f"A ridge penalty of {float(lam):g} is too small for features whose Gram matrix has the trace "
             f"{float(gram.trace()):g}: give a larger ridge_lambda, or a smaller subspace_dim."
         ) from error
+
+
+def eigenpairs(gram):
+    """Eigenvalues, ascending, and eigenvectors of a Gram matrix, or of each of a stack of them."""
+    try:
+        return torch.linalg.eigh(gram)
+    except torch.linalg.LinAlgError as error:
+        if not gram.isfinite().all():
+            raise FloatingPointError(_NOT_FINITE) from error
+        # Slower, and sure of what torch's way by halves may fail at: eigenvalues of all magnitudes, or all alike.
+        pairs = [eigh(part, driver="ev") for part in gram.reshape(-1, *gram.shape[-2:]).cpu().numpy()]
+        values, vectors = (torch.from_numpy(np.stack(parts)).to(gram.device) for parts in zip(*pairs, strict=True))
+        return values.reshape(gram.shape[:-1]), vectors.reshape(gram.shape)
 
 
 def _tiny(tensor):

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from .autoencoders import xavier
-from .expression import precise
+from .expression import eigenpairs, precise
 
 
 def classifier_for(code_shape, n_clusters):
@@ -135,9 +135,9 @@ class ExpressionHead(nn.Module):
         directions = (directions - directions.mean(0)).double()
         n_samples, n_latent = z.shape
         if n_latent <= n_samples:
-            axes = torch.linalg.eigh(directions.T @ directions)[1]
+            axes = eigenpairs(directions.T @ directions)[1]
         else:
-            axes = directions.T @ torch.linalg.eigh(directions @ directions.T)[1]
+            axes = directions.T @ eigenpairs(directions @ directions.T)[1]
         axes = F.normalize(axes.flip(1)[:, : max(1, min(n_axes, n_samples - 1, n_latent))], dim=0)
         return cls(mean, axes.to(z.dtype), n_hidden)
 

@@ -167,13 +167,7 @@ class Outputs:
         if self._network.augment is None:
             return self
         view = Outputs(self._network, None, self.index, self._batch)
-        augmented = self._network.augment(self.x)
-        if not torch.is_tensor(augmented):
-            raise TypeError(f"augment must make a tensor of the samples; got {type(augmented).__name__}.")
-        view.x = augmented.to(self.x.dtype)
-        before, after = tuple(self.x.shape), tuple(view.x.shape)
-        if before != after:
-            raise ValueError(f"augment must keep the shape of the samples, {before}, but returned {after}.")
+        view.x = augmented(self._network.augment, self.x)
         return view
 
     def _own(self, whole):
@@ -183,3 +177,18 @@ class Outputs:
     def _whole(self, own):
         """The rows of a batch, from what this process made of its own."""
         return own if self._batch is None else self._batch.whole(own)
+
+
+def augmented(augment, x):
+    """A view of each of some samples, of their shape and dtype, by an augmentation, which may be the user's own."""
+    before = tuple(x.shape)
+    try:
+        view = augment(x)
+    except Exception as error:
+        error.add_note(f"It was raised by augment, of samples of shape {before}.")
+        raise
+    if not torch.is_tensor(view):
+        raise TypeError(f"augment must make a tensor of the samples; got {type(view).__name__}.")
+    if before != tuple(view.shape):
+        raise ValueError(f"augment must keep the shape of the samples, {before}, but returned {tuple(view.shape)}.")
+    return view.to(x.dtype)

@@ -20,6 +20,8 @@ from .autoencoders import checked_size, checked_sizes
 _XI, _SIGMA = 0.75 * math.pi, 0.8
 # Values of a filter, whose peak is 1, that are left out of the arithmetic.
 _NEGLIGIBLE = 1e-5
+# The most values of wavelets, and paths, of a network: 8 GB.
+_MOST_VALUES = 2**30
 
 
 class ScatteringNetwork(nn.Module):
@@ -57,6 +59,15 @@ class ScatteringNetwork(nn.Module):
         if order not in (1, 2):
             raise ValueError(f"order must be 1 or 2; got {order!r}.")
         self.order = order
+        step = 2 ** min(n_scales, 62)
+        margin = 3 * step // 2
+        padded = tuple(-(-(size + 2 * margin) // step) * step for size in image_size)
+        n_paths = n_scales * n_angles + (order - 1) * math.comb(n_scales, 2) * n_angles**2
+        if max(n_paths, n_scales * n_angles * math.prod(padded)) > _MOST_VALUES:
+            raise ValueError(
+                f"Wavelets of n_scales={n_scales} and n_angles={n_angles} for images of {image_size[0]} x "
+                f"{image_size[1]} are more than fit into memory: give fewer scales or angles, or smaller images."
+            )
         angles = range(n_angles)
         self.paths: list[tuple] = [((j, angle),) for j in range(n_scales) for angle in angles]
         if order == 2:
@@ -67,10 +78,7 @@ class ScatteringNetwork(nn.Module):
                 for angle1 in angles
                 for angle2 in angles
             ]
-        step = 2**n_scales
         self.grid_shape = tuple(-(-size // step) for size in image_size)
-        margin = 3 * step // 2
-        padded = tuple(-(-(size + 2 * margin) // step) * step for size in image_size)
         for axis, size, total in zip("yx", image_size, padded, strict=True):
             self.register_buffer(f"reflect_{axis}", _reflected(size, margin, total), persistent=False)
             for j in range(n_scales):
