@@ -59,6 +59,16 @@ def test_penalty_of_constant_features_is_defined():
     assert torch.isfinite(coef).all()
 
 
+def test_a_penalty_that_nothing_holds_is_refused():
+    for shape in ((6, 3), (3, 6)):
+        with pytest.raises(ValueError, match=r"A ridge penalty of inf is more than torch\.float32 holds"):
+            ridge_coefficients(torch.ones(shape), torch.tensor(1e300))
+        with pytest.raises(ValueError, match="too small for features"):
+            ridge_coefficients(torch.ones(shape), -10.0)
+        with pytest.raises(FloatingPointError, match=r"features .* hold NaN or infinite values"):
+            ridge_coefficients(torch.full(shape, 1e30), 1.0)
+
+
 def test_ridge_keeps_its_first_penalty():
     expression = RidgeExpression(degrees_of_freedom=3)
     z = torch.randn(20, 6, generator=torch.Generator().manual_seed(0))

@@ -102,7 +102,7 @@ def test_sizes_are_made_the_same(tmp_path):
     assert load_images(tmp_path).images.shape == (1, 16, 64)  # Not larger than the estimators can bear.
     Image.fromarray(halves.T.copy()).save(tmp_path / "high.png")
     assert load_images(tmp_path).images.shape == (2, 50, 50)  # As many upright as lying.
-    for size in (0, (1,), (1, 2, 3), 2.5):
+    for size in (0, (1,), (1, 2, 3), 2.5, 10**6, 10**30):
         with pytest.raises(ValueError, match="size="):
             load_images(tmp_path, size)
     with pytest.raises(ValueError, match="'fit' parameter of load_images must be a str among"):

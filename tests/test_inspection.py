@@ -264,7 +264,8 @@ def test_no_picture_on_the_map_covers_another(images):
     assert not len(EmbeddingMapDisplay.from_estimator(SSC(3, random_state=0).fit(rows), rows).shown_)
     fixed = EmbeddingMapDisplay.from_estimator(fitted, images[0], projection=PCA(3, random_state=0))
     np.testing.assert_allclose(np.abs(fixed.points), np.abs(display.points), atol=1e-4)
-    for projection, message in (("tsne", "must be 'pca', 'umap' or"), (PCA(1), "must make two columns"), ([], "must be 'pca'")):
+    wrong = (("tsne", "must be 'pca', 'umap' or"), (PCA(1), "must make two columns"), ([], "must be 'pca'"))
+    for projection, message in wrong:
         with pytest.raises((TypeError, ValueError), match=message):
             EmbeddingMapDisplay.from_estimator(fitted, images[0], projection=projection)
 

@@ -24,8 +24,8 @@ _DEEP_MODES = {"I", "F", "I;16", "I;16L", "I;16B", "I;16N"}
 # What Pillow names but cannot show without a further library.
 _NO_PIXELS = {"BUFR", "GRIB", "HDF5", "MPEG"}
 _ORIENTATION = 0x0112
-# The longer side, at most, of a size that was not given.
-_LONGER_SIDE = 64
+# The longer side, at most, of a size that was not given; and of any.
+_LONGER_SIDE, _LONGEST_SIDE = 64, 65_535
 # Pictures that are looked at, where not all need be; channels that differ by this much or less have no colour.
 _LOOKED_AT, _COLORLESS = 100, 8
 # Whites of pictures of 8 to 16 bits.
@@ -223,8 +223,9 @@ def _require_pillow(who):
 
 def _check_choices(size, background, out):
     sides = np.asarray(1 if size is None else size)
-    if sides.shape not in ((), (2,)) or sides.dtype.kind not in "iuf" or not ((sides > 0) & (sides % 1 == 0)).all():
-        raise ValueError(f"size={size!r} must be a number of pixels or (height, width).")
+    is_of_numbers = sides.shape in ((), (2,)) and sides.dtype.kind in "iuf"
+    if not is_of_numbers or not ((sides > 0) & (sides <= _LONGEST_SIDE) & (sides % 1 == 0)).all():
+        raise ValueError(f"size={size!r} must be a number of pixels, at most {_LONGEST_SIDE:,}, or (height, width).")
     try:
         _color(background, "RGB")
     except (TypeError, ValueError) as error:

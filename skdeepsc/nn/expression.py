@@ -341,6 +341,11 @@ def _cholesky(gram, lam):
     except torch.linalg.LinAlgError as error:
         if not gram.isfinite().all():
             raise FloatingPointError(_NOT_FINITE) from error
+        if not penalized.isfinite().all():
+            raise ValueError(
+                f"A ridge penalty of {float(lam):g} is more than {gram.dtype} holds: give a smaller ridge_lambda "
+                "or gamma_coef."
+            ) from error
         raise ValueError(
             f"A ridge penalty of {float(lam):g} is too small for features whose Gram matrix has the trace "
             f"{float(gram.trace()):g}: give a larger ridge_lambda, or a smaller subspace_dim."

@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from .._params import Count, NonNegative, checked
+
 
 @dataclass(frozen=True)
 class Phase:
@@ -40,6 +42,7 @@ class Phase:
     callbacks: tuple = ()
 
 
-def epochs_of(n_steps, n_samples, batch_size):
+@checked
+def epochs_of(n_steps: NonNegative, n_samples: Count, batch_size: Count) -> int:
     """Epochs that give `n_steps` optimiser steps, or a few more."""
     return math.ceil(n_steps / math.ceil(n_samples / batch_size))
