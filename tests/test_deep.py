@@ -703,14 +703,17 @@ def test_history_names_every_cost(images):
     assert last["epoch"] == 2
 
 
-def test_importing_and_fitting_are_light():
-    """Torch's own optimisers would import its compiler when the first is made."""
+def test_importing_fitting_and_loading_are_light(tmp_path):
+    """Torch's own optimisers would import its compiler when the first is made, and an identity without numbers, too."""
     code = (
-        "import sys, skdeepsc; assert not {'torch', 'sklearn'} & set(sys.modules); skdeepsc.PSSC; "
-        "import numpy as np; X = np.random.default_rng(0).random((9, 8, 8)); skdeepsc.AutoEncoder(max_epochs=1).fit(X);"
+        "import sys, skdeepsc; assert not {'torch', 'sklearn'} & set(sys.modules); import numpy as np;"
+        "from skdeepsc import PSSC, AutoEncoder; X = np.random.default_rng(0).random((9, 8, 8));"
+        "params = {'augment': 'digits', 'autoencoder': AutoEncoder(max_epochs=1), 'max_epochs': 1, 'random_state': 0};"
+        "fitted = PSSC(2, **params).fit(X); assert fitted.supervision_ == 'contrast';"
+        "skdeepsc.save(fitted, sys.argv[1]); skdeepsc.load(sys.argv[1]);"
         "assert not {'matplotlib', 'torch._dynamo', 'sympy'} & set(sys.modules)"
     )
-    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code, str(tmp_path / "model")], check=True)
 
 
 @pytest.mark.parametrize("method", DEEP)

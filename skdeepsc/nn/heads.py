@@ -119,7 +119,8 @@ class ExpressionHead(nn.Module):
         self.register_buffer("axes", axes)
         n_axes = axes.shape[1]
         self.linear = nn.Linear(n_axes, n_axes)
-        nn.init.eye_(self.linear.weight)
+        # On the device meta, where a file's weights are awaited, nn.init.eye_ imports torch's compiler.
+        nn.init.zeros_(self.linear.weight).detach().diagonal().fill_(1)
         nn.init.zeros_(self.linear.bias)
         self.bent = None
         if n_hidden:
