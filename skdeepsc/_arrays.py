@@ -2,8 +2,10 @@
 
 import re
 from contextlib import contextmanager
+from numbers import Number
 
 import numpy as np
+from scipy import sparse
 
 from ._compat import check_array
 
@@ -54,12 +56,27 @@ def plain(name, values):
 def numeric(name, values):
     """:func:`plain` values that can be numbers: no dates and times, TypeError for those."""
     values = plain(name, values)
+    if _is_sparse_frame(values) and not is_sparse(values):  # Scikit-learn takes those that leave out zeros.
+        values = values.sparse.to_dense()
     dtypes = getattr(values, "dtypes", None)  # Of a frame.
     columns = dtypes if isinstance(dtypes, list) else getattr(dtypes, "values", ())
     kinds = {getattr(dtype, "kind", "") for dtype in (getattr(values, "dtype", None), *columns)}
     if kinds & set("mM") or _is_time(_first_of(values)) or ("O" in kinds and any(map(_is_time, _objects_of(values)))):
         raise TypeError(f"{name} holds dates or times, which are no numbers as they are: make numbers of them.")
     return values
+
+
+def is_sparse(values):
+    """Whether values are a sparse matrix, or a frame whose columns all leave out zeros."""
+    return sparse.issparse(values) or (_is_sparse_frame(values) and all(map(_leaves_out_zeros, values.dtypes)))
+
+
+def _is_sparse_frame(values):
+    return hasattr(values, "columns") and hasattr(values, "sparse")
+
+
+def _leaves_out_zeros(dtype):
+    return isinstance(dtype.fill_value, Number) and dtype.fill_value == 0
 
 
 def _is_time(value):

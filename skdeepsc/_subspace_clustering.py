@@ -15,7 +15,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from ._arrays import as_numbers
+from ._arrays import as_numbers, is_sparse
 from ._base import BaseGraphClustering, Threaded, others_of
 from ._input import as_flat_rows, row_blocks
 from ._memory import available_bytes, require_bytes
@@ -375,7 +375,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         proba : ndarray of shape (n_samples, n_found), float64
             A column for each cluster in `labels_`; rows sum to 1.
         """
-        if sparse.issparse(X):
+        if is_sparse(X):
             raise ValueError(
                 "predict_proba takes dense rows, and X is sparse, for which scikit-learn knows probabilities from "
                 "classifiers only: give X.toarray(), block by block, or take predict."
@@ -441,8 +441,8 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
     def _read(self, X, *, reset=True):
         """Checked samples, or sparse rows: those of a fit on sparse ones are all sparse, the others all dense."""
         if reset:
-            self._is_sparse = sparse.issparse(X)
-        elif sparse.issparse(X) and not self._is_sparse:
+            self._is_sparse = is_sparse(X)
+        elif is_sparse(X) and not self._is_sparse:
             raise TypeError("X is sparse, and the estimator was fitted on dense samples: give X.toarray(), by blocks.")
         if not self._is_sparse:
             return super()._read(X, reset=reset)

@@ -3,11 +3,13 @@
 import tracemalloc
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.decomposition import TruncatedSVD
 
-from skdeepsc import SubspaceClustering, load, save
+from skdeepsc import SSC, SubspaceClustering, load, save
 from skdeepsc.metrics import clustering_accuracy_score
 
 
@@ -78,3 +80,22 @@ def test_sparse_rows_stay_sparse():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 60e6, peak
+
+
+def test_sparse_frames_are_sparse_where_they_leave_out_zeros(counts):
+    rows = counts[0][:60, np.argsort(-counts[0].sum(0).A1)[:300]]
+    names = [f"word {number}" for number in range(rows.shape[1])]
+    words = pd.DataFrame.sparse.from_spmatrix(rows, columns=names)
+    dense = words.sparse.to_dense()
+    clusterers = [SubspaceClustering(4, random_state=0), SSC(4, random_state=0)]
+    for clusterer in clusterers:
+        fitted = clone(clusterer).fit(words)
+        np.testing.assert_array_equal(fitted.labels_, clone(clusterer).fit_predict(rows))
+        np.testing.assert_array_equal(fitted.predict(words), fitted.labels_)
+        assert fitted.feature_names_in_.tolist() == names
+    for fill in (np.nan, 1.0):  # Without a zero left out, they are rows like all others.
+        frame = dense.astype(float).astype(pd.SparseDtype(float, fill))
+        for clusterer in clusterers:
+            fitted = clone(clusterer).fit(frame)
+            np.testing.assert_array_equal(fitted.labels_, clone(clusterer).fit_predict(dense))
+            assert fitted.feature_names_in_.tolist() == names
