@@ -14,14 +14,21 @@ from ._ridge import penalties_by_dim
 from ._warn import muted
 from .affinity import affinity_from_top
 from .nn import RidgePath, precise
-from .segmentation import DegenerateAffinityWarning, find_candidates, match_labels, relative_scores, spectral_labels
+from .segmentation import (
+    DegenerateAffinityWarning,
+    fair_scores,
+    find_candidates,
+    match_labels,
+    relative_scores,
+    spectral_labels,
+)
 from .training.batches import to_device
 
 # Centred rows that are shorter than this share of the longest row before centring are rounding errors of float32.
 _ROUNDING = 1e-6
-# Information that a share of the entropy has to bring, as a share of what it brings on the whole, and what a labelling
-# that is chosen for it must gain, of a largest possible gain of 1. Information that is less than this apart is equal.
-_FAIR_SHARE, _FAIR_GAIN, _TIE = 0.9, 0.0075, 0.0005
+# What a labelling that is fairer must gain to be chosen, of a largest possible gain of 1, after whitening. Information
+# that is less than this apart is equal.
+_FAIR_GAIN, _TIE = 0.0075, 0.0005
 # How much less information than the most the labellings may have that say how sure labels are.
 _NEARLY = 0.05
 # Share of the graph before whitening in those after it.
@@ -251,12 +258,10 @@ def search_on_flats(look, dims, n_clusters, n_coefs, seed):
 def fairest(candidates):
     r"""The candidate of a whitened view that is the answer, whatever the sizes of its clusters.
 
-    Edge information I is bounded by the entropy H of the sizes, and so it pays for clusters of equal size: half of a
-    large cluster may say more than a small one. Half of a cluster is cut through the middle of it, though, and says
-    less for its share of the entropy than the clusters do on the whole. With :math:`\beta = 0.9\, I^* / H^*` of the
-    candidate with the most information, the one with the largest :math:`I - \beta H` is the answer, if that is larger
-    than the other's by three quarters of a hundredth. Else it is the one with the largest of those whose information is
-    the most but for noise: of 5,000 samples, a cluster that is cut in two, with another two in one, may have as much.
+    The one with the largest of the :func:`~skdeepsc.segmentation.fair_scores` is the answer, if that is larger by three
+    quarters of a hundredth than that of the candidate with the most information. Else it is the one with the largest of
+    those whose information is the most but for noise: of 5,000 samples, a cluster that is cut in two, with another two
+    in one, may have as much.
 
     Parameters
     ----------
@@ -267,19 +272,12 @@ def fairest(candidates):
     -------
     candidate : Candidate
     """
-    first = candidates[0]
-    rate = _FAIR_SHARE * first.information / (first.entropy or 1)
-
-    def fair(candidate):
-        return candidate.information - rate * candidate.entropy
-
-    def fairest_of(those):
-        return min(those, key=lambda candidate: (-fair(candidate), candidate.cut))
-
-    best = fairest_of(candidates)
-    if fair(best) > fair(first) + _FAIR_GAIN:
-        return best
-    return fairest_of([each for each in candidates if each.information > first.information - _TIE])
+    fairness = fair_scores(*np.array([(each.information, each.entropy) for each in candidates]).T)
+    order = sorted(range(len(candidates)), key=lambda place: (-fairness[place], candidates[place].cut))
+    if fairness[order[0]] > fairness[0] + _FAIR_GAIN:
+        return candidates[order[0]]
+    least = candidates[0].information - _TIE
+    return next(candidates[place] for place in order if candidates[place].information > least)
 
 
 def agreement(candidates, labels, n_clusters):

@@ -63,6 +63,9 @@ N_STARTS = 8
 _SPLIT = ("diffusion-8", "diffusion-16")
 # Rounds of further starts that must not add this share to the edge information before the search ends, and the most.
 _PATIENCE, _LEAST_GAIN, _MOST_ROUNDS = 2, 1e-4, 20
+# Information that a share of the entropy has to bring, as a share of what it brings on the whole; and what a labelling
+# that is fairer must gain, of a largest possible gain of 1, to be the best.
+_FAIR_SHARE, _FAIR_GAIN = 0.9, 0.013
 # Entries of the tables of the labellings that are scored at once.
 _HELD = 2**20
 
@@ -92,7 +95,10 @@ def spectral_labels(
         ``6 * n_clusters + 1`` eigenvectors, each times its eigenvalue to the 8th power, eight steps of a random walk.
         ``"best"``: the one of :func:`candidate_labels` with the most :func:`edge_information`, from which a cluster is
         split and two are merged as long as that has more, and of further rounds of starts and such moves until two have
-        found no better one, so that one graph has one answer as far as its score tells.
+        found no better one, so that one graph has one answer as far as its score tells; unless another of all these
+        labellings is plainly fairer to clusters of uneven sizes: information I is bounded by the entropy H of the
+        sizes. With I* and H* of the one with the most information, it is that with the largest
+        :math:`I - 0.9\\, (I^* / H^*) H`, if it gains .013 of the logarithm of `n_clusters` or more.
     random_state : int, RandomState instance or None, default=None
         Randomness of the assignment.
 
@@ -401,6 +407,26 @@ def relative_scores(affinity, labellings, n_clusters):
     return np.concatenate(scores)
 
 
+def fair_scores(information, entropy):
+    r"""Edge information of labellings less what clusters of equal size account for, whatever the sizes.
+
+    Information I is bounded by the entropy H of the sizes, and so it pays for clusters of equal size: half of a large
+    cluster may say more than a small one. Half of a cluster is cut through the middle of it, though, and says less for
+    its share of the entropy than the clusters do on the whole: the score is :math:`I - 0.9\, (I^* / H^*) H`, with those
+    of the labelling with the most information, I* and H*.
+
+    Parameters
+    ----------
+    information, entropy : ndarray of shape (n_labellings,)
+        The first labelling has the most information.
+
+    Returns
+    -------
+    scores : ndarray of shape (n_labellings,)
+    """
+    return information - _FAIR_SHARE * information[0] / (entropy[0] or 1) * entropy
+
+
 def match_labels(labels: ArrayLike, reference: ArrayLike) -> np.ndarray:
     """Rename `labels` so that they agree with `reference` on as many samples as possible (Hungarian method).
 
@@ -463,24 +489,42 @@ def _k_means(rows, n_clusters, generator):
 
 
 def _best_labels(graph, part, n_clusters, generator):
-    """The labelling with the most edge information, after rounds of starts and moves that find no better one."""
+    """The labelling with the most edge information, or the fairest, after rounds of starts and moves."""
     values, vectors = _walks(graph, part, n_clusters, generator)
     embeddings = _embeddings(values, vectors, n_clusters, _DIFFUSION_STEPS)
     edges, split = _edges(graph), [embeddings[name] for name in _SPLIT]
-    candidates, best, stale = _without_starts(values, vectors, n_clusters, generator), (-np.inf, None), 0
+    candidates, kept, most, stale = _without_starts(values, vectors, n_clusters, generator), [], -np.inf, 0
     for _ in range(_MOST_ROUNDS):
         candidates |= _starts(embeddings, n_clusters, N_STARTS, generator)
-        labellings = list(candidates.values())
-        information = np.concatenate([_informations(tables) for tables in _tables(edges, labellings)])
-        found, least = int(np.argmax(information)), _LEAST_GAIN * abs(information.max())
-        moved = split_and_merge(_numbered(labellings[found])[0], edges, split, least, generator)
-        reached = _edge_information(edges, moved)
-        stale = 0 if reached > best[0] + least else stale + 1
-        best = max(best, (reached, moved), key=lambda pair: pair[0])
-        candidates = {}
+        found = _with_scores(edges, list(candidates.values()))
+        information, _, labels = max(found, key=lambda scored: scored[0])
+        least = _LEAST_GAIN * abs(information)
+        (moved,) = _with_scores(edges, [split_and_merge(_numbered(labels)[0], edges, split, least, generator)])
+        stale = 0 if moved[0] > most + least else stale + 1
+        most, kept, candidates = max(most, moved[0]), _undominated([*kept, *found, moved]), {}
         if stale == _PATIENCE:
             break
-    return best[1]
+    information, entropy, labellings = zip(*kept, strict=True)
+    fairness = fair_scores(np.array(information), np.array(entropy))
+    fairest = int(fairness.argmax())
+    return labellings[fairest if fairness[fairest] > fairness[0] + _FAIR_GAIN * np.log(n_clusters) else 0]
+
+
+def _with_scores(edges, labellings):
+    """Edge information, and the entropy of the sizes of the clusters, beside each of some labellings."""
+    information = np.concatenate([_informations(tables) for tables in _tables(edges, labellings)])
+    entropies = [entr(np.bincount(labels) / len(labels)).sum() for labels in labellings]
+    return list(zip(information.tolist(), entropies, labellings, strict=True))
+
+
+def _undominated(scored):
+    """Labellings with less entropy than any that has as much information, those with more information first."""
+    kept, least = [], np.inf
+    for each in sorted(scored, key=lambda each: (-each[0], each[1])):
+        if each[1] < least:
+            kept.append(each)
+            least = each[1]
+    return kept
 
 
 def _walks(graph, part, n_clusters, generator):

@@ -6,17 +6,20 @@ import pytest
 from scipy import sparse
 from scipy.linalg import block_diag, eigh
 from sklearn.cluster import KMeans
+from sklearn.datasets import load_digits
 from sklearn.neighbors import kneighbors_graph
 
 import skdeepsc.segmentation as segmentation
 from skdeepsc._kmeans import k_means_starts, lloyd
 from skdeepsc.affinity import enhanced_affinity
+from skdeepsc.metrics import clustering_accuracy_score
 from skdeepsc.segmentation import (
     DegenerateAffinityWarning,
     candidate_labels,
     choose_by_graphs,
     choose_n_clusters,
     edge_information,
+    fair_scores,
     match_labels,
     normalized_cut,
     spectral_embedding,
@@ -321,6 +324,37 @@ def test_best_labels_are_better_than_the_first_candidates():
     best = [edge_information(affinity, labels) for labels in found]
     assert min(best) > np.mean(first)
     assert np.mean(best) > np.mean(first) + np.std(first)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_best_labels_are_fair_to_classes_of_uneven_sizes(seed, monkeypatch):
+    """Of the most edge information are labellings in which the largest class is cut, and small ones are one."""
+    X, y = load_digits(return_X_y=True)
+    sizes = zip(np.random.RandomState(seed).permutation(10), (18, 36, 90, 170), strict=False)
+    rows = np.concatenate([np.flatnonzero(y == k)[:size] for k, size in sizes])
+    graph = kneighbors_graph(X[rows], 5)
+    graph = (graph + graph.T) / 2
+    fair = spectral_labels(graph, 4, assign_labels="best", random_state=0)
+    assert clustering_accuracy_score(y[rows], fair) > 0.97
+    monkeypatch.setattr(segmentation, "_FAIR_GAIN", 1.0)
+    unfair = spectral_labels(graph, 4, assign_labels="best", random_state=0)
+    assert clustering_accuracy_score(y[rows], unfair) < 0.75
+    assert edge_information(graph, unfair) > edge_information(graph, fair)
+
+
+def test_fair_scores_are_the_formula_and_dominated_labellings_are_never_the_fairest():
+    generator = np.random.RandomState(0)
+    information, entropy = np.sort(generator.uniform(size=(2, 200)), axis=1)[:, ::-1]
+    entropy = generator.permutation(entropy)
+    found = fair_scores(information, entropy)
+    price = 0.9 * information[0] / entropy[0]
+    np.testing.assert_allclose(found, [information[n] - price * entropy[n] for n in range(200)])
+    assert (fair_scores(information, np.zeros(200)) == information).all()
+    scored = list(zip(information, entropy, range(200), strict=True))
+    kept = segmentation._undominated([scored[place] for place in generator.permutation(200)])
+    assert kept[0] == scored[0]
+    assert {each[2] for each in kept} == {n for n in range(200) if (entropy[:n] > entropy[n]).all()}
+    assert found.argmax() in [each[2] for each in kept]
 
 
 def test_candidates_of_one_cluster_and_of_as_many_as_samples():
