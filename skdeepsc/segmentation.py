@@ -501,7 +501,8 @@ def _best_labels(graph, part, n_clusters, generator):
         least = _LEAST_GAIN * abs(information)
         (moved,) = _with_scores(edges, [split_and_merge(_numbered(labels)[0], edges, split, least, generator)])
         stale = 0 if moved[0] > most + least else stale + 1
-        most, kept, candidates = max(most, moved[0]), _undominated([*kept, *found, moved]), {}
+        whole = [scored for scored in found if np.count_nonzero(np.bincount(scored[2])) == n_clusters]
+        most, kept, candidates = max(most, moved[0]), _undominated([*kept, *whole, moved]), {}
         if stale == _PATIENCE:
             break
     information, entropy, labellings = zip(*kept, strict=True)

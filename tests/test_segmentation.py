@@ -342,6 +342,15 @@ def test_best_labels_are_fair_to_classes_of_uneven_sizes(seed, monkeypatch):
     assert edge_information(graph, unfair) > edge_information(graph, fair)
 
 
+def test_best_labels_are_as_many_as_asked_for(monkeypatch):
+    """Fewer clusters have less entropy, and may be fairer for that alone."""
+    graph, labels = blocks(10, 12, 40, 40, leak=0.4)
+    few = {"fewer": np.where(labels == 1, 0, labels)}
+    monkeypatch.setattr(segmentation, "_without_starts", lambda *_: few)
+    monkeypatch.setattr(segmentation, "_FAIR_GAIN", -1.0)
+    assert set(spectral_labels(graph, 4, assign_labels="best", random_state=0)) == {0, 1, 2, 3}
+
+
 def test_fair_scores_are_the_formula_and_dominated_labellings_are_never_the_fairest():
     generator = np.random.RandomState(0)
     information, entropy = np.sort(generator.uniform(size=(2, 200)), axis=1)[:, ::-1]
