@@ -92,7 +92,7 @@ html_css_files = ["site.css"]
 html_logo = "_static/logo.svg"
 html_favicon = "_static/logo.svg"
 html_show_sourcelink = False
-html_sidebars = {"index": [], "changes": []}
+html_sidebars = {"index": [], "changes": [], "tutorial/index": []}
 html_theme_options = {
     "logo": {"text": "skdeepsc"},
     "icon_links": [{"name": "Source", "url": URLS["Source"], "icon": "fa-solid fa-code"}],

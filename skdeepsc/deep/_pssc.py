@@ -32,8 +32,8 @@ class PSSC(LearnsHead, SelfSupervised, BaseDeepSubspaceClustering):
     The reconstruction is weighted by the similarities S that self-expression finds, and the network is supervised by
     what it has found itself: by S as a graph, and by its own confident labels. Eq. (11):
 
-    .. math:: \|X - \hat X\|_F^2 + 2 \gamma_{locality} \mathrm{Tr}(X^T L_n \hat X) + \gamma_1 \|Z - CZ\|_F^2
-              + \gamma_2 L_{graph} + \gamma_3 L_{label}, \qquad \mathrm{diag}(C) = 0
+    .. math:: &\|X - \hat X\|_F^2 + 2 \gamma_{locality} \mathrm{Tr}(X^T L_n \hat X) + \gamma_1 \|Z - CZ\|_F^2 \\
+              &+ \gamma_2 L_{graph} + \gamma_3 L_{label}, \qquad \mathrm{diag}(C) = 0
 
     with the normalised Laplacian :math:`L_n` of :math:`S = (|C| + |C|^T) / 2`. By default all of it works on a head,
     from which C is computed, and not on the auto-encoder; see `variant`.
