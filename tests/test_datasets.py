@@ -193,3 +193,9 @@ def test_online_products_are_read_by_their_lists(tmp_path):
         datasets.load_online_products(tmp_path, subset="val")
     with pytest.raises(FileNotFoundError, match=r"There is no list '.*Ebay_train.txt': give the unpacked folder"):
         datasets.load_online_products(tmp_path / "chair_final")
+
+
+@pytest.mark.parametrize("name", ["n_samples", "n_features", "n_subspaces"])
+def test_a_union_that_no_memory_holds_is_refused_at_once(name):
+    with pytest.raises(MemoryError, match=r"A union of .* needs about"):
+        datasets.make_union_of_subspaces(**{name: 10**30})

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .._memory import require_bytes
 from .._params import Count, NonNegative, RandomState, checked
 from .._random import generator_of
 
@@ -45,6 +46,11 @@ def make_union_of_subspaces(
     y : ndarray of shape (n_samples,)
         Subspace of each sample.
 
+    Raises
+    ------
+    MemoryError
+        If they do not fit the memory there is.
+
     Examples
     --------
     >>> from skdeepsc.datasets import make_union_of_subspaces
@@ -54,6 +60,9 @@ def make_union_of_subspaces(
     """
     if subspace_dim > n_features:
         raise ValueError(f"subspace_dim={subspace_dim} must not be larger than n_features={n_features}.")
+    values = n_features * (n_samples * (subspace_dim + 3) + n_subspaces * subspace_dim)
+    what = f"A union of {n_subspaces} subspaces, {n_samples} samples of {n_features} features,"
+    require_bytes(8 * values, what, "Choose fewer samples, features or subspaces, or a smaller subspace_dim.")
     generator = generator_of(random_state)
     y = np.arange(n_samples) * n_subspaces // n_samples
     bases = np.linalg.qr(generator.normal(size=(n_subspaces, n_features, subspace_dim)))[0]
