@@ -114,8 +114,8 @@ def test_basis_cost_spares_pairs_within_a_basis():
 
 @pytest.mark.parametrize(("n_batches", "n_epochs"), [(1, 10), (10, 10), (40, 3), (280, 1)])
 def test_edesc_takes_as_many_steps_of_many_samples_as_of_few(n_batches, n_epochs):
-    assert EDESC()._n_epochs(n_batches) == n_epochs
-    assert EDESC(max_epochs=7)._n_epochs(n_batches) == 7
+    assert EDESC()._n_epochs(256 * n_batches, 256) == n_epochs
+    assert EDESC(max_epochs=7)._n_epochs(256 * n_batches, 256) == 7
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -1,6 +1,5 @@
 """Clusters as subspaces with a basis each: what k-SCN and EDESC share. Nothing grows with pairs of samples."""
 
-import math
 from functools import partial
 from typing import Literal
 
@@ -139,10 +138,10 @@ class HasBases(LabelsByClassifier, StartsFromLabels, HasAutoEncoder):
     def _phase(self, rows):
         watched = (CountClusters(self.n_clusters, _ADVICE, partial(self._end_epoch, rows)),)
         batch_size = self._batch_rows(len(rows))
-        epochs = self._n_epochs(math.ceil(len(rows) / batch_size))
+        epochs = self._n_epochs(len(rows), batch_size)
         return Phase("joint", self._costs, epochs, self.lr, batch_size=batch_size, callbacks=watched)
 
-    def _n_epochs(self, n_batches):
+    def _n_epochs(self, n_samples, batch_size):
         return self.max_epochs
 
     def _end_epoch(self, rows):

@@ -1,11 +1,11 @@
 """EDESC: efficient deep embedded subspace clustering (Cai, Fan, Guo, Wang, Zhang, Gao, CVPR 2022)."""
 
-import math
 from typing import Literal
 
 from .._params import Epochs, NonNegative, Positive, estimator
 from ..losses import basis_cost, sharpening_cost
 from ..nn import SubspaceAffinity
+from ..training import epochs_of
 from ._bases import HasBases
 
 # Epochs of few samples, and steps of many.
@@ -69,8 +69,10 @@ class EDESC(HasBases):
     max_epochs: Epochs | Literal["auto"] = "auto"
     lr: Positive = 1e-4
 
-    def _n_epochs(self, n_batches):
-        return math.ceil(min(_EPOCHS, _STEPS / n_batches)) if self.max_epochs == "auto" else self.max_epochs
+    def _n_epochs(self, n_samples, batch_size):
+        if self.max_epochs == "auto":
+            return min(_EPOCHS, epochs_of(_STEPS, n_samples, batch_size))
+        return self.max_epochs
 
     def _subspaces(self, nearest):
         return SubspaceAffinity(nearest.bases.clone(), nearest.mean, nearest.unit, self.smoothing)
