@@ -37,7 +37,7 @@ def threads(n_jobs=None):
 
     def on_one_core(function, item):
         _TASK.is_one = True
-        with pools.limit(limits=1, user_api="openmp"):  # Of this thread; that of BLAS is one for the process.
+        with one_core():
             return function(item)
 
     def run(function, items):
@@ -55,6 +55,11 @@ def threads(n_jobs=None):
             yield run
     finally:
         executor.shutdown(cancel_futures=True)
+
+
+def one_core():
+    """A context in which OpenMP, with it torch, uses one core in this thread; the number for BLAS is the process's."""
+    return _pools("torch" in sys.modules).limit(limits=1, user_api="openmp")
 
 
 class _OnOneCore:

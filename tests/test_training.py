@@ -36,6 +36,19 @@ class Recorder(Callback):
             self.action()
 
 
+class Cores(Callback):
+    """Remembers how many cores torch had after each step and each epoch."""
+
+    def __init__(self):
+        self.in_steps, self.beside = set(), set()
+
+    def on_grad_computed(self, net, **kwargs):
+        self.in_steps.add(torch.get_num_threads())
+
+    def on_epoch_end(self, net, **kwargs):
+        self.beside.add(torch.get_num_threads())
+
+
 class Tasks:
     """A scikit-learn callback that remembers the tasks it was told of and may ask to stop."""
 
@@ -202,6 +215,19 @@ def test_verbose_prints_a_table(images, capsys):
     assert capsys.readouterr().out == ""
     DSCNet(**QUICK, verbose=1).fit(images[0])
     assert "reconstruction" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("channels", "n_cores"), [((4, 4), 1), ((256, 512), 2)])
+def test_steps_of_little_work_have_one_core(images, channels, n_cores):
+    """Threads that wait for each other by spinning; what is between the steps, such as a new graph, has all cores."""
+    cores = Cores()
+    torch.set_num_threads(2)
+    try:
+        AutoEncoder(channels=channels, max_epochs=1, batch_size=40, callbacks=[cores], random_state=0).fit(images[0])
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
+    assert (cores.in_steps, cores.beside) == ({n_cores}, {2})
 
 
 def test_frozen_parts_do_not_move():

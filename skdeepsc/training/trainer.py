@@ -1,6 +1,7 @@
 """The only training loop, and it is skorch's."""
 
 import math
+from contextlib import nullcontext
 
 import torch
 from skorch import NeuralNet
@@ -8,6 +9,7 @@ from skorch.callbacks import EarlyStopping, PrintLog
 from skorch.exceptions import SkorchException
 from skorch.hf import AccelerateMixin
 
+from .._threads import one_core
 from .batches import Batches
 from .callbacks import EpochSeconds, StopTraining
 from .checkpoints import open_step
@@ -16,6 +18,10 @@ from .resume import KeptPhase
 
 # Weights that no training of samples of unit scale comes to; three layers of them are more than float32 holds.
 _MOST = 1e12
+
+# A bound of the multiplications of a step forward. Up to it a second core gains nothing: threads that have so little to
+# do wait for each other longer than they work, and by spinning.
+_FEW_MULTIPLICATIONS = 2**30
 
 
 class Diverged(FloatingPointError):
@@ -131,6 +137,12 @@ class Trainer(NeuralNet):
 
     def get_all_learnable_params(self):
         return ((name, value) for name, value in super().get_all_learnable_params() if value.requires_grad)
+
+    def train_step(self, batch, **fit_params):
+        """A step of the optimizer; on one core where it has little to compute."""
+        few = _multiplications(self.module, batch[0]["x"].shape) <= _FEW_MULTIPLICATIONS
+        with one_core() if few and torch.get_num_threads() > 1 else nullcontext():
+            return super().train_step(batch, **fit_params)
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         """Sum of the phase's costs; each is recorded under its name, one that is not finite ends the fit."""
@@ -256,6 +268,15 @@ class SharedTrainer(AccelerateMixin, Trainer):
             self.module.group = None
             self._unwrap_accelerator()
             self.accelerator.free_memory()
+
+
+def _multiplications(network, shape):
+    """A bound on those of a batch: all rows with each other, kernels at all pixels, other weights with all rows."""
+    n_rows = math.prod(shape[:-1] if len(shape) < 4 else shape[:1])
+    n_pixels = math.prod((shape[0], *shape[2:]))
+    weights = [value.shape for value in network.parameters() if value.dim() > 1]
+    of_weights = sum(math.prod(weight) * (n_pixels if len(weight) > 2 else n_rows) for weight in weights)
+    return shape[0] * math.prod(shape) + of_weights
 
 
 def _raised_by_early_stopping(interrupt):
