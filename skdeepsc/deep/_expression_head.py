@@ -231,10 +231,12 @@ class HeadOutputs:
 
     @cached_property
     def linked(self):
-        columns, n_linked = self._graph.columns, self._graph.weights > 0
-        to = ((columns[self.index][:, None] == self.neighbors[:, None]) & n_linked[self.index][:, None]).any(2)
-        back = (columns[self.neighbors][None] == self.index[:, None, None]) & n_linked[self.neighbors][None]
-        return to | back.any(2) | (self.index[:, None] == self.neighbors)
+        graph, linked = self._graph, self.index[:, None] == self.neighbors
+        for index in torch.where(graph.weights > 0, graph.columns, -1)[self.index].T:
+            linked |= index[:, None] == self.neighbors
+        for index in torch.where(graph.weights > 0, graph.columns, -1)[self.neighbors].T:
+            linked |= self.index[:, None] == index
+        return linked
 
     @cached_property
     def logits(self):
