@@ -142,7 +142,7 @@ def test_the_graph_is_that_of_the_largest_coefficients(digits):
     shares = np.array([row[labels == label].sum() for row, label in zip(dense, labels, strict=True)])
     np.testing.assert_array_equal(graph.confident.numpy(), shares >= 0.5)
 
-    out = HeadNetwork(head, graph, 5)(x[:30], torch.arange(30))
+    out = HeadNetwork(head, graph, 5)(graph.p[:30], torch.arange(30))
     torch.testing.assert_close(out.p_near, torch.from_numpy(dense[:30]).float() @ graph.p, atol=1e-5, rtol=1e-4)
     linked = (dense > 0) | (dense.T > 0)
     for i in range(30):

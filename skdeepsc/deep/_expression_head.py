@@ -110,7 +110,7 @@ class LearnsHead(ChoosesViews):
         network.start_classifier(graph.p, graph.labels)
         renewed = Renew(partial(graph.renew, head), _STEPS[self.supervision_][1])
         phase = replace(self._head_phase(len(z)), callbacks=(renewed,))
-        history = run_phase(phase, network, x, keeps=[(graph, name) for name in graph.changing], **reporting)
+        history = run_phase(phase, network, graph.p, keeps=[(graph, name) for name in graph.changing], **reporting)
         graph.renew(head)
         return head, history, graph
 
@@ -135,7 +135,7 @@ def silhouette_of(head, graph):
 
 
 class HeadNetwork(nn.Module):
-    """The head, and what is learnt beside it, on samples of which random views are kept as directions of codes.
+    """The head, and what is learnt beside it, on the directions of samples' codes; the graph has those of their views.
 
     Parameters
     ----------
@@ -155,7 +155,7 @@ class HeadNetwork(nn.Module):
         self.graph = graph
 
     def forward(self, x, index):
-        """What a batch can answer; `x` has the samples' directions, then those of their views, side by side."""
+        """What a batch can answer."""
         return HeadOutputs(self, x, index)
 
     @torch.no_grad()
@@ -194,11 +194,7 @@ class HeadOutputs:
 
     def __init__(self, network, x, index):
         self._network, self._graph = network, network.graph
-        self._x, self.index = x, index
-
-    @property
-    def p(self):
-        return self._x[:, 0]
+        self.p, self.index = x, index
 
     @cached_property
     def p_near(self):
@@ -215,7 +211,7 @@ class HeadOutputs:
 
     @cached_property
     def h_view(self):
-        return self._network.head.project(_any_view(self._x))
+        return self._network.head.project(_any_view(self._graph.x, self.index))
 
     @cached_property
     def neighbors(self):
@@ -227,7 +223,7 @@ class HeadOutputs:
 
     @cached_property
     def h_neighbor(self):
-        return self._network.head.project(_any_view(self._graph.x[self.neighbors]))
+        return self._network.head.project(_any_view(self._graph.x, self.neighbors))
 
     @cached_property
     def linked(self):
@@ -284,7 +280,7 @@ class PseudoGraph:
     changing = ("labels", "lam", "columns", "weights", "confident")
 
     def __init__(self, x, n_clusters, dim, confidence, seed):
-        self.x, self.p = x, x[:, 0]
+        self.x, self.p = x, x[:, 0].contiguous()
         self.n_clusters, self.dim, self.confidence, self.seed = n_clusters, dim, confidence, seed
 
     def penalty(self, features):
@@ -325,9 +321,9 @@ def directions_of_views(network, head, rows, augment, n_views):
     return torch.cat(blocks).clone()
 
 
-def _any_view(x):
-    """One of the views of each sample, at random; the sample itself where there is none."""
-    n_samples, n_kept = x.shape[:2]
+def _any_view(x, rows):
+    """One of the views of each of some samples, at random; the sample itself where there is none."""
+    n_kept = x.shape[1]
     first = min(1, n_kept - 1)
-    drawn = torch.randint(first, n_kept, (n_samples,), device=x.device, generator=generator_for(x.device))
-    return x[torch.arange(n_samples, device=x.device), drawn]
+    drawn = torch.randint(first, n_kept, (len(rows),), device=x.device, generator=generator_for(x.device))
+    return x[rows, drawn]
