@@ -227,10 +227,11 @@ class HeadOutputs:
 
     @cached_property
     def linked(self):
-        graph, linked = self._graph, self.index[:, None] == self.neighbors
-        for index in torch.where(graph.weights > 0, graph.columns, -1)[self.index].T:
+        columns = torch.where(self._graph.weights > 0, self._graph.columns, -1)
+        linked = self.index[:, None] == self.neighbors
+        for index in columns[self.index].T:
             linked |= index[:, None] == self.neighbors
-        for index in torch.where(graph.weights > 0, graph.columns, -1)[self.neighbors].T:
+        for index in columns[self.neighbors].T:
             linked |= self.index[:, None] == index
         return linked
 

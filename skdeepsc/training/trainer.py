@@ -140,8 +140,9 @@ class Trainer(NeuralNet):
 
     def train_step(self, batch, **fit_params):
         """A step of the optimizer; on one core where it has little to compute."""
-        few = _multiplications(self.module, batch[0]["x"].shape) <= _FEW_MULTIPLICATIONS
-        with one_core() if few and torch.get_num_threads() > 1 else nullcontext():
+        shape = batch[0]["x"].shape
+        has_few = torch.get_num_threads() > 1 and _multiplications(self.module, shape) <= _FEW_MULTIPLICATIONS
+        with one_core() if has_few else nullcontext():
             return super().train_step(batch, **fit_params)
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
