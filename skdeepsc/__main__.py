@@ -30,6 +30,8 @@ examples:
   skdeepsc features.npy -k 5 --method SSC --out found
 """
 _REFUSED, _INTERRUPTED = 2, 130
+# Blank pictures that are named.
+_NAMED = 5
 # An attribute of a fitted model: how the pictures became images, as keywords of load_images.
 _READING = "reading_"
 # Columns of the table that say where a picture is now.
@@ -229,6 +231,8 @@ class _Work:
         height, width = self.reading["size"]
         kind = "grey" if self.reading["color"] == "grey" else "colour"
         print(f"Read {_counted(len(names), 'picture')} as {kind} images of {height} x {width}.")
+        if bunch.blank:
+            warnings.warn(_about_blank(bunch.blank), stacklevel=1)
         if len(names) == 1 and model is None:
             raise ValueError(f"There is but one picture in {str(wanted.source)!r}: there is nothing to tell apart.")
         as_usual = {"fit": "crop", "background": "white", "white": None}
@@ -387,6 +391,12 @@ def _check_writable(path, option):
 
 def _counted(number, what):
     return f"{number:,} {what}{'s' * (number != 1)}"
+
+
+def _about_blank(names):
+    named = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else "")
+    have = "picture has" if len(names) == 1 else "pictures have"
+    return f"{len(names):,} {have} one colour throughout, which tells nothing of where it belongs: {named}."
 
 
 def _in_words(n_clusters):

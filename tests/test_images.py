@@ -44,6 +44,18 @@ def test_a_folder_becomes_images_names_and_labels(folder):
     np.testing.assert_array_equal(listed.images, pictures.images[:2])
 
 
+def test_blank_pictures_are_named(folder):
+    Image.new("L", (30, 20), 90).save(folder / "cats/3.png")
+    Image.new("L", (30, 20), 255).save(folder / "dogs/0.png")
+    (folder / "cats/1.png").write_text("broken")
+    with pytest.warns(UserWarning, match="1 of 6 files"):
+        pictures = load_images(folder)
+    assert pictures.blank == [str(folder / "cats/3.png"), str(folder / "dogs/0.png")]
+    Image.new("RGB", (30, 20), "red").save(folder / "dogs/2.png")
+    with pytest.warns(UserWarning, match="1 of 7 files"):
+        assert load_images(folder).blank == [*pictures.blank, str(folder / "dogs/2.png")]
+
+
 def test_colour_is_found(tmp_path):
     grey = Image.fromarray(shades(8, 8)).convert("RGB")
     grey.save(tmp_path / "a.png")

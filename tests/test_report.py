@@ -117,6 +117,14 @@ def test_a_folder_becomes_a_table_sheets_and_a_page(folder, capsys):
     assert (folder.parent / "pics-clusters-2/report.html").exists()
 
 
+def test_blank_pictures_are_told_by_name(folder, capsys):
+    Image.new("L", (8, 8), 0).save(folder / "black.png")
+    assert main([str(folder), "-k", "3", "--method", "SSC", "--out", "found"]) == 0
+    told = "1 picture has one colour throughout, which tells nothing of where it belongs: "
+    assert f"Note: {told}{folder / 'black.png'}." in capsys.readouterr().err
+    assert told in (folder.parent / "found/report.html").read_text()
+
+
 def test_a_model_labels_other_pictures(folder, capsys):
     assert main([str(folder), "-k", "auto", "--method", "SubspaceClustering", "--out", "first"]) == 0
     model = load("first/model.skdeepsc")

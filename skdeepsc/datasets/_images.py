@@ -93,6 +93,8 @@ def load_images(
             Sub-folders, relative to the folder.
         ``broken`` : dict of str
             Files that were left out, and why.
+        ``blank`` : list of str
+            Files whose images have one colour throughout, in which nothing tells where they belong.
         ``reading`` : dict
             Keywords with which other pictures become images of the same kind: ``load_images(others, **bunch.reading)``.
             Without pictures of more than 8 bits, `white` is open.
@@ -131,7 +133,7 @@ def load_images(
         reader = _reader(
             [sources[n] for n in readable], [heads[n] for n in readable], size, color, fit, background, white
         )
-        images, failed = _read_all(reader, [sources[n] for n in readable], out, max_bytes, n_jobs, progress)
+        images, failed, blank = _read_all(reader, [sources[n] for n in readable], out, max_bytes, n_jobs, progress)
     errors = {number: head for number, head in enumerate(heads) if not isinstance(head, _Head)}
     errors |= {readable[row]: error for row, error in failed.items()}
     names = [_name(source, number) for number, source in enumerate(sources)]
@@ -148,6 +150,7 @@ def load_images(
         target=target,
         target_names=target_names,
         broken=broken,
+        blank=[names[readable[row]] for row in blank],
         reading=reader.settings,
     )
 
@@ -439,7 +442,7 @@ def _color(color, mode):
 
 
 def _read_all(reader, sources, out, max_bytes, n_jobs, progress):
-    """The images of those that can be read, and the errors of the others by their number."""
+    """The images of those that can be read, the errors of the others by their number, and the numbers of blank ones."""
     shape = (len(sources), *reader.shape)
     on_disk = out is not None or np.prod(shape, dtype=float) > max_bytes
     path = _draft_path(out) if on_disk else None
@@ -447,13 +450,15 @@ def _read_all(reader, sources, out, max_bytes, n_jobs, progress):
         images = np.lib.format.open_memmap(path, "w+", np.uint8, shape) if path else np.empty(shape, np.uint8)
 
         def read(source, number):
-            images[number] = reader.read(source)
+            images[number] = image = reader.read(source)
+            return bool((image == image[..., :1, :1]).all())
 
         answers = _each(read, sources, n_jobs, "Reading pictures", progress)
-        failed = {number: error for number, error in enumerate(answers) if error is not None}
+        failed = {number: error for number, error in enumerate(answers) if isinstance(error, Exception)}
+        blank = [number for number, is_blank in enumerate(answers) if is_blank is True]
         if failed and len(failed) < len(sources):
             images = _without(images, failed, path)
-        return (_kept_on_disk(images, path, out) if path and len(failed) < len(sources) else images), failed
+        return (_kept_on_disk(images, path, out) if path and len(failed) < len(sources) else images), failed, blank
     finally:
         if path:
             path.unlink(missing_ok=True)
