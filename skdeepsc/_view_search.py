@@ -26,9 +26,9 @@ from .training.batches import to_device
 
 # Centred rows that are shorter than this share of the longest row before centring are rounding errors of float32.
 _ROUNDING = 1e-6
-# What a labelling that is fairer must gain to be chosen, of a largest possible gain of 1, after whitening. Information
-# that is less than this apart is equal.
-_FAIR_GAIN, _TIE = 0.0075, 0.0005
+# The most that a labelling that is fairer may leave open, as a share of what the one with the most information does,
+# after whitening. Information that is less than this apart is equal.
+_LEFT_OPEN, _TIE = 0.7, 0.0005
 # How much less information than the most the labellings may have that say how sure labels are.
 _NEARLY = 0.05
 # Share of the graph before whitening in those after it.
@@ -258,10 +258,12 @@ def search_on_flats(look, dims, n_clusters, n_coefs, seed):
 def fairest(candidates):
     r"""The candidate of a whitened view that is the answer, whatever the sizes of its clusters.
 
-    The one with the largest of the :func:`~skdeepsc.segmentation.fair_scores` is the answer, if that is larger by three
-    quarters of a hundredth than that of the candidate with the most information. Else it is the one with the largest of
-    those whose information is the most but for noise: of 5,000 samples, a cluster that is cut in two, with another two
-    in one, may have as much.
+    Information I leaves the share :math:`1 - I / H` of the entropy H of the sizes open: how far the cluster at one end
+    of an edge is not known from that at the other. A candidate with larger :func:`~skdeepsc.segmentation.fair_scores` than
+    the one with the most information is plainly fairer if it leaves at most .7 of what that one does: where a class is
+    cut in two, and small ones are one, much is left open. Else, as good as that one are those whose information is the
+    most but for noise: of 5,000 samples, a cluster that is cut in two, with another two in one, may have as much. Of
+    either, the answer has the largest score.
 
     Parameters
     ----------
@@ -272,12 +274,14 @@ def fairest(candidates):
     -------
     candidate : Candidate
     """
-    fairness = fair_scores(*np.array([(each.information, each.entropy) for each in candidates]).T)
-    order = sorted(range(len(candidates)), key=lambda place: (-fairness[place], candidates[place].cut))
-    if fairness[order[0]] > fairness[0] + _FAIR_GAIN:
-        return candidates[order[0]]
-    least = candidates[0].information - _TIE
-    return next(candidates[place] for place in order if candidates[place].information > least)
+    information, entropy, cut = np.array([(each.information, each.entropy, each.cut) for each in candidates]).T
+    scores = fair_scores(information, entropy)
+    left_open = 1 - np.divide(information, entropy, out=np.zeros_like(entropy), where=entropy > 0)
+    is_answer = (scores > scores[0]) & (left_open <= _LEFT_OPEN * left_open[0])
+    if not is_answer.any():
+        is_answer = information > information[0] - _TIE
+    answers = np.flatnonzero(is_answer)
+    return candidates[answers[np.lexsort((cut[answers], -scores[answers]))[0]]]
 
 
 def agreement(candidates, labels, n_clusters):
