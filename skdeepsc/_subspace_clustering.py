@@ -76,8 +76,9 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
     5. the view is whitened against the differences along the edges of its own graph, the scatter within clusters as far
        as it can be known without labels, and 1 to 4 are done once more. Information I pays for clusters of equal size,
        up to the entropy H of the sizes; a labelling that has more :math:`I - 0.9 (I^* / H^*) H` than the one with the
-       most information, :math:`I^*`, by .75 % of ``log n_clusters`` takes its place, and so does the one that has the
-       most of it among those whose information is the same up to .05 %: that is the answer.
+       most information, :math:`I^*`, takes its place if it leaves at most .7 of the share :math:`1 - I^* / H^*` open,
+       and so does the one that has the most of it among those whose information is the same up to .05 %: that is the
+       answer.
 
     A first look, at 1000 rows (20 for each cluster, if that is more) and every second dimension, chooses the view, that
     of the whitened labelling with the most information; views that have .05 less than the most before that are not

@@ -259,11 +259,11 @@ def fairest(candidates):
     r"""The candidate of a whitened view that is the answer, whatever the sizes of its clusters.
 
     Information I leaves the share :math:`1 - I / H` of the entropy H of the sizes open: how far the cluster at one end
-    of an edge is not known from that at the other. A candidate with larger :func:`~skdeepsc.segmentation.fair_scores` than
-    the one with the most information is plainly fairer if it leaves at most .7 of what that one does: where a class is
-    cut in two, and small ones are one, much is left open. Else, as good as that one are those whose information is the
-    most but for noise: of 5,000 samples, a cluster that is cut in two, with another two in one, may have as much. Of
-    either, the answer has the largest score.
+    of an edge is not known from that at the other. A candidate with larger
+    :func:`~skdeepsc.segmentation.fair_scores` than the one with the most information is plainly fairer if it leaves at
+    most .7 of what that one does: where a class is cut in two, and small ones are one, much is left open. Else, as good
+    as that one are those whose information is the most but for noise: of 5,000 samples, a cluster that is cut in two,
+    with another two in one, may have as much. Of either, the answer has the largest score.
 
     Parameters
     ----------
