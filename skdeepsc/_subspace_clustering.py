@@ -76,8 +76,9 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
     5. the view is whitened against the differences along the edges of its own graph, the scatter within clusters as far
        as it can be known without labels, and 1 to 4 are done once more. Information I pays for clusters of equal size,
        up to the entropy H of the sizes; a labelling that has more :math:`I - 0.9 (I^* / H^*) H` than the one with the
-       most information, :math:`I^*`, takes its place if it leaves at most .7 of the share :math:`1 - I^* / H^*` open,
-       and so does the one that has the most of it among those whose information is the same up to .05 %: that is the
+       most information, :math:`I^*`, takes its place if it leaves at most .7 of the share :math:`1 - I^* / H^*` open
+       (:math:`1 - \log 2 / \log K` of it, for more than ten clusters, if it has .75 % of ``log n_clusters`` more), and
+       so does the one that has the most of it among those whose information is the same up to .05 %: that is the
        answer.
 
     A first look, at 1000 rows (20 for each cluster, if that is more) and every second dimension, chooses the view, that
@@ -216,7 +217,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
             if self.refine and not look.is_whitened:
                 look = look.whitened(self._graph(look, dim).affinity)
             found = self._search(look, dims, n_starts=self._n_starts(len(look.features)))
-        chosen = fairest(found) if self.refine else found[0]
+        chosen = fairest(found, self.n_clusters_) if self.refine else found[0]
         self._select(chosen, found, look)
         self.candidates_ = columns([chosen, *(each for each in found if each is not chosen), *others])
 

@@ -27,8 +27,9 @@ from .training.batches import to_device
 # Centred rows that are shorter than this share of the longest row before centring are rounding errors of float32.
 _ROUNDING = 1e-6
 # The most that a labelling that is fairer may leave open, as a share of what the one with the most information does,
-# after whitening. Information that is less than this apart is equal.
-_LEFT_OPEN, _TIE = 0.7, 0.0005
+# after whitening; and what it must gain, of a largest possible gain of 1, to leave more where clusters are many.
+# Information that is less than this apart is equal.
+_LEFT_OPEN, _FAIR_GAIN, _TIE = 0.7, 0.0075, 0.0005
 # How much less information than the most the labellings may have that say how sure labels are.
 _NEARLY = 0.05
 # Share of the graph before whitening in those after it.
@@ -255,33 +256,39 @@ def search_on_flats(look, dims, n_clusters, n_coefs, seed):
     return sorted(found, key=lambda candidate: candidate.rank), cut
 
 
-def fairest(candidates):
+def fairest(candidates, n_clusters):
     r"""The candidate of a whitened view that is the answer, whatever the sizes of its clusters.
 
     Information I leaves the share :math:`1 - I / H` of the entropy H of the sizes open: how far the cluster at one end
     of an edge is not known from that at the other. A candidate with larger
     :func:`~skdeepsc.segmentation.fair_scores` than the one with the most information is plainly fairer if it leaves at
-    most .7 of what that one does: where a class is cut in two, and small ones are one, much is left open. Else, as good
-    as that one are those whose information is the most but for noise: of 5,000 samples, a cluster that is cut in two,
-    with another two in one, may have as much. Of either, the answer has the largest score.
+    most .7 of what that one does: where a class is cut in two, and small ones are one, much is left open. Of more than
+    ten clusters a smaller part need be cut, and :math:`1 - \log 2 / \log K` will do, if the score gains three quarters
+    of a hundredth. Else, as good as the one with the most information are those whose information is the same but for
+    noise: of 5,000 samples, a cluster that is cut in two, with another two in one, may have as much. Of either, the
+    answer has the largest score.
 
     Parameters
     ----------
     candidates : list of Candidate
         Sorted, the one with the most information first.
+    n_clusters : int
 
     Returns
     -------
     candidate : Candidate
     """
     information, entropy, cut = np.array([(each.information, each.entropy, each.cut) for each in candidates]).T
-    scores = fair_scores(information, entropy)
+    gains = fair_scores(information, entropy)
+    gains -= gains[0]
     left_open = 1 - np.divide(information, entropy, out=np.zeros_like(entropy), where=entropy > 0)
-    is_answer = (scores > scores[0]) & (left_open <= _LEFT_OPEN * left_open[0])
+    of_many = 1 - np.log(2) / np.log(max(n_clusters, 2))
+    is_answer = (gains > 0) & (left_open <= _LEFT_OPEN * left_open[0])
+    is_answer |= (gains > _FAIR_GAIN) & (left_open <= of_many * left_open[0])
     if not is_answer.any():
         is_answer = information > information[0] - _TIE
     answers = np.flatnonzero(is_answer)
-    return candidates[answers[np.lexsort((cut[answers], -scores[answers]))[0]]]
+    return candidates[answers[np.lexsort((cut[answers], -gains[answers]))[0]]]
 
 
 def agreement(candidates, labels, n_clusters):

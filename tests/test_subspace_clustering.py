@@ -471,9 +471,9 @@ def test_equal_information_is_decided_by_the_sizes():
         return Candidate(None, "", 1.0, None, information, entropy, cut)
 
     cut_in_two, whole, poorer = candidate(0.9480, 0.9876), candidate(0.9478, 0.9848), candidate(0.9471, 0.9810)
-    assert fairest([cut_in_two, whole, poorer]) is whole
-    assert fairest([cut_in_two, poorer]) is cut_in_two
-    assert fairest([candidate(0.0, 0.0)]).information == 0
+    assert fairest([cut_in_two, whole, poorer], 10) is whole
+    assert fairest([cut_in_two, poorer], 10) is cut_in_two
+    assert fairest([candidate(0.0, 0.0)], 10).information == 0
 
 
 def test_a_labelling_is_plainly_fairer_where_it_leaves_much_less_open():
@@ -484,13 +484,18 @@ def test_a_labelling_is_plainly_fairer_where_it_leaves_much_less_open():
 
     digits, fairer_digits = candidate(0.899, 0.997), candidate(0.878, 0.938)
     clothes, fairer_clothes = candidate(0.8866, 0.9941), candidate(0.8630, 0.9392)
-    assert fairest([digits, candidate(0.8985, 0.9975), fairer_digits]) is fairer_digits
-    assert fairest([clothes, candidate(0.8861, 0.9941), fairer_clothes]) is clothes
+    assert fairest([digits, candidate(0.8985, 0.9975), fairer_digits], 10) is fairer_digits
+    assert fairest([clothes, candidate(0.8861, 0.9941), fairer_clothes], 10) is clothes
     # The fairest of them, and of equal ones that with the smallest cut.
     fairer_still, its_equal = candidate(0.870, 0.925), candidate(0.870, 0.925, 0.01)
-    assert fairest([digits, fairer_digits, fairer_still, its_equal]) is its_equal
+    assert fairest([digits, fairer_digits, fairer_still, its_equal], 10) is its_equal
+    # Of many clusters, more may be left open, if the score gains enough.
+    topics, fairer_topics, nearly = candidate(0.840, 0.963), candidate(0.784, 0.869), candidate(0.796, 0.895)
+    assert fairest([topics, fairer_topics], 30) is fairer_topics
+    assert fairest([topics, fairer_topics], 10) is topics
+    assert fairest([topics, nearly], 30) is topics
     # A sliver leaves little open, and is not fair.
-    assert fairest([digits, candidate(0.05, 0.051)]) is digits
+    assert fairest([digits, candidate(0.05, 0.051)], 10) is digits
 
 
 def test_clusters_of_uneven_sizes_are_found():
