@@ -46,7 +46,7 @@ _ROWS, _ROWS_OF_CLUSTER = 5000, 75
 _FIRST_ROWS, _FIRST_ROWS_OF_CLUSTER, _FIRST_DIMS, _FIRST_EFFORT = 1000, 20, 2, {"walks": (8,), "n_starts": 2}
 # The most starts of each k-means in the last look; and what they may cost together, each of them
 # n_rows * n_clusters ** 2, as the embedding grows with the clusters.
-_MOST_STARTS, _COST_OF_STARTS = 32, 2**21
+_MOST_STARTS, _COST_OF_STARTS = 64, 2**21
 # A view that has this much less information than another before whitening is taken to have less after it, too.
 _WHITENING_GAIN = 0.05
 # Bytes of whitened rows of all samples that are kept from round to round, the most; more are made anew.
@@ -69,7 +69,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
        ``q * n_clusters`` effective degrees of freedom;
     2. each row keeps its few largest positive coefficients, divided by their sum: the affinity is
        :math:`(T + T^T) / 2`;
-    3. its leading eigenvectors give several labellings (k-means, also after random walks, from 8 to 32 starts, the more
+    3. its leading eigenvectors give several labellings (k-means, also after random walks, from 8 to 64 starts, the more
        the fewer rows and clusters; QR; discretisation);
     4. each labelling is scored in the graphs of all q of its view: the mutual information between the clusters at the
        two ends of an edge (:func:`~skdeepsc.segmentation.edge_information`).
