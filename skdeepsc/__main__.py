@@ -30,8 +30,6 @@ examples:
   skdeepsc features.npy -k 5 --method SSC --out found
 """
 _REFUSED, _INTERRUPTED = 2, 130
-# Blank pictures that are named.
-_NAMED = 5
 # An attribute of a fitted model: how the pictures became images, as keywords of load_images.
 _READING = "reading_"
 # Columns of the table that say where a picture is now.
@@ -224,6 +222,7 @@ class _Work:
 
     def _pictures(self, model):
         from skdeepsc.datasets import load_images
+        from skdeepsc.datasets._images import listed
 
         wanted = self.arguments
         bunch = load_images(wanted.source, **self._reading(model), n_jobs=-1, progress=_shows_bars(sys.stderr))
@@ -232,7 +231,9 @@ class _Work:
         kind = "grey" if self.reading["color"] == "grey" else "colour"
         print(f"Read {_counted(len(names), 'picture')} as {kind} images of {height} x {width}.")
         if bunch.blank:
-            warnings.warn(_about_blank(bunch.blank), stacklevel=1)
+            have = f"{_counted(len(bunch.blank), 'picture')} {'has' if len(bunch.blank) == 1 else 'have'}"
+            told = "one colour throughout, which tells nothing of where it belongs"
+            self._tell(f"{have} {told}: {listed(bunch.blank)}.")
         if len(names) == 1 and model is None:
             raise ValueError(f"There is but one picture in {str(wanted.source)!r}: there is nothing to tell apart.")
         as_usual = {"fit": "crop", "background": "white", "white": None}
@@ -376,8 +377,11 @@ class _Work:
 
     def _note(self, message, category, *_, **__):
         if issubclass(category, UserWarning):
-            self.notes.append(str(message))
-            print(f"Note: {message}", file=sys.stderr)
+            self._tell(str(message))
+
+    def _tell(self, note):
+        self.notes.append(note)
+        print(f"Note: {note}", file=sys.stderr)
 
 
 def _check_writable(path, option):
@@ -391,12 +395,6 @@ def _check_writable(path, option):
 
 def _counted(number, what):
     return f"{number:,} {what}{'s' * (number != 1)}"
-
-
-def _about_blank(names):
-    named = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else "")
-    have = "picture has" if len(names) == 1 else "pictures have"
-    return f"{len(names):,} {have} one colour throughout, which tells nothing of where it belongs: {named}."
 
 
 def _in_words(n_clusters):

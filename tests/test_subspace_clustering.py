@@ -485,6 +485,7 @@ def test_a_labelling_is_plainly_fairer_where_it_leaves_much_less_open():
     digits, fairer_digits = candidate(0.899, 0.997), candidate(0.878, 0.938)
     clothes, fairer_clothes = candidate(0.8866, 0.9941), candidate(0.8630, 0.9392)
     assert fairest([digits, candidate(0.8985, 0.9975), fairer_digits], 10) is fairer_digits
+    assert fairest([digits, fairer_digits], 4) is fairer_digits
     assert fairest([clothes, candidate(0.8861, 0.9941), fairer_clothes], 10) is clothes
     # The fairest of them, and of equal ones that with the smallest cut.
     fairer_still, its_equal = candidate(0.870, 0.925), candidate(0.870, 0.925, 0.01)
@@ -494,6 +495,7 @@ def test_a_labelling_is_plainly_fairer_where_it_leaves_much_less_open():
     assert fairest([topics, fairer_topics], 30) is fairer_topics
     assert fairest([topics, fairer_topics], 10) is topics
     assert fairest([topics, nearly], 30) is topics
+    assert fairest([topics, candidate(0.702, 0.781)], 30) is topics
     # A sliver leaves little open, and is not fair.
     assert fairest([digits, candidate(0.05, 0.051)], 10) is digits
 

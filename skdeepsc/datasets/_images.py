@@ -138,10 +138,11 @@ def load_images(
     errors |= {readable[row]: error for row, error in failed.items()}
     names = [_name(source, number) for number, source in enumerate(sources)]
     broken = {names[number]: _reason(errors[number]) for number in sorted(errors)}
+    reasons = [f"{name} ({reason})" for name, reason in broken.items()]
     if len(broken) == len(sources):
-        raise ValueError(f"None of {len(sources)} files is a picture that can be read: {_listed(broken)}.")
+        raise ValueError(f"None of {len(sources)} files is a picture that can be read: {listed(reasons)}.")
     if broken:
-        warn_user(f"{len(broken)} of {len(sources)} files cannot be read and are left out: {_listed(broken)}.")
+        warn_user(f"{len(broken)} of {len(sources)} files cannot be read and are left out: {listed(reasons)}.")
     kept = [name for number, name in enumerate(names) if number not in errors]
     target, target_names = _folders(folder, kept)
     return Bunch(
@@ -557,8 +558,16 @@ def _reason(error):
     return "not a picture" if name == "UnidentifiedImageError" else " ".join(str(error).split()) or name
 
 
-def _listed(broken):
-    """A few names with their reasons."""
-    named = [f"{name} ({reason})" for name, reason in list(broken.items())[:_NAMED]]
-    more = len(broken) - len(named)
-    return ", ".join(named) + (f" and {more} more" if more else "")
+def listed(names):
+    """A few of some names, in words.
+
+    Parameters
+    ----------
+    names : list of str
+
+    Returns
+    -------
+    named : str
+    """
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
