@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from scipy.linalg import eigh
 
 from skdeepsc.nn import (
     RidgeExpression,
     RidgePath,
     TrainedExpression,
+    expression,
     gram_spectrum,
     ridge_coefficients,
     ridge_penalty,
@@ -110,14 +112,20 @@ def test_path_has_the_ridge_solution_for_every_penalty(shape):
         np.testing.assert_allclose(path.coefficients(lam, slice(3, 8)), expected[3:8], atol=2e-4)
 
 
-def test_eigenpairs_are_found_where_torch_does_not_find_them(monkeypatch):
-    def fails(gram):
+def test_eigenpairs_are_found_where_the_fast_ways_do_not_find_them(monkeypatch):
+    def failing(gram):
         raise torch.linalg.LinAlgError("The algorithm failed to converge")
+
+    def slow_only(gram, driver, **how):
+        if driver == "evd":
+            raise np.linalg.LinAlgError("The algorithm failed to converge")
+        return eigh(gram, driver=driver, **how)
 
     grams = torch.randn((3, 5, 7), dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     grams = grams @ grams.mT
     wanted = torch.linalg.eigh(grams)
-    monkeypatch.setattr(torch.linalg, "eigh", fails)
+    monkeypatch.setattr(torch.linalg, "eigh", failing)
+    monkeypatch.setattr(expression, "eigh", slow_only)
     for gram, values in ((grams, wanted[0]), (grams[1], wanted[0][1])):
         found, vectors = eigenpairs(gram)
         torch.testing.assert_close(found, values)
