@@ -18,12 +18,13 @@ from ._arrays import as_numbers
 from ._labels import as_labels, as_pair
 from ._scale import divided, exponent_of, unit_exponent
 from .affinity import as_coefficients
-from .segmentation import normalized_cut
+from .segmentation import edge_information, normalized_cut
 
 __all__ = [
     "accuracy_scorer",
     "ari_scorer",
     "clustering_accuracy_score",
+    "edge_information_scorer",
     "expression_residual",
     "expression_scorer",
     "make_labels_scorer",
@@ -227,19 +228,46 @@ def expression_scorer(estimator, X=None, y=None):
     return -expression_residual(estimator.coef_, features)
 
 
+def edge_information_scorer(estimator, X=None, y=None):
+    """:func:`~skdeepsc.segmentation.edge_information` of the fitted estimator's own affinity and labels, in nats.
+
+    Needs no labels and ignores `X`. It is what :class:`~skdeepsc.SubspaceClustering` chooses its views by, and serves
+    to choose among fits of other seeds, or of other draws of a `subsample`. Compares graphs of equal density, as
+    ``affinity="top"`` gives, and fits of as many clusters.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from skdeepsc import EnSC
+    >>> from skdeepsc.metrics import edge_information_scorer
+    >>> from skdeepsc.model_selection import TransductiveSplit
+    >>> search = GridSearchCV(
+    ...     EnSC(3, subsample=100), {"random_state": [0, 1, 2]}, cv=TransductiveSplit(), scoring=edge_information_scorer
+    ... )
+    >>> search.fit(load_digits(n_class=3).data).best_estimator_.labels_.shape
+    (537,)
+    """
+    return edge_information(*_graph_and_labels(estimator, "edge_information_scorer"))
+
+
 def normalized_cut_scorer(estimator, X=None, y=None):
     """Minus :func:`~skdeepsc.segmentation.normalized_cut` of the fitted estimator's own affinity and labels.
 
     Needs no labels and ignores `X`. Cuts compare only between graphs of equal density, as ``affinity="top"`` gives.
     """
-    estimator = fitted_having("affinity_matrix_", "normalized_cut_scorer compares graphs of samples", estimator)
+    return -normalized_cut(*_graph_and_labels(estimator, "normalized_cut_scorer"))
+
+
+def _graph_and_labels(estimator, scorer):
+    estimator = fitted_having("affinity_matrix_", f"{scorer} compares graphs of samples", estimator)
     rows = getattr(estimator, "sample_indices_", slice(None))
-    return -normalized_cut(estimator.affinity_matrix_, estimator.labels_[rows])
+    return estimator.affinity_matrix_, estimator.labels_[rows]
 
 
 _ADVICE = (
     "take silhouette_scorer, which needs features and labels alone, or, for a clusterer of a graph, "
-    "normalized_cut_scorer."
+    "edge_information_scorer or normalized_cut_scorer."
 )
 
 

@@ -22,7 +22,13 @@ from skdeepsc import DSCSC, PSSC, AutoEncoder, DSCNet, S2ConvSCN
 from skdeepsc.affinity import symmetric_affinity
 from skdeepsc.datasets import make_union_of_subspaces
 from skdeepsc.deep import RidgeSolver, TrainedSolver
-from skdeepsc.metrics import accuracy_scorer, expression_scorer, normalized_cut_scorer, silhouette_scorer
+from skdeepsc.metrics import (
+    accuracy_scorer,
+    edge_information_scorer,
+    expression_scorer,
+    normalized_cut_scorer,
+    silhouette_scorer,
+)
 from skdeepsc.model_selection import TransductiveSplit
 from skdeepsc.training import StopTraining
 from tests.estimators import DEEP, make, make_known
@@ -578,7 +584,9 @@ def test_grid_search_over_a_gamma_with_labels_and_folds(images):
     assert search.best_score_ > 0.9
 
 
-@pytest.mark.parametrize("scorer", [silhouette_scorer, expression_scorer, normalized_cut_scorer])
+@pytest.mark.parametrize(
+    "scorer", [silhouette_scorer, expression_scorer, normalized_cut_scorer, edge_information_scorer]
+)
 def test_grid_search_without_labels(images, scorer):
     X, _ = images
     search = GridSearchCV(

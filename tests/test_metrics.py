@@ -9,18 +9,22 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from skdeepsc import EnSC
 from skdeepsc.metrics import (
     accuracy_scorer,
     ari_scorer,
     clustering_accuracy_score,
+    edge_information_scorer,
     expression_residual,
     make_labels_scorer,
     nmi_scorer,
+    normalized_cut_scorer,
     purity_score,
     silhouette_scorer,
     subspace_preserving_error,
 )
 from skdeepsc.model_selection import TransductiveSplit
+from skdeepsc.segmentation import edge_information, normalized_cut
 
 
 def test_accuracy_is_the_best_of_all_matchings():
@@ -119,6 +123,20 @@ def test_scorers_are_loud(blobs):
         accuracy_scorer(fitted, X)
     with pytest.raises(ValueError, match="needs 2 to n_samples - 1 clusters"):
         silhouette_scorer(KMeans(1, n_init=1).fit(X), X)
+
+
+@pytest.mark.parametrize(
+    ("scorer", "sign", "score"),
+    [(edge_information_scorer, 1, edge_information), (normalized_cut_scorer, -1, normalized_cut)],
+)
+def test_scorers_of_graphs_see_the_rows_that_the_graph_has(blobs, scorer, sign, score):
+    X, _ = blobs
+    fitted = make_pipeline(StandardScaler(), EnSC(3, subsample=30, random_state=0)).fit(X)
+    graph, rows = fitted[-1].affinity_matrix_, fitted[-1].sample_indices_
+    assert len(rows) == 30
+    assert scorer(fitted) == sign * score(graph, fitted[-1].labels_[rows])
+    with pytest.raises(ValueError, match=f"{scorer.__name__} compares graphs of samples, and KMeans has no affinity"):
+        scorer(KMeans(3, n_init=1).fit(X))
 
 
 def test_own_scorers_pass_their_arguments(blobs):
