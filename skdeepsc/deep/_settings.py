@@ -37,6 +37,7 @@ def _trained_jointly(n_clusters, autoencoder, coef_init, lr, max_epochs, algorit
         "max_epochs": max_epochs,
         "affinity": "enhanced",
         "affinity_params": algorithm_2,
+        "assign_labels": "discretize",
     }
 
 
@@ -49,7 +50,7 @@ def _dscnet_yaleb(n_subjects):
     """Extended Yale B, whose constants follow from the number of subjects."""
     gammas = _ON_BYTES * 2.0, 10 ** (n_subjects / 10 - 3)
     algorithm_2 = _algorithm_2(max(0.4 - (n_subjects - 1) // 10 * 0.1, 0.1), 10, 3.5)
-    return _dscnet(n_subjects, _conv(*_YALE_NET), 0.0, *gammas, 50 + 25 * n_subjects, algorithm_2)
+    return _dscnet(n_subjects, _conv(*_YALE_NET), 1e-4, *gammas, 50 + 25 * n_subjects, algorithm_2)
 
 
 def _pssc(n_clusters, autoencoder, max_epochs, algorithm_2, **more):
@@ -190,7 +191,8 @@ def paper_settings(method: Literal["dscnet", "pssc", "s2convscn", "dscsc", "ncsc
     Notes
     -----
     DSC-Net: the released code; its auto-encoders were stopped by eye, pre-training is the package's own here. The
-    diagonal of C is left out of Algorithm 2 (the code of both papers keeps it; for COIL-20 it sets it to 1). PSSC: the
+    diagonal of C is left out of Algorithm 2 (the code of both papers keeps it; for COIL-20 it sets it to 1), whose
+    labels are found by discretization, as the code of both finds them. PSSC: the
     paper's networks (Table II) and the released code's epochs and constants of Algorithm 2; the weights gamma_1 to
     gamma_3 were never published for any data set, so that the package's defaults stay in force. S2ConvSCN has no
     released code: the printed weights and Eq. (6) as printed, for the images' scale in the DSC-Net code, whose epochs,
