@@ -5,7 +5,7 @@ import pytest
 from scipy import sparse
 from scipy.optimize import minimize
 
-from skdeepsc import EDSC, SSC, EnSC, SubspaceClustering
+from skdeepsc import EDSC, KSSC, S3C, SSC, EnSC, SubspaceClustering
 from skdeepsc.affinity import affinity_from_top
 from skdeepsc.datasets import make_union_of_subspaces
 from skdeepsc.metrics import clustering_accuracy_score
@@ -67,6 +67,17 @@ def test_the_graph_of_affine_subspace_clustering_is_that_ridge():
         slow = ridge_slowly(row, z, lam)
         top = np.argsort(-slow)[:5]
         np.testing.assert_allclose(told.weights, slow[top] / slow[top].sum(), atol=1e-3)
+
+
+@pytest.mark.parametrize("method", [SSC, EnSC, S3C, KSSC])
+@pytest.mark.parametrize("scale", [1e-6, 777.0])
+def test_sums_are_one_whatever_the_length_of_samples(method, scale):
+    X, _ = bodies()
+    kernel = {"kernel": "linear"} if method is KSSC else {}
+    plain, scaled = (method(3, affine=True, **kernel, **PLAIN).fit(X * at) for at in (1, scale))
+    np.testing.assert_allclose(scaled.coef_.sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(scaled.coef_.toarray(), plain.coef_.toarray(), atol=1e-4)
+    np.testing.assert_array_equal(scaled.labels_, plain.labels_)
 
 
 @pytest.mark.parametrize("to", [np.asarray, sparse.csr_array])

@@ -277,6 +277,27 @@ def test_ssc_with_outlying_entries_fulfils_the_conditions_for_both(rows, to, aff
 # KSSC
 
 
+@pytest.mark.parametrize(
+    ("kernel", "params"),
+    [
+        ("sigmoid", {"coef0": 0, "gamma": 1.0}),
+        ("poly", {"coef0": -0.2}),
+        ("additive_chi2", {}),
+        (lambda a, b: -1.0, {}),
+    ],
+)
+def test_what_is_no_kernel_is_refused(kernel, params):
+    X = np.abs(make_union_of_subspaces(60, 20, random_state=0)[0])
+    with pytest.raises(ValueError, match=r"kernel=.* gives these samples no inner products: some sum of them"):
+        KSSC(3, kernel=kernel, random_state=0, **params).fit(X)
+
+
+@pytest.mark.parametrize("kernel", ["chi2", "laplacian", "cosine"])
+def test_kernels_of_scikit_learn_need_no_parameters(kernel):
+    X = np.abs(make_union_of_subspaces(60, 20, random_state=0)[0])
+    assert len(KSSC(3, kernel=kernel, random_state=0).fit(X).labels_) == 60
+
+
 def test_kssc_is_ssc_on_the_features_of_its_kernel(rows):
     products = np.einsum("ni,nj->nij", rows, rows).reshape(len(rows), -1)
     for params, features in (({"kernel": "linear"}, rows), ({"kernel": "poly", "degree": 2, "coef0": 0}, products)):

@@ -157,7 +157,7 @@ class _Sets:
         quadratic = atoms.grams(self.atoms).astype(np.float64, copy=False)
         quadratic *= self.valid[:, :, None] & self.valid[:, None, :]
         diagonal = np.arange(quadratic.shape[1])
-        quadratic[:, diagonal, diagonal] += np.where(self.valid, l2[:, None], 1)
+        quadratic[:, diagonal, diagonal] += np.where(self.valid, l2[:, None], 0)
         linear = np.where(self.valid, _take(products, self.atoms), 0).astype(np.float64)
         thresholds = l1[:, None] * (1 if weights is None else _take(weights, self.atoms)) * np.ones_like(linear)
         self.coef = solve_l1_quadratics(quadratic, linear, thresholds, np.where(self.valid, self.coef, 0), tol)

@@ -7,9 +7,8 @@ import numpy as np
 
 from .._compat import Interval
 from .._params import estimator
-from ._base import squared_norms
 from ._elastic_net import RowAtoms, largest_magnitude
-from ._sparse import AFFINE_WEIGHT, AffineSparse
+from ._sparse import AffineSparse
 
 
 @estimator
@@ -51,10 +50,6 @@ class EnSC(AffineSparse):
 
     alpha: Annotated[float, Interval(Real, 1, None, closed="left")] = 50.0
     l1_ratio: Annotated[float, Interval(Real, 0, 1, closed="right")] = 0.9
-
-    def _coefficients(self, z):
-        self._sum_weight = AFFINE_WEIGHT * (float(squared_norms(z).mean()) or 1.0)
-        return super()._coefficients(z)
 
     def _atoms_of(self, z):
         return RowAtoms(self._with_sums(z, np.ones(z.shape[0])) if self.affine else z)

@@ -13,8 +13,11 @@ from .._compat import VALIDATION, StrOptions
 from .._noise import residual_shares
 from .._params import AnyReal, NonNegative, estimator, require_call
 from ._elastic_net import KernelAtoms
-from ._sparse import AFFINE_WEIGHT
+from ._quadratic import NotConvexError
 from ._ssc import BaseSSC
+
+# By what factor rounding may lift the square of an inner product above the product of both squares.
+_ROUNDING = 1.001
 
 
 @estimator
@@ -30,7 +33,8 @@ class KSSC(BaseSSC):
     ----------
     kernel : str or callable
         A name of :func:`sklearn.metrics.pairwise.pairwise_kernels`, such as "rbf", "poly" or "cosine"; or a callable
-        that takes two samples.
+        that takes two samples. What gives no inner products, as "sigmoid" and "poly" do with some parameters and
+        "additive_chi2" with all, is refused.
     gamma : float or None
         Parameter of the kernels that have it; ``None``: 1 / n_features.
     degree : float
@@ -63,15 +67,24 @@ class KSSC(BaseSSC):
     coef0: AnyReal = 1
     kernel_params: dict | None = None
 
-    def _atoms_of(self, z):
+    def _coefficients(self, z):
         self._kernel = self._kernels(z, z)
-        return KernelAtoms(self._kernel + AFFINE_WEIGHT if self.affine else self._kernel)
+        try:
+            return super()._coefficients(z)
+        except NotConvexError as error:
+            raise ValueError(self._no_kernel()) from error
+
+    def _mean_square(self, z):
+        return float(self._kernel.diagonal().mean())
+
+    def _atoms_of(self, z):
+        return KernelAtoms(self._kernel + self._sum_weight if self.affine else self._kernel)
 
     def _targets_of(self, z):
         return self._kernels(z, self.embedding_)
 
     def _with_sums(self, targets, aims):
-        return targets + AFFINE_WEIGHT * aims[:, None].astype(targets.dtype)
+        return targets + self._sum_weight * aims[:, None].astype(targets.dtype)
 
     def _products(self, z, block):
         return self._kernel[block]
@@ -118,7 +131,8 @@ class KSSC(BaseSSC):
                 f"kernel_params={given} are arguments of a callable; kernel={self.kernel!r} has gamma, degree, coef0."
             )
         else:
-            params = {"gamma": self.gamma, "degree": self.degree, "coef0": self.coef0}
+            gamma = 1 / a.shape[1] if self.gamma is None else self.gamma
+            params = {"gamma": gamma, "degree": self.degree, "coef0": self.coef0}
             if self.kernel == "rbf" and not sparse.issparse(a):  # Squared distances are made of squared lengths.
                 middle, is_same = self.embedding_.mean(axis=0), a is b
                 a = a - middle
@@ -128,9 +142,19 @@ class KSSC(BaseSSC):
         kernel = np.ascontiguousarray(kernel, dtype=self.embedding_.dtype)
         if not np.isfinite(kernel).all():
             raise ValueError(f"kernel={self.kernel!r} gives NaN or infinite values for these samples.")
-        if a is b and kernel.diagonal().min() < 0:
-            raise ValueError(f"kernel={self.kernel!r} gives these samples negative squares, so that it is no kernel.")
+        if a is b:
+            squares = kernel.diagonal()
+            largest = np.maximum(kernel.max(axis=1), -kernel.min(axis=1))
+            # An inner product is at most what the squares of both allow.
+            if squares.min() < 0 or (np.square(largest) > _ROUNDING * squares * squares.max()).any():
+                raise ValueError(self._no_kernel())
         return kernel
+
+    def _no_kernel(self):
+        return (
+            f"kernel={self.kernel!r} gives these samples no inner products: some sum of them would have a negative "
+            'square. Take other parameters, or another kernel: "rbf", "laplacian" and "cosine" are always of such.'
+        )
 
     def _bytes_per_pair(self):
         return 24

@@ -6,10 +6,16 @@ import numpy as np
 _JITTER = 1e-12
 # Curvature along a direction of entries up to 1, below which it is a rounding error: dependent atoms.
 _FLAT = 1e-14
+# As a share of the largest entry of the diagonal, what is no rounding error below 0.
+_BENT = 1e-5
 # Rounds of coordinate descent, before coefficients leave 0 one by one.
 _SWEEPS = 3
 # Most steps: a few, and so many for each coefficient.
 _STEPS, _STEPS_A_COEFFICIENT = 50, 4
+
+
+class NotConvexError(ValueError):
+    """A problem falls ever further along some direction."""
 
 
 def solve_l1_quadratics(quadratic, linear, thresholds, start, tol):
@@ -103,7 +109,10 @@ def _line_search(H, gradient, t, c, direction):
     """The step that minimises the cost along a direction in which no coefficient leaves 0."""
     slope = (gradient * direction + t * np.sign(c) * direction).sum(axis=1)
     curvature = np.einsum("ni,ni->n", direction, np.einsum("nij,nj->ni", H, direction))
-    curvature[curvature < _FLAT * H.diagonal(axis1=1, axis2=2).max(axis=1)] = 0
+    largest = H.diagonal(axis1=1, axis2=2).max(axis=1)
+    if (curvature < -_BENT * largest * np.square(direction).sum(axis=1)).any():
+        raise NotConvexError
+    curvature[curvature < _FLAT * largest] = 0
     kinks = np.divide(-c, direction, out=np.full_like(c, np.inf), where=direction != 0)
     kinks[kinks <= 0] = np.inf
     order = np.argsort(kinks, axis=1)

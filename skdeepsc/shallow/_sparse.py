@@ -6,11 +6,11 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .._params import Positive, estimator
 from .._warn import warn_user
-from ._base import BaseShallowSubspaceClustering, Iterative
+from ._base import BaseShallowSubspaceClustering, Iterative, squared_norms
 from ._elastic_net import elastic_net
 
 # Weight of the affine constraint in its augmented Lagrangian, for samples of unit length; most updates of the aims.
-AFFINE_WEIGHT, _MOST_UPDATES = 10.0, 300
+_AFFINE_WEIGHT, _MOST_UPDATES = 10.0, 300
 # Sums of coefficients are known up to this many units of the last place.
 _ROUNDING = 64
 
@@ -111,8 +111,13 @@ class AffineSparse(BaseSparseSubspaceClustering):
 
     affine: bool = False
 
-    # Weight of the constraint; a method whose samples have other lengths than 1 sets its own.
-    _sum_weight = AFFINE_WEIGHT
+    def _coefficients(self, z):
+        # In the units of the residuals, so that the constraint is met as well whatever the lengths of samples are.
+        self._sum_weight = _AFFINE_WEIGHT * (self._mean_square(z) or 1.0)
+        return super()._coefficients(z)
+
+    def _mean_square(self, z):
+        return float(squared_norms(z).mean())
 
     def _solve_targets(self, targets, *, start=None, **settings):
         if not self.affine:

@@ -9,7 +9,7 @@ from .._params import Positive, estimator
 from ..affinity import Affinity
 from ._base import dense
 from ._elastic_net import RowAtoms
-from ._sparse import AFFINE_WEIGHT, AffineSparse, with_column
+from ._sparse import AffineSparse, with_column
 
 
 @estimator
@@ -25,10 +25,9 @@ class BaseSSC(AffineSparse):
     affinity: Affinity | Callable = "scaled"
 
     def _coefficients(self, z):
-        self._atoms = self._atoms_of(z)
         nearest = np.concatenate(self._by_blocks(lambda block: self._largest_products(z, block), z.shape[0]))
         self.lambda_ = self.alpha / (float(nearest[nearest > 0].min()) if nearest.any() else 1.0)
-        return self._solve_all(z)
+        return super()._coefficients(z)
 
     def _largest_products(self, z, block):
         """Largest magnitude of an inner product of each row with another."""
@@ -96,7 +95,7 @@ class SSC(BaseSSC):
             atoms = _stacked(z, identity)
         if self.affine:
             ones = np.zeros(atoms.shape[0])
-            ones[: z.shape[0]] = np.sqrt(AFFINE_WEIGHT)
+            ones[: z.shape[0]] = np.sqrt(self._sum_weight)
             atoms = with_column(atoms, ones)
         return RowAtoms(atoms)
 
