@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import itertools
 import shlex
 import shutil
 import sys
@@ -471,7 +472,10 @@ def _read_array(path):
 
 
 def _read_csv(path):
-    """Columns of numbers; a first column of words, or without a name, has names, a first line of words the columns'."""
+    """Columns of numbers; a first column of words, or without a name, has names, a first line of words the columns'.
+
+    So has one of a word and numbers that rise or fall all along, wavelengths or years, if those of no sample do.
+    """
     import numpy as np
 
     with open(path, newline="", encoding="utf-8-sig") as file:
@@ -480,6 +484,7 @@ def _read_csv(path):
         raise ValueError("it is empty.")
     is_index = not lines[0][0].strip() and len(lines[0]) > 1  # As pandas writes it, whatever its columns are called.
     has_head = is_index or not any(map(_is_number, lines[0]))
+    has_head = has_head or (_are_steps(lines[0]) and not any(map(_are_steps, lines[1:])))
     rows = lines[1:] if has_head else lines
     if not rows or any(len(row) != len(rows[0]) for row in rows):
         raise ValueError("its lines do not have the same number of columns.")
@@ -499,6 +504,14 @@ def _read_csv(path):
         f"X = np.loadtxt({str(path)!r}, delimiter=',', skiprows={int(has_head)}{columns})",
     ]
     return X, [row[0] for row in rows] if first else None, code
+
+
+def _are_steps(line):
+    """Whether a word and at least three numbers stand in a line, the latter in their order."""
+    if _is_number(line[0]) or len(line) < 4 or not all(map(_is_number, line[1:])):
+        return False
+    numbers = list(map(float, line[1:]))
+    return all(a < b for a, b in itertools.pairwise(numbers)) or all(a > b for a, b in itertools.pairwise(numbers))
 
 
 def _read_parquet(path):

@@ -303,8 +303,8 @@ class BaseGraphClustering(BaseSubspaceClustering):
     def _draw_rows(self, samples):
         """Choose the rows that are clustered, no two of them equal, if there are enough and the memory is."""
         n_samples = samples.shape[0]
-        keys = row_keys(samples)
-        first = first_copies(samples, keys)
+        keys = row_keys(samples, self._compared)
+        first = first_copies(samples, keys, self._compared)
         n_distinct, n_least = int((first == np.arange(n_samples)).sum()), self._least_clusters()
         if n_distinct < min(n_least, n_samples):
             warn_user(
@@ -319,6 +319,10 @@ class BaseGraphClustering(BaseSubspaceClustering):
         self._check_memory(n_rows)
         self.sample_indices_ = distinct[draw_rows(len(distinct), n_rows, self._seeds["rows"])]
         self._keys = keys[self.sample_indices_]
+
+    def _compared(self, rows):
+        """Rows as they are compared: equal ones are copies of each other."""
+        return rows
 
     def _n_drawn(self):
         """The most rows that are clustered; None: all."""
@@ -372,7 +376,7 @@ class BaseGraphClustering(BaseSubspaceClustering):
 
     def _twins(self, samples):
         """Pairs of a sample and a row that was clustered and equals it."""
-        return equal_pairs(row_keys(samples), self._keys)
+        return equal_pairs(row_keys(samples, self._compared), self._keys)
 
     # Noise
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from numbers import Integral
 
 import numpy as np
+from scipy.sparse import issparse
 
 from ._arrays import naming, numeric
 from ._compat import validate_data
@@ -217,6 +218,9 @@ def as_flat_rows(estimator, X, *, reset):
     if len(shape) > 2:
         X = _flattened(X, shape[0], math.prod(shape[1:]))
     X = _checked(estimator, X, reset, accept_sparse="csr", dtype=[np.float64, np.float32])
+    if issparse(X) and not X.has_canonical_format:  # Entries of the same place are parts of a sum.
+        X = X.copy()
+        X.sum_duplicates()
     if not isinstance(X, MappedSamples):
         return X
     return X.converted(X.dtype if X.dtype in (np.float64, np.float32) else np.float64)

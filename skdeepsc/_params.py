@@ -101,7 +101,7 @@ class Estimator(BaseEstimator):
         for name in params:
             part = name.split("__")[0]
             value = params.get(part, getattr(self, part, None))
-            if part != name and value is not None and not hasattr(value, "set_params"):
+            if part != name and part in self._parameter_constraints and not hasattr(value, "set_params"):
                 raise TypeError(f"{part} has no parameters, so that {name} cannot be set; it is {value!r}.")
         return super().set_params(**params)
 

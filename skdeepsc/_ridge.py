@@ -29,7 +29,8 @@ def penalty_of_freedom(spectrum, degrees_of_freedom):
         return 1.0
     w = spectrum[spectrum > NEGLIGIBLE * largest] / largest
     wanted = min(float(degrees_of_freedom), 0.95 * len(w))
-    found = brentq(lambda log_lam: (w / (w + np.exp(log_lam))).sum() - wanted, -40, 40)
+    most = max(40.0, np.log(w.sum() / wanted) + 1)  # Of few degrees of freedom, nearly as many as w over lambda.
+    found = brentq(lambda log_lam: (w / (w + np.exp(log_lam))).sum() - wanted, -40, most)
     return largest * max(float(np.exp(found)), NEGLIGIBLE)
 
 

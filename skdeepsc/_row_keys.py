@@ -11,13 +11,19 @@ from ._input import row_blocks
 _BLOCK_VALUES = 2**14
 
 
-def row_keys(samples):
+def _as_they_are(rows):
+    return rows
+
+
+def row_keys(samples, compared=_as_they_are):
     """A number for each sample that equal samples share, whatever container or type of numbers they came in.
 
     Parameters
     ----------
     samples : ndarray of shape (n_samples, ...) or CSR array or matrix of shape (n_samples, n_features)
         Read block by block.
+    compared : callable, optional
+        What is compared, from a block of samples.
 
     Returns
     -------
@@ -26,7 +32,7 @@ def row_keys(samples):
     """
     n_samples, n_values = samples.shape[0], samples.nnz if sparse.issparse(samples) else math.prod(samples.shape)
     blocks = row_blocks(n_samples, max(1, _BLOCK_VALUES * n_samples // max(n_values, 1)))
-    return np.concatenate([_row_keys(samples[block]) for block in blocks])
+    return np.concatenate([_row_keys(compared(samples[block])) for block in blocks])
 
 
 def equal_pairs(keys, known):
@@ -50,7 +56,7 @@ def equal_pairs(keys, known):
     return rows, order[first[rows] + within]
 
 
-def first_copies(samples, keys=None):
+def first_copies(samples, keys=None, compared=_as_they_are):
     """The number of the first sample that equals each sample, which is its own where none before it does.
 
     Parameters
@@ -59,18 +65,20 @@ def first_copies(samples, keys=None):
         Read block by block.
     keys : ndarray of shape (n_samples,), uint64, or None, default=None
         Those of :func:`row_keys`, where they are known.
+    compared : callable, optional
+        As in :func:`row_keys`.
 
     Returns
     -------
     first : ndarray of shape (n_samples,), int64
     """
-    keys = row_keys(samples) if keys is None else keys
+    keys = row_keys(samples, compared) if keys is None else keys
     _, first, which = np.unique(keys, return_index=True, return_inverse=True)
     first = first[which]
     alike = np.flatnonzero(first < np.arange(len(first)))  # Different samples may share a key, if hardly ever.
     for block in row_blocks(len(alike)):
         rows = alike[block]
-        differ = samples[rows] != samples[first[rows]]
+        differ = compared(samples[rows]) != compared(samples[first[rows]])
         differ = differ.count_nonzero(axis=1) > 0 if sparse.issparse(differ) else differ.reshape(len(rows), -1).any(1)
         first[rows[differ]] = rows[differ]
     return first

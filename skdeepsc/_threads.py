@@ -5,7 +5,7 @@ import sys
 import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from joblib import cpu_count, effective_n_jobs
 from threadpoolctl import ThreadpoolController
@@ -62,17 +62,23 @@ def one_core():
     return _pools("torch" in sys.modules).limit(limits=1, user_api="openmp")
 
 
-class _OnOneCore:
-    """BLAS uses one core as long as any thread of the process wants so, and as many as before afterwards."""
+class Shared:
+    """A context of the whole process, which the first of the threads that want it enters and the last one leaves.
 
-    def __init__(self):
-        self.lock, self.n_holders, self.limits = threading.Lock(), 0, None
+    Parameters
+    ----------
+    context : callable
+        What makes it, from the arguments of a call.
+    """
+
+    def __init__(self, context):
+        self.context, self.lock, self.n_holders, self.entered = context, threading.Lock(), 0, ExitStack()
 
     @contextmanager
-    def __call__(self, pools):
+    def __call__(self, *args):
         with self.lock:
             if not self.n_holders:
-                self.limits = pools.limit(limits=1, user_api="blas")
+                self.entered.enter_context(self.context(*args))
             self.n_holders += 1
         try:
             yield
@@ -80,10 +86,10 @@ class _OnOneCore:
             with self.lock:
                 self.n_holders -= 1
                 if not self.n_holders:
-                    self.limits.restore_original_limits()
+                    self.entered.close()
 
 
-_BLAS_ON_ONE_CORE = _OnOneCore()
+_BLAS_ON_ONE_CORE = Shared(lambda pools: pools.limit(limits=1, user_api="blas"))
 
 
 @functools.lru_cache

@@ -382,8 +382,8 @@ def compute_affinity(
     TypeError
         If the function has no such parameter.
     """
-    if callable(affinity):
-        return call_given("affinity", affinity, "C and what is in affinity_params", coef, **params)
+    if callable(affinity):  # It may change what it gets.
+        return call_given("affinity", affinity, "C and what is in affinity_params", coef.copy(), **params)
     if affinity == "enhanced":
         params = {"n_clusters": n_clusters, **params}
     return globals()[f"{affinity}_affinity"](coef, **params)

@@ -14,7 +14,8 @@ from sklearn.metrics.cluster import contingency_matrix
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from ._arrays import as_numbers
+from ._arrays import as_numbers, plain
+from ._compat import num_samples
 from ._labels import as_labels, as_pair
 from ._scale import divided, exponent_of, unit_exponent
 from .affinity import as_coefficients
@@ -222,6 +223,17 @@ def expression_scorer(estimator, X=None, y=None):
     """Minus :func:`expression_residual` of the fitted estimator's own training rows, as they were expressed.
 
     Needs no labels and ignores `X`. Compares weights of one way to C; other normalisations have other residuals.
+
+    Parameters
+    ----------
+    estimator : clusterer or Pipeline
+        Fitted; of a Pipeline or a search, what is last in it.
+    X, y : Ignored
+
+    Returns
+    -------
+    score : float
+        At most 0; the larger, the better.
     """
     estimator = fitted_having("coef_", "expression_scorer compares the coefficients of self-expression", estimator)
     features = getattr(estimator, "_expressed_features", lambda z: z)(estimator.embedding_)
@@ -234,6 +246,17 @@ def edge_information_scorer(estimator, X=None, y=None):
     Needs no labels and ignores `X`. It is what :class:`~skdeepsc.SubspaceClustering` chooses its views by, and serves
     to choose among fits of other seeds, or of other draws of a `subsample`. Compares graphs of equal density, as
     ``affinity="top"`` gives, and fits of as many clusters.
+
+    Parameters
+    ----------
+    estimator : clusterer or Pipeline
+        Fitted; of a Pipeline or a search, what is last in it.
+    X, y : Ignored
+
+    Returns
+    -------
+    score : float
+        Between 0 and the logarithm of the number of clusters; the larger, the better.
 
     Examples
     --------
@@ -255,6 +278,17 @@ def normalized_cut_scorer(estimator, X=None, y=None):
     """Minus :func:`~skdeepsc.segmentation.normalized_cut` of the fitted estimator's own affinity and labels.
 
     Needs no labels and ignores `X`. Cuts compare only between graphs of equal density, as ``affinity="top"`` gives.
+
+    Parameters
+    ----------
+    estimator : clusterer or Pipeline
+        Fitted; of a Pipeline or a search, what is last in it.
+    X, y : Ignored
+
+    Returns
+    -------
+    score : float
+        At most 0; the larger, the better.
     """
     return -normalized_cut(*_graph_and_labels(estimator, "normalized_cut_scorer"))
 
@@ -291,11 +325,11 @@ def _finite(name, score):
 def _labels(estimator, X):
     if hasattr(estimator, "predict"):
         return estimator.predict(X)
-    labels = getattr(_last(estimator), "labels_", ())
-    if len(labels) != len(X):
+    labels, n_samples = getattr(_last(estimator), "labels_", ()), num_samples(X)
+    if len(labels) != n_samples:
         raise ValueError(
             f"{type(_last(estimator)).__name__} has no predict and holds labels of {len(labels)} training samples, but "
-            f"{len(X)} samples are to be scored: search with cv=TransductiveSplit()."
+            f"{n_samples} samples are to be scored: search with cv=TransductiveSplit()."
         )
     return labels
 
@@ -306,11 +340,19 @@ def _features(estimator, X):
         return estimator.transform(X)
     if isinstance(estimator, Pipeline) and len(estimator) > 1:
         return estimator[:-1].transform(X)
-    return np.asarray(X).reshape(len(X), -1)
+    X = plain("X", X)
+    return X if sparse.issparse(X) else np.asarray(X).reshape(len(X), -1)
 
 
 def _last(estimator):
-    return estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    """The last step of a pipeline, of one within it, and what a search has fitted on all samples."""
+    while True:
+        if isinstance(estimator, Pipeline) and len(estimator):
+            estimator = estimator[-1]
+        elif hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        else:
+            return estimator
 
 
 def _table(labels_true, labels_pred):

@@ -452,10 +452,11 @@ def match_labels(labels: ArrayLike, reference: ArrayLike) -> np.ndarray:
     clusters, found = np.unique(found, return_inverse=True)
     names, known = np.unique(known, return_inverse=True)
     rows, columns = linear_sum_assignment(contingency_matrix(found, known), maximize=True)
-    matched = np.empty(len(clusters), dtype=names.dtype)
-    matched[rows] = names[columns]
     alone = np.setdiff1d(np.arange(len(clusters)), rows)
     unused = np.setdiff1d(np.arange(len(names) + len(clusters)), names)
+    holds_all = np.min_scalar_type(len(names) + len(clusters))
+    matched = np.empty(len(clusters), dtype=np.promote_types(names.dtype, holds_all))
+    matched[rows] = names[columns]
     matched[alone] = unused[: len(alone)]
     return matched[found]
 
@@ -809,7 +810,8 @@ def _components(graph):
         and (np.count_nonzero(graph, axis=1) - (graph.diagonal() > 0) == len(graph) - 1).any()
     ):
         return 1, np.zeros(len(graph), dtype=int)  # One sample is linked to all others.
-    return connected_components(graph, directed=False)
+    # Of numbers, scipy takes those below 1e-8 for no edges where the graph is dense.
+    return connected_components(graph if sparse.issparse(graph) else graph > 0, directed=False)
 
 
 def _warn_if_degenerate(graph, n_parts, n_clusters):

@@ -558,6 +558,14 @@ def test_reclustering_is_another_affinity_of_the_same_coefficients(images):
     with pytest.raises(ValueError, match="the 60 samples that were fitted; got 59"):
         fitted.recluster(X[:59])
     np.testing.assert_array_equal(fitted.recluster(X), fitted.labels_)
+    coef = fitted.coef_.copy()
+
+    def changes_what_it_gets(given):
+        given *= 2
+        return np.abs(given) + np.abs(given).T
+
+    fitted.recluster(X, affinity=changes_what_it_gets)
+    np.testing.assert_array_equal(fitted.coef_, coef)
     params = {"affinity": "symmetric", "assign_labels": "kmeans"}
     other = fitted.recluster(X, **params)
     assert pickle.dumps(fitted) == before

@@ -55,6 +55,13 @@ def test_penalty_has_the_wanted_degrees_of_freedom(degrees_of_freedom):
     assert torch.trace(hat).item() == pytest.approx(degrees_of_freedom, rel=1e-9)
 
 
+@pytest.mark.parametrize("degrees_of_freedom", [1e-18, 1e-200])
+def test_penalty_of_hardly_any_degrees_of_freedom(degrees_of_freedom):
+    spectrum = torch.arange(1.0, 9.0, dtype=torch.float64)
+    lam = ridge_penalty(spectrum, degrees_of_freedom)
+    assert (spectrum / lam).sum().item() == pytest.approx(degrees_of_freedom)
+
+
 def test_penalty_of_constant_features_is_defined():
     assert ridge_penalty(gram_spectrum(torch.zeros(5, 3)), 2) > 0
     coef = RidgeExpression(degrees_of_freedom=2)(torch.ones(5, 3))

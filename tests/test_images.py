@@ -143,6 +143,25 @@ def test_broken_files_are_named_once_and_left_out(folder):
     assert [path.name for path in (folder / "made").iterdir()] == ["images.npy"]  # No drafts are left.
 
 
+@pytest.mark.parametrize("content", [b"no picture", None], ids=["no picture", "cut"])
+def test_a_file_that_cannot_be_read_may_be_named_twice(folder, content):
+    path = folder / "cats/2.png"
+    path.write_bytes(content or path.read_bytes()[:-60])
+    with pytest.raises(ValueError, match="None of 2 files is a picture that can be read"):
+        load_images([path, path])
+
+
+def test_infinite_pixels_are_white_and_leave_the_others_as_they_are(folder):
+    for name, corner in (("a", 0.5), ("b", np.inf)):
+        values = np.full((20, 30), 0.5, dtype=np.float32)
+        values[0, 0] = corner
+        Image.fromarray(values).save(folder / f"cats/{name}.tif")
+    pictures = load_images([folder / "cats/a.tif", folder / "cats/b.tif"])
+    assert pictures.reading["white"] == 1
+    assert pictures.images.max() == 255
+    np.testing.assert_array_equal(np.delete(pictures.images.reshape(2, -1), 0, axis=1), 128)
+
+
 def test_large_results_are_mapped_from_disk(folder):
     out = folder / "images.npy"
     images = load_images(folder, out=out).images
@@ -255,6 +274,11 @@ def test_labels_of_pixels_become_a_map():
     np.testing.assert_array_equal(labels[mask], np.arange(len(rows)))
     assert set(labels[~mask]) == {-1}
     assert np.isnan(to_map(rows, fill=np.nan)[~mask]).all()
+    is_third = np.arange(len(rows)) == 3
+    with pytest.raises(TypeError, match=r"fill=-1 is neither True nor False, as values are: give fill=False\."):
+        to_map(is_third)
+    np.testing.assert_array_equal(np.argwhere(to_map(is_third, fill=False)), np.argwhere(labels == 3))
+    assert set(to_map(np.full(len(rows), "a"))[~mask]) == {"-1"}
     with pytest.raises(ValueError, match=f"There are {len(rows)} pixels in the map"):
         to_map(np.zeros(3))
     with pytest.raises(ValueError, match=r"must be boolean and of shape \(4, 5\)"):

@@ -191,6 +191,7 @@ ARGUMENTS = [
     ("history", lambda: inspection.HistoryDisplay([{}]).plot()),
     ("candidates", lambda: inspection.CandidatesDisplay({}, GRAPH, LABELS).plot(axes=AXES)),
     ("lr", lambda: skdeepsc.DSCNet().set_params(lr__nope=1)),
+    ("affinity_params", lambda: skdeepsc.SSC().set_params(affinity_params__n_coefs=3)),
     ("solver", lambda: skdeepsc.DSCNet().set_params(solver="none", solver__lr=1)),
 ]
 

@@ -2,6 +2,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+import torch
 from scipy import sparse
 from sklearn.cluster import KMeans, SpectralClustering
 from sklearn.metrics import adjusted_rand_score
@@ -137,6 +138,18 @@ def test_scorers_of_graphs_see_the_rows_that_the_graph_has(blobs, scorer, sign, 
     assert scorer(fitted) == sign * score(graph, fitted[-1].labels_[rows])
     with pytest.raises(ValueError, match=f"{scorer.__name__} compares graphs of samples, and KMeans has no affinity"):
         scorer(KMeans(3, n_init=1).fit(X))
+
+
+def test_scorers_take_sparse_rows_tensors_and_pipelines_within_pipelines(blobs):
+    X, _ = blobs
+    inner = make_pipeline(StandardScaler(), EnSC(3, random_state=0))
+    nested = make_pipeline(StandardScaler(), inner).fit(X)
+    assert edge_information_scorer(nested) == edge_information_scorer(nested[-1][-1])
+    fitted = EnSC(3, random_state=0).fit(sparse.csr_array(X))
+    for samples in (sparse.csr_array(X), torch.tensor(X, requires_grad=True)):
+        assert silhouette_scorer(fitted, samples) == pytest.approx(silhouette_scorer(fitted, X))
+    clusterer = SpectralClustering(3, affinity="precomputed", random_state=0).fit(np.maximum(X @ X.T, 0))
+    assert accuracy_scorer(clusterer, sparse.csr_array(X), clusterer.labels_) == 1
 
 
 def test_own_scorers_pass_their_arguments(blobs):

@@ -81,6 +81,28 @@ def test_sparse_copies_change_nothing(rows):
     assert np.array_equal(labels, np.repeat(quick(skdeepsc.SSC).fit_predict(sparse.csr_array(rows)), 3))
 
 
+@pytest.mark.parametrize("clusterer", SHALLOW)
+@pytest.mark.parametrize("to", [np.asarray, sparse.csr_array])
+def test_multiples_of_rows_are_copies_where_all_have_unit_length(clusterer, to, rows):
+    once = quick(clusterer).fit(to(rows))
+    both = quick(clusterer).fit(to(np.vstack([rows, 3.7 * rows])))
+    assert np.array_equal(both.labels_, np.tile(once.labels_, 2))
+    assert both.sample_indices_.tolist() == list(range(45))
+    assert len(quick(clusterer, normalization="none").fit(np.vstack([rows, 3.7 * rows])).sample_indices_) == 90
+
+
+def test_entries_of_sparse_rows_that_name_a_place_twice_are_summed(rows):
+    whole = sparse.csr_array(rows)
+    parts = sparse.csr_array(
+        (np.repeat(whole.data, 2) * np.tile([2.0, -1.0], whole.nnz), np.repeat(whole.indices, 2), 2 * whole.indptr)
+    )
+    for clusterer in SHALLOW:
+        fitted = quick(clusterer).fit(parts)
+        assert parts.nnz == 2 * whole.nnz
+        np.testing.assert_allclose(fitted.coef_[:5].sum(), quick(clusterer).fit(whole).coef_[:5].sum(), rtol=1e-6)
+        assert np.array_equal(fitted.predict(parts), fitted.predict(whole))
+
+
 def test_first_copies_are_those_of_the_slow_version():
     generator = np.random.default_rng(0)
     for dtype in (np.uint8, np.float32, np.float64):

@@ -197,6 +197,10 @@ def tables(tmp_path, digits, monkeypatch):
         print("", *range(64), sep=",", file=file)
         for number, row in enumerate(rows):
             print(number, *row.tolist(), sep=",", file=file)
+    with open("waves.csv", "w") as file:
+        print("sample", *range(400, 464), sep=",", file=file)
+        for number, row in enumerate(rows):
+            print(f"digit {number}", *row.tolist(), sep=",", file=file)
     return SSCOMP(3, random_state=0).fit(rows).labels_
 
 
@@ -206,14 +210,14 @@ def assert_is_clustered(name, wanted):
     assert main([name, "-k", "3", "--method", "SSCOMP", "--out", str(out)]) == 0
     table = lines(out / "clusters.csv")
     assert [int(line["cluster"]) for line in table] == wanted.tolist()
-    assert table[2]["file"] == ("digit 2" if "named" in name else "2")
+    assert table[2]["file"] == ("digit 2" if "named" in name or "waves" in name else "2")
     scope = {}
     exec(html.unescape(re.search(r"<pre>(.*)</pre>", (out / "report.html").read_text(), re.DOTALL)[1]), scope)
     np.testing.assert_array_equal(scope["clusterer"].labels_, wanted)
     assert not (out / "sheets").exists()
 
 
-@pytest.mark.parametrize("name", ["rows.npy", "several.npz", "named.csv", "bare.csv", "indexed.csv"])
+@pytest.mark.parametrize("name", ["rows.npy", "several.npz", "named.csv", "bare.csv", "indexed.csv", "waves.csv"])
 def test_tables_are_read(tables, name):
     assert_is_clustered(name, tables)
 

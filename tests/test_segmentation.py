@@ -39,6 +39,19 @@ def blocks(*sizes, leak=0.0, seed=0):
     return affinity[np.ix_(order, order)], labels[order]
 
 
+def test_faint_edges_of_a_dense_graph_are_edges():
+    affinity, wanted = blocks(10, 10, 10, 10)
+    strength = np.sqrt(np.array([1, 1, 1e-9, 1e-9]))[wanted]
+    affinity *= np.outer(strength, strength)
+    np.testing.assert_allclose(spectral_embedding(affinity, 4)[0], 1)
+    for assign_labels in ("discretize", "kmeans", "cluster_qr", "diffusion", "best"):
+        assert same_partition(spectral_labels(affinity, 4, assign_labels=assign_labels, random_state=0), wanted)
+
+
+def test_names_of_small_types_are_as_many_as_there_are_clusters():
+    assert len(np.unique(match_labels(np.arange(300), np.zeros(300, dtype=np.int8)))) == 300
+
+
 def same_partition(a, b):
     return len(set(zip(a, b, strict=True))) == len(set(a)) == len(set(b))
 

@@ -2,12 +2,13 @@
 
 import threading
 import time
+from contextlib import contextmanager
 
 import joblib
 import pytest
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
-from skdeepsc._threads import threads
+from skdeepsc._threads import Shared, threads
 
 
 def pools(*_):
@@ -44,6 +45,26 @@ def test_fits_that_overlap_leave_blas_as_it_was():
     first.__exit__(None, None, None)
     second.__exit__(None, None, None)
     assert pools() == before
+
+
+def test_the_first_holder_enters_what_is_shared_and_the_last_leaves_it():
+    told = []
+
+    @contextmanager
+    def context(name):
+        told.append(f"{name} entered")
+        yield
+        told.append("left")
+
+    shared = Shared(context)
+    with shared("first"):
+        with shared("second"):
+            pass
+        assert told == ["first entered"]
+    assert told == ["first entered", "left"]
+    with shared("third"):
+        pass
+    assert told[2:] == ["third entered", "left"]
 
 
 def test_as_many_as_linear_algebra_would_use():

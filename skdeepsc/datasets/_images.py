@@ -5,7 +5,7 @@ import re
 import tempfile
 import warnings
 import weakref
-from contextlib import nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from sklearn.utils import Bunch
 
 from .._input import channels_are_last, row_blocks
 from .._params import NonNegative, Positive, Threads, checked
+from .._threads import Shared
 from .._warn import warn_user
 
 # Modes of Pillow without colour, and those with more than 8 bits.
@@ -126,8 +127,7 @@ def load_images(
     _require_pillow("load_images")
     _check_choices(size, background, out)
     folder, sources = _sources(folder_or_paths)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="PIL")  # Of odd metadata; what cannot be read is told below.
+    with _QUIET():
         heads = _each(_head, sources, n_jobs, "Looking at pictures", progress)
         readable = [number for number, head in enumerate(heads) if isinstance(head, _Head)]
         reader = _reader(
@@ -139,10 +139,10 @@ def load_images(
     names = [_name(source, number) for number, source in enumerate(sources)]
     broken = {names[number]: _reason(errors[number]) for number in sorted(errors)}
     reasons = [f"{name} ({reason})" for name, reason in broken.items()]
-    if len(broken) == len(sources):
+    if len(errors) == len(sources):
         raise ValueError(f"None of {len(sources)} files is a picture that can be read: {listed(reasons)}.")
     if broken:
-        warn_user(f"{len(broken)} of {len(sources)} files cannot be read and are left out: {listed(reasons)}.")
+        warn_user(f"{len(errors)} of {len(sources)} files cannot be read and are left out: {listed(reasons)}.")
     kept = [name for number, name in enumerate(names) if number not in errors]
     target, target_names = _folders(folder, kept)
     return Bunch(
@@ -208,11 +208,21 @@ def thumbnail(source, side):
         scale = max(1, side // max(image.size))  # Small ones are shown with their pixels.
         image = image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
     else:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="PIL")
+        with _QUIET():
             image = _upright(source, (side, side), "RGB", "white", _white([source], None))
     image.thumbnail((side, side))
     return image
+
+
+@contextmanager
+def _quiet():
+    """A context without Pillow's warnings of odd metadata; what cannot be read is told."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="PIL")
+        yield
+
+
+_QUIET = Shared(_quiet)
 
 
 # What is asked for
@@ -242,6 +252,8 @@ def _sources(folder_or_paths):
     """The folder, if it is one, and what is to be read."""
     if isinstance(folder_or_paths, str | os.PathLike):
         folder = Path(folder_or_paths)
+        if not os.fspath(folder_or_paths):
+            raise ValueError("The name of the folder is empty; the working folder is '.'.")
         if not folder.exists():
             raise FileNotFoundError(f"There is no folder {str(folder)!r}.")
         if not folder.is_dir():
@@ -392,7 +404,9 @@ def _white(sources, white):
     for source in _some(sources) if sources else ():
         with suppress(Exception), _opened(source) as image:
             if image.mode in _DEEP_MODES:
-                largest, whole = max(largest, float(np.nanmax(np.asarray(image)))), whole and image.mode != "F"
+                values = np.asarray(image)
+                largest = max(largest, float(values[np.isfinite(values)].max(initial=0)))
+                whole = whole and image.mode != "F"
     whites = _WHITES if whole else np.array([1.0])
     return float(next((limit for limit in whites if largest <= limit), largest))
 
@@ -422,7 +436,7 @@ def _upright(source, wanted, mode, background, white):
             opened.draft(None, (2 * max(wanted), 2 * max(wanted)))
         image = ImageOps.exif_transpose(opened)
     if image.mode in _DEEP_MODES:
-        values = np.nan_to_num(np.asarray(image, dtype=np.float32)) * np.float32(255 / white)
+        values = np.nan_to_num(np.asarray(image, dtype=np.float32), posinf=white, neginf=0) * np.float32(255 / white)
         image = Image.fromarray(np.rint(values.clip(0, 255)).astype(np.uint8))
     if image.has_transparency_data:
         image = image.convert("RGBA")

@@ -72,7 +72,7 @@ class PixelMap:
         values : array-like of shape (n_pixels,) or (n_pixels, ...)
             Labels, or several numbers for each pixel, such as probabilities.
         fill : default=-1
-            What stands where there is no pixel.
+            What stands where there is no pixel; of values that are true or false, True or False.
 
         Returns
         -------
@@ -83,7 +83,12 @@ class PixelMap:
         n_pixels = np.count_nonzero(self.mask)
         if values.shape[:1] != (n_pixels,):
             raise ValueError(f"There are {n_pixels} pixels in the map, but values have shape {values.shape}.")
+        kind = values.dtype
+        if kind.kind == "b" and not isinstance(fill, bool | np.bool_):
+            raise TypeError(f"fill={fill!r} is neither True nor False, as values are: give fill=False.")
+        if kind.kind == "U":
+            kind = np.promote_types(kind, np.asarray(fill).dtype)
         with naming("fill"):
-            filled = np.full((*self.mask.shape, *values.shape[1:]), fill, dtype=values.dtype)
+            filled = np.full((*self.mask.shape, *values.shape[1:]), fill, dtype=kind)
         filled[self.mask] = values
         return filled

@@ -15,6 +15,8 @@ from .._scale import divided, exponent_of, scaled_rows, squares_fit, unit_expone
 
 # Values of a block of rows by samples: large enough for BLAS, small enough for any memory; the most rows.
 _BLOCK_VALUES, _MOST_ROWS = 2**23, 256
+# Bits of the values of unit rows by which samples are known to be multiples of each other.
+_COMPARED_BITS = 30
 # Lengths of centred rows up to so many units of the last place are rounding errors.
 _ROUNDING = 10
 
@@ -26,8 +28,8 @@ class BaseShallowSubspaceClustering(TakesRows, Threaded, BaseSelfExpressive):
     Parameters
     ----------
     normalization : {"unit", "centered", "none"}
-        What is done to the samples before they express each other: scaled to unit length, the mean subtracted and then
-        scaled (not for sparse input), or nothing.
+        What is done to the samples before they express each other: scaled to unit length, so that a multiple of a
+        sample is a copy of it; the mean subtracted and then scaled (not for sparse input); or nothing.
 
     Attributes
     ----------
@@ -64,6 +66,15 @@ class BaseShallowSubspaceClustering(TakesRows, Threaded, BaseSelfExpressive):
 
     def _normalized(self, rows):
         return self._scaling(rows)
+
+    def _compared(self, rows):
+        """Multiples of a sample are copies of it where all have unit length, of which the rounded digits are left."""
+        if self.normalization != "unit":
+            return rows
+        compared = scaled_rows(rows.astype(np.float64))
+        values = compared.data if sparse.issparse(compared) else compared
+        np.rint(np.ldexp(values, _COMPARED_BITS, out=values), out=values)
+        return compared
 
     # New rows
 
