@@ -163,10 +163,10 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
 
     Notes
     -----
-    The rule is this package's own. Zero-diagonal ridge self-expression: Ji, Salzmann, Li, "Efficient dense subspace
-    clustering", WACV 2014, doi:10.1109/WACV.2014.6836065. New rows get their cluster from the
-    linear classifier where there is one, else from the votes of their largest coefficients over the training rows, by
-    the same ridge.
+    The rule is this package's own. Ridge self-expression with a zero diagonal is LSR1 of Lu, Min, Zhao, Zhu, Huang,
+    Yan, "Robust and efficient subspace segmentation via least squares regression", ECCV 2012,
+    doi:10.1007/978-3-642-33786-4_26. New rows get their cluster from the linear classifier where there is one, else
+    from the votes of their largest coefficients over the training rows, by the same ridge.
 
     Examples
     --------

@@ -161,7 +161,7 @@ def test_first_labels_may_be_anyones_but_must_be(digits):
     shared = {"autoencoder": autoencoder, "max_epochs": 0, "subspace_dim": 3}
     found = KSCN(5, init=KMeans(5, random_state=0), **shared).fit(X)
     assert found.subspace_dim_ == 3
-    with pytest.raises(ValueError, match="KSCN needs first labels"):
+    with pytest.raises(ValueError, match="'init' parameter of KSCN must be a str among"):
         KSCN(5, init="none", **shared).fit(X)
     with pytest.raises(ValueError, match="subspace_dim=500 is more than the 80 values of a code"):
         EDESC(5, **{**shared, "subspace_dim": 500}).fit(X)

@@ -1,6 +1,7 @@
 """The structure holds: which room may know which, names in the pages' tables, what editors and type checkers see."""
 
 import ast
+import importlib
 import inspect
 import re
 import subprocess
@@ -30,6 +31,16 @@ FLOORS = [
     ["_files"],
     ["__main__"],
 ]
+
+
+def functions_of(module):
+    """Public functions of a module, and how its displays are drawn."""
+    for name in module.__all__:
+        found = getattr(module, name)
+        if inspect.isfunction(found):
+            yield name, found
+        elif hasattr(found, "plot"):
+            yield f"{name}.plot", found.plot
 
 
 def imported_by(path):
@@ -169,3 +180,13 @@ def test_an_editor_shows_signature_and_help(tmp_path):
     assert {"n_clusters", "gamma_graph", "autoencoder", "random_state"} <= {part.name for part in signature.params}
     (name,) = jedi.Script("from skdeepsc import PSSC\nPSSC", path=tmp_path / "user.py").help(2, 1)
     assert "Pseudo-supervised deep subspace clustering" in name.docstring()
+
+
+@pytest.mark.parametrize("module", skdeepsc._MODULES)
+def test_parameters_of_public_functions_are_documented(module):
+    for name, function in functions_of(importlib.import_module(f"skdeepsc.{module}")):
+        taken = [param for param in inspect.signature(function).parameters if param != "self"]
+        sections = re.split(r"^ *(Parameters|Returns|Yields)\n *-+\n", function.__doc__, flags=re.MULTILINE)
+        entries = sections[sections.index("Parameters") + 1] if "Parameters" in sections else ""
+        told = re.findall(r"^ *((?:\*{0,2}\w+, )*\*{0,2}\w+)(?: :|$)", entries, re.MULTILINE)
+        assert set(taken) <= {each.strip("*") for heads in told for each in heads.split(", ")}, name

@@ -1,5 +1,6 @@
 """README and the pages: their code runs, on few images; their links and their addresses hold."""
 
+import json
 import os
 import re
 import shlex
@@ -169,3 +170,61 @@ def test_a_private_name_that_is_gone_is_named():
     code = "import sklearn.cluster._spectral as s; del s.discretize; import skdeepsc.shallow"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False).stderr
     assert re.search(r"ImportError: skdeepsc .* scikit-learn [\d.]+ has changed: .*'discretize'", said), said
+
+
+# Figures
+
+
+def table(page, title):
+    """The first table of a page whose head holds a title: a dict of its columns for each row, by the first."""
+    lines = page.read_text().splitlines()
+    head = next(number for number, line in enumerate(lines) if line.startswith("|") and title in line)
+    columns = [cell.strip() for cell in lines[head].strip("|").split("|")]
+    rows, name = {}, ""
+    for line in lines[head + 2 :]:
+        if not line.startswith("|"):
+            return rows
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        name = cells[0] or name
+        rows[name, cells[1]] = dict(zip(columns, cells, strict=True))
+
+
+def rounded(claims):
+    """As the tables print them; halves of a thousandth are rounded up."""
+    return " / ".join(NONE if claim is None else f"{claim + 1e-9:.3f}".lstrip("0") for claim in claims)
+
+
+NONE = "\N{EN DASH}"
+CLAIMS = json.loads((ROOT / "examples/papers/claims.json").read_text())["claims"]
+SETS = {"ORL": "orl", "UMIST": "umist", "COIL-20": "coil20", "COIL-40": "coil40", "COIL-100": "coil100"}
+SETS |= {"MNIST-1000": "mnist1000", "USPS": "usps", "MNIST": "mnist", "Fashion-MNIST": "fashion_mnist"}
+SETS |= {"Extended Yale B (640": "yaleb10", "Extended Yale B (2414": "yaleb32"}
+
+
+def set_of(row):
+    return next((data for name, data in SETS.items() if row.startswith((f"{name} ", name + ","))), None)
+
+
+def test_readme_has_the_figures_of_the_results():
+    ours = {name: row for (name, _), row in table(ROOT / "docs/results.md", "| SubspaceClustering | NMI").items()}
+    for (name, _), row in table(ROOT / "README.md", "best claim of the four papers").items():
+        same = ours[re.sub(r", \d+ x \d+", "", name)]
+        for column in ("k-means", "UMAP + k-means", "SubspaceClustering"):
+            assert row[column] == same[column], name
+        assert row["best claim of the four papers"] == same["best claim"], name
+    papers = table(ROOT / "docs/results.md", "| last step | purity | claim ACC / NMI |")
+    for (name, _), row in table(ROOT / "README.md", "claims: DSC-Net / PSSC").items():
+        name = name.replace(", 10 subjects", "")
+        for column, method in (("DSCNet", "dscnet"), ("PSSC", "pssc")):
+            assert row[column] == papers[name, method]["ACC"], name
+
+
+def test_claims_are_those_of_the_papers():
+    own = ["s2convscn", "s2convscn, l1", "pssc", "pssc_l", "dscsc", "ncsc"]
+    for (name, _), row in table(ROOT / "docs/results.md", "| SubspaceClustering | NMI").items():
+        claims = [CLAIMS[method][data][0] for method in own if (data := set_of(name)) in CLAIMS[method]]
+        assert row["best claim"].split(" (")[0] == rounded([max(claims, default=None)]), name
+    for title in ("| last step | purity | claim ACC / NMI |", "ACC by the plain affinity"):
+        for (name, method), row in table(ROOT / "docs/results.md", title).items():
+            claims = CLAIMS.get(re.sub(", (l2|seeds .*)", "", method), {}).get(set_of(name))
+            assert row["claim ACC / NMI"].split(" (")[0] == (rounded(claims) if claims else NONE), (name, method)

@@ -232,6 +232,41 @@ def test_ablations_of_dscsc_leave_their_parts_out(images):
     assert "reconstruction" not in contrast_only.history_[-1]
 
 
+# C from, weights of its norm and of the self-expression, epochs, and of Algorithm 2: keep, dimension, power, diagonal.
+# The weights of some are for images in 0-255, as their code has them.
+PRINTED = {
+    ("dscnet", "orl"): (0, 2 / 255**2, 0.2, 700, 0.2, 3, 1, "zero"),
+    ("dscnet", "yaleb10"): (1e-4, 2 / 255**2, 0.01, 300, 0.4, 10, 3.5, "zero"),
+    ("dscnet", "yaleb20"): (1e-4, 2 / 255**2, 0.1, 550, 0.3, 10, 3.5, "zero"),
+    ("dscnet", "yaleb"): (1e-4, 2 / 255**2, 10**0.8, 1000, 0.1, 10, 3.5, "zero"),
+    ("dscnet", "coil20"): (1e-8, 1, 75, 30, 0.04, 12, 8, "one"),
+    ("dscnet", "coil100"): (1e-4, 1, 15, 120, 0.04, 12, 8, "zero"),
+    ("s2convscn", "orl"): (0, 0.2 / 255**2, 0.01, 940, 0.2, 3, 1, "zero"),
+    ("s2convscn", "yaleb10"): (1e-4, 2 / 255**2, 0.01, 410, 0.4, 10, 3.5, "zero"),
+    ("s2convscn", "coil20"): (1e-8, 2, 30, 80, 0.04, 12, 8, "one"),
+    ("s2convscn", "coil100"): (1e-4, 2, 30, 110, 0.04, 12, 8, "zero"),
+    ("pssc", "orl"): (1e-5, 1, 1, 4500, 0.18, 3, 1.2, "zero"),
+    ("pssc", "mnist1000"): (1e-5, 1, 1, 300, 0.12, 4, 5, "zero"),
+    ("pssc", "umist"): (1e-5, 1, 1, 200, 0.08, 5, 8, "zero"),
+    ("pssc", "coil20"): (1e-5, 1, 1, 120, 0.03, 16, 6, "zero"),
+    ("pssc", "coil40"): (1e-5, 1, 1, 160, 0.04, 16, 6, "zero"),
+    ("pssc", "usps"): (1e-5, 1, 1, 30, 0.12, 4, 5, "zero"),
+}
+
+
+@pytest.mark.parametrize(("method", "data"), PRINTED)
+def test_settings_are_those_of_the_papers_and_their_code(method, data):
+    settings = paper_settings(method, data)
+    algorithm_2, solver = settings["affinity_params"], settings["solver"]
+    gammas = settings.get("gamma_coef", 1), settings.get("gamma_expression", 1)
+    constants = algorithm_2["keep"], algorithm_2["subspace_rank"], algorithm_2["power"]
+    *numbers, diagonal = PRINTED[method, data]
+    assert (solver.coef_init, *gammas, settings["max_epochs"], *constants) == pytest.approx(tuple(numbers))
+    assert algorithm_2["diagonal"] == diagonal
+    assert (solver.epochs, settings["affinity"], settings["assign_labels"]) == (0, "enhanced", "discretize")
+    assert settings["latent_normalization"] == "none"
+
+
 @pytest.mark.parametrize(("method", "data"), SETTINGS)
 def test_settings_of_the_papers_are_valid(method, data):
     settings = paper_settings(method, data)

@@ -1,6 +1,7 @@
 """PSSC: the head and the paper's own objective, and what each of their terms does."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 from sklearn.datasets import load_digits
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
+from torch.nn import functional as F
 
 from skdeepsc import PSSC, AutoEncoder, DSCNet
 from skdeepsc.affinity import top_affinity
@@ -202,6 +204,43 @@ def test_weights_are_relative_to_the_other_costs(digits):
 
 
 # Equations
+
+
+def test_the_objective_on_the_head_is_its_sums_as_loops():
+    torch.manual_seed(0)
+    n, n_axes, names = 6, 4, ("p", "p_hat", "h", "h_view", "h_neighbor", "features", "features_hat")
+    out = SimpleNamespace(**{name: F.normalize(torch.randn(n, n_axes, dtype=torch.float64)) for name in names})
+    weights = torch.rand(n, n, dtype=torch.float64)
+    weights /= weights.sum(1, keepdim=True)
+    out.p_near, out.linked, out.edge_lengths = weights @ out.p, weights > 0.2, torch.rand(n, 3, dtype=torch.float64)
+    out.logits, out.labels = torch.randn(n, 3, dtype=torch.float64), torch.tensor([0, 1, 2, 0, 1, 2])
+    out.confident = torch.tensor([True, False, True, True, False, True])
+    pssc = PSSC(3, gamma_locality=2.0, gamma_expression=3.0, gamma_graph=5.0, gamma_label=7.0)
+
+    laplacian = torch.eye(n) - weights
+    shared = {
+        "reconstruction": 0.1 * sum((out.p[i] - out.p_hat[i]).square().sum() for i in range(n)),
+        "locality": 2.0 * 0.1 * 2 * torch.trace(out.p.T @ laplacian.T @ out.p_hat),
+    }
+    residual = sum((out.features[i] - out.features_hat[i]).square().sum() for i in range(n))
+    sure = [-out.logits[i].log_softmax(0)[out.labels[i]] for i in range(n) if out.confident[i]]
+    contrast = {
+        **shared,
+        "expression": 3.0 * 0.1 * residual,
+        "graph": 5.0 * n * edge_contrastive_loss(out.h_view, out.h_neighbor, out.linked),
+        "label": 7.0 * 0.1 * sum(sure),
+    }
+    rate = {
+        **shared,
+        "expression": 3.0 * 50.0 * residual,
+        "rate": -n * coding_rate(out.h),
+        "graph": 5.0 * out.edge_lengths.sum(),
+        "label": 7.0 * sum((out.labels == k).sum() * coding_rate(out.h[out.labels == k]) for k in range(3)),
+    }
+    for costs, slow in ((pssc._contrast_costs(out), contrast), (pssc._rate_costs(out), rate)):
+        assert costs.keys() == slow.keys()
+        for name in slow:
+            torch.testing.assert_close(costs[name], slow[name], msg=name)
 
 
 def test_edge_contrast_is_two_cross_entropies():

@@ -70,9 +70,9 @@ from skdeepsc.metrics import clustering_accuracy_score, edge_information_scorer
 from skdeepsc.segmentation import spectral_labels
 
 TABLES = json.loads(Path(__file__).with_name("claims.json").read_text())
-DATA, CLAIMS, MEDIANS, BEST_CLAIMS, ABLATIONS = (
-    TABLES[name] for name in ("data", "claims", "medians", "best", "ablations")
-)
+DATA, CLAIMS, MEDIANS, ABLATIONS = (TABLES[name] for name in ("data", "claims", "medians", "ablations"))
+# The methods of the four papers, as they stand in the claims.
+OF_FOUR_PAPERS = ["s2convscn", "s2convscn, l1", "pssc", "pssc_l", "dscsc", "ncsc"]
 
 
 def clusterers(package, printed):
@@ -446,7 +446,7 @@ def show(rows, medians=False):
 def claim(method, data):
     """ACC and NMI that a paper prints; of SubspaceClustering the best that any of them has."""
     if method == "subspaceclustering":
-        return [BEST_CLAIMS.get(data)]
+        return [max((CLAIMS[other][data][0] for other in OF_FOUR_PAPERS if data in CLAIMS[other]), default=None)]
     return CLAIMS.get(method, {}).get(data, [None])
 
 

@@ -1,10 +1,11 @@
 """Clusters as subspaces with a basis each: what k-SCN and EDESC share. Nothing grows with pairs of samples."""
 
 from functools import partial
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import torch
 
+from .._compat import HasMethods, StrOptions
 from .._dimension import best_graph, best_labelling
 from .._params import Count, NonNegative, estimator
 from .._random import seeded
@@ -39,10 +40,11 @@ class HasBases(LabelsByClassifier, StartsFromLabels, HasAutoEncoder):
         What is done to the codes before they are compared with the bases: nothing, as in the paper, where the network
         can shrink them to lower the cost; scaling to unit length; that, after the mean of the first codes has been
         subtracted.
-    init : {"spectral", "head"} or clusterer
-        ``"auto"`` is ``"spectral"``, too.
+    init : {"auto", "spectral", "head"} or clusterer
+        First labels, of the samples of `init_size`, as :class:`~skdeepsc.NCSC` finds them; ``"auto"`` is
+        ``"spectral"``.
     batch_size
-        Of a fit, all are of equal size.
+        All batches of a fit are of equal size.
 
     Attributes
     ----------
@@ -56,6 +58,7 @@ class HasBases(LabelsByClassifier, StartsFromLabels, HasAutoEncoder):
     subspace_dim: Count | Literal["auto"] = "auto"
     latent_normalization: Literal["none", "unit", "centered"] = "unit"
     batch_size: Count | Literal["all"] = 250
+    init: Annotated[Any, StrOptions({"auto", "spectral", "head"}), HasMethods("fit_predict")] = "auto"
 
     _drawing = ("pretrain", "train", "init")
 
@@ -63,9 +66,8 @@ class HasBases(LabelsByClassifier, StartsFromLabels, HasAutoEncoder):
         return AutoEncoder(channels=(10, 20, 30))
 
     def _resolved(self, name):
-        if self.init == "none":
-            raise ValueError(f"{type(self).__name__} needs first labels: init='none' leaves it without bases.")
-        return "spectral" if self.init == "auto" else self.init
+        value = getattr(self, name)
+        return "spectral" if isinstance(value, str) and value == "auto" else value
 
     # First bases
 

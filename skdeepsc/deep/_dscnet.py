@@ -9,25 +9,29 @@ from ._base import BaseDeepSubspaceClustering, HasNorm
 
 @estimator
 class DSCNet(HasNorm, BaseDeepSubspaceClustering):
-    r"""Deep subspace clustering network, the base of all deep methods here.
+    r"""Deep subspace clustering network.
 
     A pre-trained auto-encoder gets a self-expression layer between encoder and decoder, and all three learn together:
 
     .. math:: \min_{\Theta, C} \|X - \hat X\|_F^2 + \gamma_{coef} \|C\|_p + \gamma_{expression} \|Z - CZ\|_F^2
 
     with the codes Z and the images :math:`\hat X` decoded from CZ; samples are rows and all terms are sums. Spectral
-    clustering of the affinity made of C gives the labels.
+    clustering of the affinity made of C gives the labels. By default there is no such joint phase (see `max_epochs`):
+    C is the ridge solution on the codes of the pre-trained auto-encoder.
 
     Parameters
     ----------
     gamma_coef
-        The paper's :math:`\lambda_1`.
+        The paper's :math:`\lambda_1`, where its reconstruction has no factor 1/2, as in its code for COIL; where it has
+        one, as for ORL and Extended Yale B, twice that.
     gamma_expression
-        Half the paper's :math:`\lambda_2`, as its term has a factor 1/2.
+        Of the paper's :math:`\lambda_2`, whose term has a factor 1/2, half where the reconstruction has none, else all.
     norm : {"l2", "l1"}
-        Norm of C: ``"l2"`` is :math:`\|C\|_F^2`, ``"l1"`` is :math:`\|C\|_1` with diag(C) = 0.
-    max_epochs
-        None by default: C of the pre-trained codes, by the ridge, is clustered as well as after a joint phase.
+        Norm of C: ``"l2"`` is :math:`\|C\|_F^2`, ``"l1"`` is :math:`\|C\|_1` with diag(C) = 0. It acts where C is
+        trained, ``solver="trained"``: the ridge minimises the squared norm whatever the cost of the joint phase is.
+    max_epochs : int or "auto"
+        Epochs of the joint phase, of all samples at once. 0 clusters the pre-trained features, which by the ridge is as
+        good as after a joint phase; ``"auto"`` is 20.
 
     See Also
     --------

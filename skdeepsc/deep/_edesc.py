@@ -1,4 +1,4 @@
-"""EDESC: efficient deep embedded subspace clustering (Cai, Fan, Guo, Wang, Zhang, Gao, CVPR 2022)."""
+"""EDESC: efficient deep embedded subspace clustering (Cai, Fan, Guo, Wang, Zhang, Zhang, CVPR 2022)."""
 
 from typing import Literal
 
@@ -26,7 +26,9 @@ class EDESC(HasBases):
     .. math:: s_{ik} = \frac{\|z_i^T D_k\|^2 + \eta d}{\sum_j (\|z_i^T D_j\|^2 + \eta d)}, \qquad
               \tilde s_{ik} \propto \frac{s_{ik}^2}{\sum_i s_{ik}}
 
-    where O leaves out pairs of vectors of one basis, and :math:`\tilde S` is made of a batch.
+    where O leaves out pairs of vectors of one basis, and :math:`\tilde S` is made of a batch. The two terms are in the
+    scale of the reconstruction: KL, a sum over the batch, is multiplied by the number of values of a sample, the term
+    of the bases by that of all values of the batch.
 
     Parameters
     ----------
@@ -45,8 +47,9 @@ class EDESC(HasBases):
 
     Notes
     -----
-    The paper has ``latent_normalization="none"``, ``smoothing=5``, ``subspace_dim=5``, ``weighting="absolute"`` and
-    ``init=KMeans()`` on codes; here, bases start from k-subspace clustering, as those of :class:`KSCN`.
+    The paper has ``latent_normalization="none"``, ``smoothing=5`` and ``subspace_dim=5``, weights of its terms as they
+    stand, and starts from k-means of the codes; here, bases start from k-subspace clustering, as those of
+    :class:`KSCN`.
 
     References
     ----------

@@ -60,8 +60,10 @@ class PSSC(LearnsHead, SelfSupervised, BaseDeepSubspaceClustering):
         For ``variant="paper"``, where "relative" is in tenths of the other costs.
     confidence
         With ``variant="paper"`` it is the classifier's probability, the paper's thres.
-    max_epochs
-        ``"auto"``: with the head as many as give 300 steps, or 150 by coding rates, else 20.
+    max_epochs : int or "auto"
+        Epochs of the joint phase, in which the head learns on the codes, or by ``variant="paper"`` all parts of the
+        network, of all samples at once. 0 clusters the pre-trained features; ``"auto"``: with the head as many as give
+        300 steps, or 150 by coding rates, else 20.
 
     Attributes
     ----------

@@ -47,6 +47,10 @@ class S2ConvSCN(ClassifierOrNeighbors, SelfSupervised, DSCNet):
         "relative" is in shares of the sum of the three terms of DSC-Net.
     classifier_sizes : sequence of int or "auto"
         Widths of the classifier's hidden layers. ``"auto"``: half the number of clustered samples, then `n_clusters`.
+    max_epochs : int or "auto"
+        Epochs of the joint phase, of all samples at once; 0 clusters the pre-trained features, ``"auto"`` is 20.
+    classifier_epochs : int
+        Epochs in which the classifier alone learns the first segmentation.
     dscnet_epochs : int
         Joint epochs before the first segmentation, which the classifier then learns alone.
     segment_every : int

@@ -62,9 +62,22 @@ class AffinityDisplay:
 
     @checked
     def plot(self, *, ax=None, max_size: Count = 300, **imshow_params):
-        """Draw; see :meth:`from_estimator`.
+        """Draw.
 
         Affinities span decades, so that by default the colours end at the 95th percentile of those above 0.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default=None
+            Where to draw; ``None`` makes a figure.
+        max_size : int, default=300
+            Rows and columns of the image; of more samples, neighbours in the order are drawn as their mean.
+        **imshow_params
+            Further arguments of ``Axes.imshow``.
+
+        Returns
+        -------
+        display : AffinityDisplay
         """
         affinity = as_numbers("affinity", self.affinity, accept_sparse="csr", dtype=np.float64)
         if affinity.shape[0] != affinity.shape[1]:

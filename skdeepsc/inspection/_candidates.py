@@ -59,7 +59,17 @@ class CandidatesDisplay:
         return cls(estimator.candidates_, estimator.affinity_matrix_, labels).plot(axes=axes)
 
     def plot(self, *, axes=None):
-        """Draw; see :meth:`from_estimator`."""
+        """Draw.
+
+        Parameters
+        ----------
+        axes : sequence of three matplotlib Axes or None, default=None
+            Where to draw; ``None`` makes a figure.
+
+        Returns
+        -------
+        display : CandidatesDisplay
+        """
         if axes is None:
             _, axes = pyplot().subplots(1, 3, figsize=(14, 4.2), layout="constrained")
         self.axes_ = all_axes("axes", axes)

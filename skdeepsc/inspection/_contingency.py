@@ -97,7 +97,19 @@ class ContingencyDisplay:
 
     @checked
     def plot(self, *, ax: Any = None, **imshow_params):
-        """Draw; see :meth:`from_estimator`."""
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default=None
+            Where to draw; ``None`` makes a figure.
+        **imshow_params
+            Further arguments of ``Axes.imshow``.
+
+        Returns
+        -------
+        display : ContingencyDisplay
+        """
         true, pred = as_pair("labels_true", self.labels_true, "labels_pred", self.labels_pred)
         rows, columns, table = np.unique(true), np.unique(pred), contingency_matrix(true, pred)
         order = _matched(table, columns)

@@ -108,7 +108,21 @@ class DoubtfulDisplay:
 
     @checked
     def plot(self, *, n_samples: Count = 10, ax: Any = None, **imshow_params):
-        """Draw; see :meth:`from_estimator`."""
+        """Draw.
+
+        Parameters
+        ----------
+        n_samples : int, default=10
+            The most samples; there are fewer where for others nothing speaks for a second cluster.
+        ax : matplotlib Axes or None, default=None
+            Where to draw; ``None`` makes a figure.
+        **imshow_params
+            Further arguments of ``Axes.imshow``.
+
+        Returns
+        -------
+        display : DoubtfulDisplay
+        """
         if not isinstance(self.standing, Standing):
             raise TypeError(f"standing must be that of a fitted display; got {self.standing!r}.")
         self._names = as_names(self.names, len(self.standing.cluster))

@@ -95,7 +95,21 @@ class EmbeddingMapDisplay:
 
     @checked
     def plot(self, *, n_images: Epochs = 120, ax: Any = None, **scatter_params):
-        """Draw; see :meth:`from_estimator`."""
+        """Draw.
+
+        Parameters
+        ----------
+        n_images : int, default=120
+            The most pictures.
+        ax : matplotlib Axes or None, default=None
+            Where to draw; ``None`` makes a figure.
+        **scatter_params
+            Further arguments of ``Axes.scatter``.
+
+        Returns
+        -------
+        display : EmbeddingMapDisplay
+        """
         points = as_numbers("points", self.points, dtype=np.float64)
         if points.shape[1] != 2:
             raise ValueError(f"points must have two columns; got shape {points.shape}.")

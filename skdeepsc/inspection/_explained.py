@@ -121,7 +121,21 @@ class ExplanationDisplay:
 
     @checked
     def plot(self, *, n_terms: Count = 5, ax: Any = None, **imshow_params):
-        """Draw; see :meth:`from_estimator`."""
+        """Draw.
+
+        Parameters
+        ----------
+        n_terms : int, default=5
+            The most samples that are drawn, those of the largest weights.
+        ax : matplotlib Axes or None, default=None
+            Where to draw; ``None`` makes a figure.
+        **imshow_params
+            Further arguments of ``Axes.imshow``.
+
+        Returns
+        -------
+        display : ExplanationDisplay
+        """
         if not isinstance(self.explanation, Explanation):
             raise TypeError(f"explanation must be what explain gives for a sample; got {self.explanation!r}.")
         self._names = as_names(self.names)

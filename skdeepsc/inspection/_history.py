@@ -69,7 +69,23 @@ class HistoryDisplay:
         axes: Any = None,
         **line_params,
     ):
-        """Draw; see :meth:`from_estimator`. The scale is logarithmic."""
+        """Draw. The scale is logarithmic.
+
+        Parameters
+        ----------
+        relative : bool, default=True
+            Whether magnitudes of costs are divided by the largest of the phase.
+        against : {"epoch", "seconds"}, default="epoch"
+            What is on the horizontal axis; seconds are counted from the beginning of the phase.
+        axes : sequence of matplotlib Axes or None, default=None
+            One for each phase; ``None`` makes a figure.
+        **line_params
+            Further arguments of ``Axes.plot``.
+
+        Returns
+        -------
+        display : HistoryDisplay
+        """
         if not isinstance(self.history, list | tuple) or not all(
             isinstance(row, dict) and {"phase", "epoch"} <= set(row) for row in self.history
         ):

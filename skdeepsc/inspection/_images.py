@@ -83,7 +83,25 @@ class ClusterImagesDisplay:
         random_state: RandomState = 0,
         **imshow_params,
     ):
-        """Draw; see :meth:`from_estimator`."""
+        """Draw.
+
+        Parameters
+        ----------
+        n_images : int, default=12
+            Images of each cluster, drawn at random.
+        page : int, default=0
+            Which 20 clusters.
+        ax : matplotlib Axes or None, default=None
+            Where to draw; ``None`` makes a figure.
+        random_state : int, default=0
+            Which images.
+        **imshow_params
+            Further arguments of ``Axes.imshow``.
+
+        Returns
+        -------
+        display : ClusterImagesDisplay
+        """
         images = as_pictures(self.images)
         labels = as_labels("labels", self.labels, len(images))
         clusters, sizes = np.unique(labels, return_counts=True)

@@ -62,7 +62,21 @@ class NumberOfClustersDisplay:
 
     @checked
     def plot(self, *, tolerance: Probability = 0.05, ax: Any = None, **line_params):
-        """Draw; see :meth:`from_estimator`."""
+        """Draw.
+
+        Parameters
+        ----------
+        tolerance : float, default=0.05
+            Nearly as good is what saves at least 1 - `tolerance` of the most.
+        ax : matplotlib Axes or None, default=None
+            Where to draw; ``None`` makes a figure.
+        **line_params
+            Further arguments of ``Axes.plot``.
+
+        Returns
+        -------
+        display : NumberOfClustersDisplay
+        """
         if not isinstance(self.scores, dict) or not self.scores:
             raise TypeError(f"scores must be a dict with a score for each number of clusters; got {self.scores!r}.")
         with naming("scores"):

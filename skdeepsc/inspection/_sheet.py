@@ -112,7 +112,23 @@ class ContactSheetDisplay:
 
     @checked
     def plot(self, *, n_images: Count = 12, page: Epochs = 0, ax: Any = None, **imshow_params):
-        """Draw; see :meth:`from_estimator`."""
+        """Draw.
+
+        Parameters
+        ----------
+        n_images : int, default=12
+            Images of each cluster: three fifths of them the most typical ones, the others the most doubtful ones.
+        page : int, default=0
+            Which 20 clusters; `n_pages_` tells how many pages there are.
+        ax : matplotlib Axes or None, default=None
+            Where to draw; ``None`` makes a figure.
+        **imshow_params
+            Further arguments of ``Axes.imshow``.
+
+        Returns
+        -------
+        display : ContactSheetDisplay
+        """
         images = as_pictures(self.images)
         members = _as_members(self.members, len(images))
         names = as_names(self.names, len(images))

@@ -59,7 +59,21 @@ def contrastive_graph_loss(logits, similarity, margin=1.0):
 
 
 def pseudo_graph_loss(logits, coef, margin=1.0, signed=False):
-    """:func:`contrastive_graph_loss` under the :func:`similarity_graph` of the coefficients, :math:`L_{graph}`."""
+    """:func:`contrastive_graph_loss` under the :func:`similarity_graph` of the coefficients, :math:`L_{graph}`.
+
+    Parameters
+    ----------
+    logits : tensor of shape (n_samples, n_clusters)
+    coef : tensor of shape (n_samples, n_samples)
+    margin : float, default=1.0
+        As in :func:`contrastive_graph_loss`.
+    signed : bool, default=False
+        As in :func:`similarity_graph`.
+
+    Returns
+    -------
+    cost : 0-d tensor
+    """
     return contrastive_graph_loss(logits, similarity_graph(coef, signed), margin)
 
 

@@ -42,7 +42,18 @@ def laplacian_cost(x, x_hat, coef, signed=False):
 
 
 def normalized_graph(coef, signed=False):
-    r""":math:`\tilde S = D^{-1/2} S D^{-1/2}` of :math:`S = (|C| + |C|^T) / 2`; rows of zeros stay zeros."""
+    r""":math:`\tilde S = D^{-1/2} S D^{-1/2}` of :math:`S = (|C| + |C|^T) / 2`; rows of zeros stay zeros.
+
+    Parameters
+    ----------
+    coef : tensor of shape (n_samples, n_samples)
+    signed : bool, default=False
+        Whether negative coefficients count as 0 instead of by their magnitudes.
+
+    Returns
+    -------
+    graph : tensor of shape (n_samples, n_samples)
+    """
     magnitude = coef.clamp_min(0) if signed else coef.abs()
     graph = (magnitude + magnitude.T) / 2
     degrees = graph.sum(1)

@@ -68,7 +68,27 @@ class DenseAutoEncoder(nn.Module):
 
 
 def checked_sizes(name, sizes, n_layers=None, least=0):
-    """Sizes of layers as a tuple of positive integers, of `n_layers` if that is given, at least `least` of them."""
+    """Sizes of layers as a tuple of positive integers.
+
+    Parameters
+    ----------
+    name : str
+        What they are called in messages.
+    sizes : int or iterable of int
+    n_layers : int or None, default=None
+        How many there must be.
+    least : int, default=0
+        How many there must be at least.
+
+    Returns
+    -------
+    sizes : tuple of int
+
+    Raises
+    ------
+    ValueError
+        If they are not.
+    """
     sizes = tuple(sizes) if isinstance(sizes, Iterable) else (sizes,)
     if not all(map(_is_size, sizes)) or n_layers not in (None, len(sizes)) or len(sizes) < least:
         number = f"{n_layers} positive integers" if n_layers else f"{'one or more ' if least else ''}positive integers"
@@ -133,7 +153,17 @@ def check_filter(shapes, layer, size):
 
 
 def xavier(module):
-    """Initialise all layers as the papers' code does: Xavier weights, no bias."""
+    """Initialise all layers as the papers' code does: Xavier weights, no bias.
+
+    Parameters
+    ----------
+    module : Module
+        Changed in place.
+
+    Returns
+    -------
+    module : Module
+    """
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             nn.init.xavier_uniform_(layer.weight)

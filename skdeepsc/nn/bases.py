@@ -49,6 +49,16 @@ class NearestSubspace(SubspaceBases):
     """
 
     def forward(self, z):
+        """Logits of the clusters, see the class.
+
+        Parameters
+        ----------
+        z : tensor of shape (n_samples, n_latent)
+
+        Returns
+        -------
+        logits : tensor of shape (n_samples, n_clusters)
+        """
         z = self.normalize(z)
         squares = z.square().sum(1, keepdim=True)
         distances = squares - self.projections(z)
@@ -77,6 +87,16 @@ class SubspaceAffinity(SubspaceBases):
         self.bases = nn.Parameter(bases)
 
     def forward(self, z):
+        """Logits of the clusters, see the class.
+
+        Parameters
+        ----------
+        z : tensor of shape (n_samples, n_latent)
+
+        Returns
+        -------
+        logits : tensor of shape (n_samples, n_clusters)
+        """
         shifted = self.projections(self.normalize(z)) + self.smoothing * self.dim
         return shifted.clamp_min(torch.finfo(z.dtype).tiny).log()
 

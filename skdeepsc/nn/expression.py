@@ -166,6 +166,11 @@ def ridge_coefficients(z, lam):
     -------
     coef : tensor of shape (n_samples, n_samples)
         Coefficients with a zero diagonal; differentiable with respect to `z`.
+
+    References
+    ----------
+    C.-Y. Lu, H. Min, Z.-Q. Zhao, L. Zhu, D.-S. Huang, S. Yan, "Robust and efficient subspace segmentation via least
+    squares regression" (LSR1), ECCV 2012, doi:10.1007/978-3-642-33786-4_26.
     """
     n_samples, n_latent = z.shape
     if n_latent < n_samples:
@@ -301,12 +306,31 @@ class RidgePath:
 
 
 def precise(z):
-    """`z` in float64, where the device has it."""
+    """A tensor in float64, where the device has it.
+
+    Parameters
+    ----------
+    z : tensor
+
+    Returns
+    -------
+    z : tensor
+    """
     return z if z.device.type == "mps" else z.double()
 
 
 def gram_spectrum(z):
-    """Eigenvalues of ``z @ z.T`` that can differ from 0, float64, ascending (from the smaller Gram matrix)."""
+    """Eigenvalues of ``z @ z.T`` that can differ from 0, from the smaller Gram matrix.
+
+    Parameters
+    ----------
+    z : tensor of shape (n_samples, n_features)
+
+    Returns
+    -------
+    spectrum : tensor of shape (min(n_samples, n_features),), float64
+        Ascending, >= 0.
+    """
     z = precise(z)
     return torch.linalg.eigvalsh(z.T @ z if z.shape[1] < z.shape[0] else z @ z.T).clamp_min(0)
 

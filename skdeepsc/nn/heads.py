@@ -12,7 +12,19 @@ from .expression import eigenpairs, precise
 
 
 def classifier_for(code_shape, n_clusters):
-    """NCSC's classifier of codes of a shape: convolutional where they are maps, else dense."""
+    """NCSC's classifier of codes of a shape: convolutional where they are maps, else dense.
+
+    Parameters
+    ----------
+    code_shape : tuple of int
+        ``(channels, height, width)`` or ``(n_latent,)``.
+    n_clusters : int
+
+    Returns
+    -------
+    classifier : Module
+        From codes of that shape to logits.
+    """
     if len(code_shape) == 3:
         return conv_classifier(code_shape, (64, 64, 64), n_clusters)
     return xavier(dense_head(code_shape[0], (128,), n_clusters))
@@ -163,7 +175,15 @@ class ExpressionHead(nn.Module):
 
 @torch.no_grad()
 def center_units(head, z):
-    """Set the biases before a head's ReLUs so that no unit is silent for all codes, as few units easily are."""
+    """Set the biases before a head's ReLUs so that no unit is silent for all codes, as few units easily are.
+
+    Parameters
+    ----------
+    head : Sequential
+        Changed in place.
+    z : tensor of shape (n_samples, n_features)
+        What it gets.
+    """
     for layer in head[:-1]:
         if isinstance(layer, nn.Linear):
             layer.bias -= layer(z).mean(0)

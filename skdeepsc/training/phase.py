@@ -44,5 +44,15 @@ class Phase:
 
 @checked
 def epochs_of(n_steps: NonNegative, n_samples: Count, batch_size: Count) -> int:
-    """Epochs that give `n_steps` optimiser steps, or a few more."""
+    """Epochs that give `n_steps` optimiser steps, or a few more.
+
+    Parameters
+    ----------
+    n_steps : float
+    n_samples, batch_size : int
+
+    Returns
+    -------
+    n_epochs : int
+    """
     return math.ceil(n_steps / math.ceil(n_samples / batch_size))
