@@ -60,7 +60,7 @@ def main(argv=None):
     except KeyboardInterrupt:
         print(f"\nInterrupted. {work.what_is_done()}", file=sys.stderr)
         return _INTERRUPTED
-    except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:
+    except (ValueError, TypeError, OSError, ImportError, MemoryError, FloatingPointError) as error:
         print(f"skdeepsc: {str(error).partition(chr(10))[0]}", file=sys.stderr)  # More than a line is for developers.
         if work.done:
             print(work.what_is_done(), file=sys.stderr)

@@ -793,10 +793,23 @@ def _as_graph(affinity):
     if not np.isfinite(values).all() or (values.size and values.min() < 0):
         raise ValueError("affinity must be finite and non-negative; it holds NaN, infinite or negative entries.")
     np.ldexp(values, -exponent_of(values), out=values)  # The same graph at every scale, to the bit.
-    probe = np.cos(np.arange(graph.shape[0]))
-    if not np.allclose(graph @ probe, graph.T @ probe, rtol=1e-4, atol=1e-6 * (values.max(initial=0) or 1)):
+    probe, loops = np.cos(np.arange(graph.shape[0])), graph.diagonal()
+    rows, columns = (side @ probe - loops * probe for side in (graph, graph.T))
+    if not np.allclose(rows, columns, rtol=1e-4, atol=1e-6 * (_largest_edge(graph) or 1)):
         raise ValueError("affinity must be symmetric; e.g. take the larger, or the mean, of the two entries of a pair.")
     return graph
+
+
+def _largest_edge(graph):
+    """The largest entry off the diagonal; it is 0 where there is none."""
+    if sparse.issparse(graph):
+        edges = graph.tocoo()
+        return edges.data.max(initial=0, where=edges.row != edges.col)
+    loops = graph.diagonal().copy()
+    np.fill_diagonal(graph, 0)
+    largest = graph.max()
+    np.fill_diagonal(graph, loops)
+    return largest
 
 
 def _degrees(graph):

@@ -11,6 +11,7 @@ from skdeepsc.losses import (
     center_loss,
     laplacian_cost,
     nearest_samples,
+    pseudo_graph_loss,
     segmentation_norm,
     squared_error,
     structural_contrastive_loss,
@@ -67,12 +68,13 @@ def test_pssc_objective_is_eq_11(out):
         variant="paper", gamma_locality=2.0, gamma_expression=3.0, gamma_graph=5.0, gamma_label=7.0, confidence=0.0,
         weighting="absolute", latent_normalization="unit",
     )  # fmt: skip
-    method._heads(4)
+    method.cost_weights_ = method._supervision()
     costs = method._costs(out)
     assert list(costs) == ["reconstruction", "locality", "expression", "graph", "label"]
     torch.testing.assert_close(costs["locality"], 2 * 2 * laplacian_cost(out.x, out.x_hat, out.coef))
     torch.testing.assert_close(costs["expression"], 3 * squared_error(out.z, out.coef @ out.z))
     labels = out.logits.argmax(1)
+    torch.testing.assert_close(costs["graph"], 5 * pseudo_graph_loss(out.logits, out.coef))
     torch.testing.assert_close(costs["label"], 7 * torch.nn.functional.cross_entropy(out.logits, labels))
 
 
@@ -97,7 +99,7 @@ def test_s2convscn_objective_is_eq_7(out):
         gamma_coef=2.0, gamma_expression=3.0, gamma_segmentation=5.0, gamma_class=7.0, gamma_center=0.5,
         class_loss="bounded_logistic", weighting="absolute", classifier_sizes=(),
     )  # fmt: skip
-    method._heads(4)
+    method.cost_weights_ = method._supervision()
     costs = method._costs(out)
     q, y = out.segments, out.logits
     wanted = {

@@ -48,6 +48,15 @@ def test_faint_edges_of_a_dense_graph_are_edges():
         assert same_partition(spectral_labels(affinity, 4, assign_labels=assign_labels, random_state=0), wanted)
 
 
+@pytest.mark.parametrize("to", [np.asarray, sparse.csr_array])
+def test_one_large_loop_hides_no_asymmetry(to):
+    graph = np.triu(np.random.RandomState(0).uniform(size=(30, 30)))
+    graph[0, 0] = 1e7
+    with pytest.raises(ValueError, match="affinity must be symmetric"):
+        spectral_labels(to(graph), 3)
+    assert len(spectral_labels(to(graph + graph.T), 3, random_state=0)) == 30
+
+
 def test_names_of_small_types_are_as_many_as_there_are_clusters():
     assert len(np.unique(match_labels(np.arange(300), np.zeros(300, dtype=np.int8)))) == 300
 

@@ -239,6 +239,14 @@ class SelfSupervised(Estimator):
     # What a weight of 1 is worth, as a share of the other costs.
     _unit_share = 1.0
 
+    def _supervision(self):
+        """Weights of the terms of supervision, by the names of their costs."""
+        raise NotImplementedError
+
+    def _build(self, rows):
+        self.cost_weights_ = self._supervision()
+        super()._build(rows)
+
     @torch.no_grad()
     def _weigh(self, out):
         """Turn relative weights into absolute ones, by what the terms cost."""

@@ -142,8 +142,10 @@ class PSSC(LearnsHead, SelfSupervised, BaseDeepSubspaceClustering):
 
     # Fig. 1 and Eq. (11) of the auto-encoder, C and a classifier
 
+    def _supervision(self):
+        return {"graph": self.gamma_graph, "label": self.gamma_label}
+
     def _heads(self, n_latent):
-        self.cost_weights_ = {"graph": self.gamma_graph, "label": self.gamma_label}
         if self.variant == "head" or not (self.gamma_graph or self.gamma_label):
             return {}
         return {"classifier": nn.Linear(n_latent, self.n_clusters)}

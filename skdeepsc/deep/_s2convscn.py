@@ -96,8 +96,10 @@ class S2ConvSCN(ClassifierOrNeighbors, SelfSupervised, DSCNet):
 
     # Fig. 1
 
+    def _supervision(self):
+        return {"segmentation": self.gamma_segmentation, "class": self.gamma_class}
+
     def _heads(self, n_latent):
-        self.cost_weights_ = {"segmentation": self.gamma_segmentation, "class": self.gamma_class}
         if not self.gamma_class:
             return {}
         sizes = self.classifier_sizes

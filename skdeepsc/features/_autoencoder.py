@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import os
 import pickle
 import secrets
 from collections.abc import Callable, Sequence
@@ -195,7 +196,7 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
         if self.memory is None or self.callbacks:
             return None
         try:
-            return check_memory(self.memory)
+            return check_memory(os.fspath(self.memory) if isinstance(self.memory, os.PathLike) else self.memory)
         except OSError as error:
             raise ValueError(f"memory={self.memory!r} is no folder that can be written: {error}.") from error
 

@@ -93,7 +93,7 @@ class TakesCallbacks(Estimator):
     ----------
     callbacks : list of skorch callbacks or None
         Called in every phase; ``net.phase.name`` tells which. EarlyStopping ends the phase it stops.
-    memory : str, joblib.Memory or None
+    memory : str, Path, joblib.Memory or None
         Where to cache the trained auto-encoder, as in :class:`~sklearn.pipeline.Pipeline`. A search over weights of
         later phases then trains it once for each training set and integer `random_state`.
     checkpoint : str, path-like or None
@@ -103,7 +103,7 @@ class TakesCallbacks(Estimator):
     """
 
     callbacks: Sequence[Any] | None = None
-    memory: Annotated[Any, str, HasMethods("cache"), None] = None
+    memory: Annotated[Any, str, PathLike, HasMethods("cache"), None] = None
     checkpoint: Annotated[str | PathLike | None, str, PathLike, None] = None
 
     @contextmanager
