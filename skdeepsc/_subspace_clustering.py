@@ -74,19 +74,24 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
     4. each labelling is scored in the graphs of all q of its view: the mutual information between the clusters at the
        two ends of an edge (:func:`~skdeepsc.segmentation.edge_information`).
     5. the view is whitened against the differences along the edges of its own graph, the scatter within clusters as far
-       as it can be known without labels, and 1 to 4 are done once more. Information I pays for clusters of equal size,
-       up to the entropy H of the sizes; a labelling that has more :math:`I - 0.9 (I^* / H^*) H` than the one with the
-       most information, :math:`I^*`, takes its place if it leaves at most .7 of the share :math:`1 - I^* / H^*` open
-       (:math:`1 - \log 2 / \log K` of it, for more than ten clusters, if it has .75 % of ``log n_clusters`` more), and
-       so does the one that has the most of it among those whose information is the same up to .05 %: that is the
-       answer.
+       as it can be known without labels, and 1 to 4 are done once more;
+    6. the labelling with the most information is the answer, unless another one is plainly fairer to uneven sizes.
+       Information I pays for clusters of equal size, up to the entropy H of their sizes; so the fair score is
+       :math:`F = I - 0.9\, (I^* / H^*) H`, with those of the labelling with the most. Another one takes its place
+
+       - if its F is larger, and it leaves at most .7 of the share :math:`1 - I^* / H^*` open that the first leaves;
+       - of more than ten clusters, also if its F is larger by .75 % of ``log n_clusters``, and it leaves at most
+         :math:`1 - \log 2 / \log K` of that share open;
+       - if there is no such one, where its F is larger and its I the same up to .05 % of ``log n_clusters``.
+
+       Of several, the one with the largest F is the answer.
 
     A first look, at 1000 rows (20 for each cluster, if that is more) and every second dimension, chooses the view, that
     of the whitened labelling with the most information; views that have .05 less than the most before that are not
     whitened. Then all rows and dimensions are looked at. Scores can be compared because all graphs have the same number
     of coefficients a row, which sum to 1. One view is selected; views are not mixed.
 
-    6. Samples that were not clustered, those beyond `subsample`, get the labels that their largest coefficients over
+    7. Samples that were not clustered, those beyond `subsample`, get the labels that their largest coefficients over
        those that were vote for. Then a linear classifier learns the labels of all and gives them anew, three times,
        unless it changes more than a tenth of them: subspaces, both ends of which are one cluster, are not for it.
 

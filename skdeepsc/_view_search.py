@@ -260,13 +260,16 @@ def fairest(candidates, n_clusters):
     r"""The candidate of a whitened view that is the answer, whatever the sizes of its clusters.
 
     Information I leaves the share :math:`1 - I / H` of the entropy H of the sizes open: how far the cluster at one end
-    of an edge is not known from that at the other. A candidate with larger
-    :func:`~skdeepsc.segmentation.fair_scores` than the one with the most information is plainly fairer if it leaves at
-    most .7 of what that one does: where a class is cut in two, and small ones are one, much is left open. Of more than
-    ten clusters a smaller part need be cut, and :math:`1 - \log 2 / \log K` will do, if the score gains three quarters
-    of a hundredth. Else, as good as the one with the most information are those whose information is the same but for
-    noise: of 5,000 samples, a cluster that is cut in two, with another two in one, may have as much. Of either, the
-    answer has the largest score.
+    of an edge is not known from that at the other. The answer is the candidate with the most information, unless there
+    are others with a larger fair score (:func:`~skdeepsc.segmentation.fair_scores`) that
+
+    1. leave at most .7 of what that one leaves open: where a class is cut in two, and small ones are one, it is much;
+    2. or, of more than ten clusters, leave at most :math:`1 - \log 2 / \log K` of it, for a smaller part need be cut
+       there, and have a score that is larger by three quarters of a hundredth;
+    3. or, if there are no such ones, have the same information but for noise: of 5,000 samples, a cluster that is cut
+       in two, with another two in one, may have as much.
+
+    Of these, the answer has the largest score.
 
     Parameters
     ----------
