@@ -85,6 +85,7 @@ sphinx_gallery_conf = {
 }
 
 # Look
+toc_object_entries_show_parents = "hide"  # Names with their class are wider than the column.
 html_theme = "pydata_sphinx_theme"
 html_title = "skdeepsc"
 html_static_path = ["_static"]
