@@ -50,7 +50,7 @@ class HasAutoEncoder(TrainsNetwork, BaseSubspaceClustering):
         is frozen, ``FrozenEstimator(fitted)`` of :mod:`sklearn.frozen`, is taken as it is, so that one pre-training
         serves many clusterers; a copy of its network learns on.
     max_epochs
-        They are those of the joint phase, after the auto-encoder has been pre-trained.
+        Of the joint phase, after the auto-encoder has been pre-trained.
     """
 
     autoencoder: AutoEncoder | FrozenEstimator | None = None

@@ -173,7 +173,7 @@ class TrainsNetwork(CallbackSupportMixin, OnDevice, TransformsImages, TakesCallb
     max_epochs : int or "auto"
         Epochs of training.
     lr : float
-        Adam's step size in it.
+        Adam's step size in training.
     device
         ``"accelerate"``: in the processes of `accelerate launch`, which share out the rows of each batch; phases that
         take all samples at once run in each of them.
