@@ -243,7 +243,7 @@ class Iterative(Estimator):
     max_iter : int
         The most rounds of the solver.
     tol : float
-        Where it ends.
+        Tolerance at which it ends.
     """
 
     max_iter: Count = 100

@@ -29,7 +29,7 @@ class LRR(Iterative, BaseShallowSubspaceClustering):
     max_iter
         Steps of ADMM.
     tol
-        That is, at this relative duality gap.
+        It is a relative duality gap.
 
     Attributes
     ----------

@@ -27,7 +27,7 @@ class BaseSparseSubspaceClustering(Iterative, BaseShallowSubspaceClustering):
     max_iter
         Each solves the problem over the active set, and looks for samples that should join it.
     tol
-        That is, when no condition of optimality is broken by more than this share of the weight of the l1 norm.
+        It is the share of the weight of the l1 norm by which conditions of optimality may be broken.
 
     Attributes
     ----------
