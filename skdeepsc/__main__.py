@@ -254,6 +254,8 @@ class _Work:
         settled = dict(getattr(model, _READING, {}))
         if not settled and hasattr(model, "image_shape_"):
             n_channels, *size = model.image_shape_
+            if not size:
+                raise ValueError("The model was fitted on rows of numbers, not on pictures: give a table of such rows.")
             settled = {"size": tuple(size), "color": "grey" if n_channels == 1 else "rgb"}
         given = [_OF_PICTURES[name] for name in wanted if name in settled]
         if given:

@@ -53,7 +53,8 @@ def noise_bound(shares, noise):
     """
     ordered = np.sort(shares)
     if noise != "auto":
-        return float(ordered[len(ordered) - 1 - int(noise * len(ordered))])
+        n_noise = int(noise * len(ordered) + 1e-9)  # A share such as .29 is a little less than it says.
+        return float(ordered[len(ordered) - 1 - n_noise])
     half = len(ordered) // 2 + 1
     widths = ordered[half - 1 :] - ordered[: len(ordered) - half + 1]
     first = widths.argmin()

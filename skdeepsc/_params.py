@@ -170,13 +170,19 @@ def fits(method: Method) -> Method:
     return cast(Method, fit)
 
 
+def as_fitted(estimator):
+    """A twin of a fitted estimator under the parameters of the fit, whatever they are now."""
+    fitted = twin(estimator)
+    vars(fitted).update(vars(estimator).get("_fitted_params", {}))
+    return fitted
+
+
 def answers(method: Method) -> Method:
     """A method that answers from what was learnt: under the parameters of the fit, whatever they are now."""
 
     @functools.wraps(method)
     def answer(self, *args, **kwargs):
-        fitted = twin(self)
-        vars(fitted).update(vars(self).get("_fitted_params", {}))
+        fitted = as_fitted(self)
         try:
             with fitted._settings():
                 return method(fitted, *args, **kwargs)

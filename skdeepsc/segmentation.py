@@ -793,23 +793,30 @@ def _as_graph(affinity):
     if not np.isfinite(values).all() or (values.size and values.min() < 0):
         raise ValueError("affinity must be finite and non-negative; it holds NaN, infinite or negative entries.")
     np.ldexp(values, -exponent_of(values), out=values)  # The same graph at every scale, to the bit.
-    probe, loops = np.cos(np.arange(graph.shape[0])), graph.diagonal()
-    rows, columns = (side @ probe - loops * probe for side in (graph, graph.T))
-    if not np.allclose(rows, columns, rtol=1e-4, atol=1e-6 * (_largest_edge(graph) or 1)):
+    if not _is_symmetric(graph):
         raise ValueError("affinity must be symmetric; e.g. take the larger, or the mean, of the two entries of a pair.")
     return graph
 
 
-def _largest_edge(graph):
-    """The largest entry off the diagonal; it is 0 where there is none."""
+def _is_symmetric(graph):
+    """Whether edges are the same both ways, but for rounding; loops, which may be far larger, are left out."""
+    probe = np.cos(np.arange(graph.shape[0]))
     if sparse.issparse(graph):
         edges = graph.tocoo()
-        return edges.data.max(initial=0, where=edges.row != edges.col)
-    loops = graph.diagonal().copy()
-    np.fill_diagonal(graph, 0)
-    largest = graph.max()
-    np.fill_diagonal(graph, loops)
-    return largest
+        is_edge = edges.row != edges.col
+        row, column, weights = edges.row[is_edge], edges.col[is_edge], edges.data[is_edge]
+        rows, columns = (
+            np.bincount(ends, weights * probe[others], minlength=len(probe))
+            for ends, others in ((row, column), (column, row))
+        )
+    else:
+        weights, loops = graph, graph.diagonal().copy()
+        np.fill_diagonal(graph, 0)
+        rows, columns = graph @ probe, graph.T @ probe
+    largest = weights.max(initial=0)
+    if not sparse.issparse(graph):
+        np.fill_diagonal(graph, loops)
+    return np.allclose(rows, columns, rtol=1e-4, atol=1e-6 * (largest or 1))
 
 
 def _degrees(graph):

@@ -8,6 +8,7 @@ from skdeepsc import DSCSC, PSSC, AutoEncoder
 from skdeepsc._random import seeded
 from skdeepsc.segmentation import edge_information
 from skdeepsc.training import RandomAugmentation
+from skdeepsc.training import augment as augmentation
 from skdeepsc.training.augment import IMAGE_POLICIES, POLICIES, as_augmentation
 from tests.estimators import make
 
@@ -88,6 +89,23 @@ def test_warps_move_a_spot_as_far_as_they_say():
     np.testing.assert_allclose(down, 0, atol=0.1)
     assert 7.7 < right.min() < 9
     assert 11 < right.max() < 12.3
+
+
+@pytest.mark.parametrize("shape", [(16, 64), (64, 16), (32, 32)])
+def test_rotations_turn_by_as_many_degrees_whatever_the_sides(shape, monkeypatch):
+    monkeypatch.setattr(augmentation, "_signed", lambda x, *shape: torch.ones(len(x), *shape))
+    x = torch.zeros(1, 1, *shape)
+    if shape[0] > shape[1]:
+        x[..., shape[1] // 2] = 1
+        x = x.mT
+        turned = RandomAugmentation(rotation=20)(x.mT.contiguous())[0, 0].T
+    else:
+        x[..., shape[0] // 2, :] = 1
+        turned = RandomAugmentation(rotation=20)(x)[0, 0]
+    columns = torch.arange(turned.shape[1] // 2 - 6, turned.shape[1] // 2 + 7)
+    places = (turned[:, columns] * torch.arange(len(turned))[:, None]).sum(0) / turned[:, columns].sum(0)
+    slope = np.polyfit(columns.numpy(), places.numpy(), 1)[0]
+    assert abs(abs(np.degrees(np.arctan(slope))) - 20) < 1.5
 
 
 def test_contrast_keeps_the_mean_and_brightness_the_differences(x):

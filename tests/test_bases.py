@@ -8,6 +8,7 @@ import torch
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 from sklearn.frozen import FrozenEstimator
+from skorch.callbacks import Callback
 
 from skdeepsc import EDESC, KSCN, AutoEncoder
 from skdeepsc.datasets import make_union_of_subspaces
@@ -15,6 +16,7 @@ from skdeepsc.deep._bases import refit
 from skdeepsc.losses import basis_cost, sharpened_assignments, sharpening_cost
 from skdeepsc.metrics import clustering_accuracy_score
 from skdeepsc.nn import NearestSubspace, SubspaceAffinity, principal_bases, scatter_by_label
+from skdeepsc.training import StopTraining
 
 METHODS = [KSCN, EDESC]
 
@@ -165,6 +167,20 @@ def test_first_labels_may_be_anyones_but_must_be(digits):
         KSCN(5, init="none", **shared).fit(X)
     with pytest.raises(ValueError, match="subspace_dim=500 is more than the 80 values of a code"):
         EDESC(5, **{**shared, "subspace_dim": 500}).fit(X)
+
+
+def test_bases_are_those_of_the_last_epoch_where_a_callback_ends_the_phase(digits):
+    class Ends(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            if net.phase.name == "joint" and len(net.history) == 2:
+                raise StopTraining
+
+    X, _, autoencoder = digits
+    shared = {"autoencoder": autoencoder, "subspace_dim": 3, "lr": 1e-2, "batch_size": 20, "random_state": 0}
+    ended = KSCN(5, callbacks=[Ends()], max_epochs=5, **shared).fit(X)
+    whole = KSCN(5, callbacks=[Callback()], max_epochs=2, **shared).fit(X)
+    np.testing.assert_array_equal(ended.bases_, whole.bases_)
+    assert ended.history_[-1].keys() == whole.history_[-1].keys()
 
 
 @pytest.mark.filterwarnings("error")

@@ -170,3 +170,51 @@ def test_the_cache_keeps_the_augmentation_in_use(images, tmp_path):
     for _ in range(2):
         assert Contrastive(max_epochs=1, memory=str(tmp_path), random_state=0).fit(images[0]).augment_ == "digits"
     assert RidgeSolver().get_params() == {"ridge_lambda": None}
+
+
+class Factor(torch.nn.Module):
+    """Its factor is neither in its text nor in its state."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x):
+        return x * self.factor
+
+
+class Flat(torch.nn.Module):
+    """An auto-encoder of 8 x 8 images; it gives them back in `shape`."""
+
+    def __init__(self, factor=1.0, shape=(1, 8, 8)):
+        super().__init__()
+        self.encoder = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 8), Factor(factor))
+        self.decoder = torch.nn.Sequential(torch.nn.Linear(8, 64), torch.nn.Unflatten(1, shape))
+
+
+def test_networks_that_differ_in_a_number_alone_are_kept_apart(images, tmp_path):
+    params = {"memory": tmp_path, "max_epochs": 1, "random_state": 0}
+    network = Flat()
+    for factor in (1.0, -3.0, 1.0):
+        network.encoder[2].factor = factor
+        fitted = AutoEncoder(network=network, **params).fit(images[0])
+        assert fitted.network_.encoder[2].factor == factor
+    assert len(list(tmp_path.rglob("output.pkl"))) == 2
+
+
+def test_a_decoder_that_gives_other_shapes_is_refused(images):
+    message = r"The decoder of network= must give samples of shape \(1, 8, 8\) back; it gives \(8, 8\)"
+    with pytest.raises(ValueError, match=message):
+        AutoEncoder(network=Flat(shape=(8, 8)), max_epochs=1).fit(images[0])
+
+
+def test_samples_of_another_shape_than_the_frozen_network_knows_are_refused(images, frozen):
+    rows = images[0].reshape(60, -1)
+    message = r"has learnt from samples of shape \(1, 8, 8\), not \(1, 4, 16\)"
+    with pytest.raises(ValueError, match=message):
+        DSCNet(3, autoencoder=frozen, image_shape=(4, 16)).fit(rows)
+
+
+def test_a_shape_that_is_given_holds_for_all_views():
+    X = np.random.RandomState(0).uniform(size=(24, 6, 12, 1))
+    assert len(SubspaceClustering(2, image_shape=(6, 12, 1), random_state=0).fit(X).labels_) == 24

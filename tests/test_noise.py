@@ -26,6 +26,12 @@ def with_outliers(n_outliers=30, seed=0):
     return np.concatenate([X, outliers]), np.concatenate([y, np.full(n_outliers, -1)])
 
 
+@pytest.mark.parametrize("share", [0.29, 0.57, 0.58])
+def test_a_share_is_as_many_of_a_hundred(share):
+    shares = np.random.RandomState(0).permutation(100) / 100
+    assert (shares > noise_bound(shares, share)).sum() == round(100 * share)
+
+
 @pytest.mark.parametrize("estimator", [SubspaceClustering, *SHALLOW])
 def test_outliers_of_subspaces_are_noise(estimator):
     X, y = with_outliers()

@@ -44,6 +44,12 @@ def test_a_model_answers_as_its_estimator(runtime, images, tmp_path, method):
     assert [file.name for file in tmp_path.iterdir()] == ["model.onnx"]
 
 
+def test_parameters_that_changed_after_the_fit_change_no_model(images, tmp_path):
+    fitted = quick(S2ConvSCN, predict_by="neighbors").fit(images[0]).set_params(predict_by="classifier")
+    with pytest.raises(ValueError, match="its training samples label new ones, not a classifier"):
+        export_onnx(fitted, tmp_path / "model.onnx", methods=["predict"])
+
+
 def test_codes_of_others_are_exported(runtime, images, tmp_path):
     X = images[0].reshape(60, -1)
     for fitted in (

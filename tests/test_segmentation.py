@@ -57,6 +57,13 @@ def test_one_large_loop_hides_no_asymmetry(to):
     assert len(spectral_labels(to(graph + graph.T), 3, random_state=0)) == 30
 
 
+@pytest.mark.parametrize("to", [np.asarray, sparse.csr_array])
+def test_edges_far_below_the_loops_are_symmetric(to):
+    affinity = 1e-13 * blocks(12, 8, 20)[0]
+    np.fill_diagonal(affinity, np.random.RandomState(0).uniform(0.9, 1, len(affinity)))
+    assert len(spectral_labels(to(affinity), 3, random_state=0)) == 40
+
+
 def test_names_of_small_types_are_as_many_as_there_are_clusters():
     assert len(np.unique(match_labels(np.arange(300), np.zeros(300, dtype=np.int8)))) == 300
 

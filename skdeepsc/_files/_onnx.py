@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from .._container import replacing
-from .._params import checked
+from .._params import as_fitted, checked
 from .._version import __version__
 from ..deep._classifier import HasClassifier
 from ..features._base import TrainsNetwork
@@ -67,6 +67,7 @@ def export_onnx(
     if not isinstance(estimator, TrainsNetwork):
         raise TypeError(f"export_onnx takes estimators with a trained network; got {type(estimator).__name__}.")
     check_is_fitted(estimator)
+    estimator = as_fitted(estimator)
     reasons = {method: _why_not(estimator, method) for method in _METHODS}
     if methods is None:
         methods = [method for method in _METHODS if reasons[method] is None]

@@ -113,6 +113,9 @@ class HasAutoEncoder(TrainsNetwork, BaseSubspaceClustering):
         """Network and history of the auto-encoder."""
         frozen = self._frozen()
         if frozen is not None:
+            learnt, given = tuple(frozen.image_shape_), tuple(self.image_shape_)
+            if learnt != given:
+                raise ValueError(f"The frozen auto-encoder has learnt from samples of shape {learnt}, not {given}.")
             return deepcopy(frozen.network_).to(self.device_), []
         autoencoder = self.autoencoder or self._default_autoencoder()
         return self._pretrain_with(clone(autoencoder), samples, progress)

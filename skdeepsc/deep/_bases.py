@@ -44,7 +44,7 @@ class HasBases(LabelsByClassifier, StartsFromLabels, HasAutoEncoder):
         First labels, of the samples of `init_size`, as :class:`~skdeepsc.NCSC` finds them; ``"auto"`` is
         ``"spectral"``.
     batch_size
-        All batches of a fit are of equal size.
+        Batches of a fit are of equal size, but for the last one, which may be smaller.
 
     Attributes
     ----------

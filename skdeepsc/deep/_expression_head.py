@@ -87,10 +87,9 @@ class LearnsHead(ChoosesViews):
         self.supervision_ = "contrast" if dim <= MOST_CONTRASTED else "rate"
         policies = [None] if self.supervision_ == "rate" else self._policies(_POLICIES, None)
         with progress.task("head", len(policies) * self._head_phase(len(z)).epochs) as context:
-            reporting = {**self._reporting(progress, context), "group": None}  # All processes learn alike.
             self.network_.features, history, _ = self._choose_views(
                 policies,
-                lambda policy: self._trained_head(z, policy, dim, rows, reporting),
+                lambda policy: self._trained_head(z, policy, dim, rows, self._reporting(progress, context)),
                 lambda head, _, graph: silhouette_of(head, graph),
             )
         self._graph["chosen"]["top"] = {"bridge": _BRIDGE}
@@ -110,6 +109,7 @@ class LearnsHead(ChoosesViews):
         network.start_classifier(graph.p, graph.labels)
         renewed = Renew(partial(graph.renew, head), _STEPS[self.supervision_][1])
         phase = replace(self._head_phase(len(z)), callbacks=(renewed,))
+        reporting = {**reporting, "group": None}  # All processes learn alike.
         history = run_phase(phase, network, graph.p, keeps=[(graph, name) for name in graph.changing], **reporting)
         graph.renew(head)
         return head, history, graph

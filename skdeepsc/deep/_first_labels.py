@@ -82,7 +82,7 @@ class StartsFromLabels(TakesBatches):
         return rows[distinct_rows(first_copies(rows), self.n_clusters)]
 
     def _batch_rows(self, n_samples):
-        """Samples in a batch, such that the last one is hardly smaller than the others."""
+        """Samples in a batch, such that of a few batches the last one is hardly smaller than the others."""
         return n_samples if self.batch_size == "all" else math.ceil(n_samples / math.ceil(n_samples / self.batch_size))
 
     def _draw_rows(self, samples):

@@ -108,7 +108,7 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, Expresses):
     autoencoder_lr : float
         Adam's step size for the auto-encoder after pre-training.
     batch_size
-        Batches of a fit are of equal size. Memory grows with its square.
+        Batches of a fit are of equal size, but for the last one, which may be smaller. Memory grows with its square.
 
     Attributes
     ----------

@@ -1,6 +1,7 @@
 """The auto-encoder that every deep subspace clusterer has, a transformer of its own."""
 
 import hashlib
+import inspect
 import math
 import os
 import pickle
@@ -33,6 +34,7 @@ from ..nn import ConvAutoEncoder, DenseAutoEncoder, ResidualAutoEncoder, Subspac
 from ..training import Phase, epochs_of
 from ..training.batches import rows_for, to_device
 from ..training.callbacks import DeadAutoEncoder, RedrawIfDead
+from ..training.checkpoints import digest
 from ..training.construction import Construction
 from ..training.trainer import run_phase
 from ._base import TakesBatches, TrainsNetwork
@@ -212,7 +214,9 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
         """All that a trained network depends on beside samples, epochs, seed and device; modules by their weights."""
         network = self.network
         if isinstance(network, torch.nn.Module):
-            network = repr(network), {name: value.cpu().numpy() for name, value in network.state_dict().items()}
+            network = digest(np.empty(0), network=network)
+        elif callable(network):
+            network = network, _source(network)
         params = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in self.get_params(deep=False).items()
@@ -221,6 +225,13 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
         own = {"class": type(self).__qualname__, "image_shape": self.image_shape_, "input_scale": self._divisor}
         versions = {"skdeepsc": __version__, "torch": torch.__version__}
         return {"network": network, **params, **own, **versions, **self._settled()}
+
+    def _check_decoded(self, out):
+        """Refuse a user's network whose decoder gives other shapes than samples have, which costs would broadcast."""
+        is_users = isinstance(self.network, torch.nn.Module) or callable(self.network)
+        if is_users and out.x_auto.shape != out.x.shape:
+            wanted, found = tuple(out.x.shape[1:]), tuple(out.x_auto.shape[1:])
+            raise ValueError(f"The decoder of network= must give samples of shape {wanted} back; it gives {found}.")
 
     def _build(self):
         """A new auto-encoder for samples of `image_shape_`."""
@@ -243,6 +254,14 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
             if not isinstance(getattr(built, part, None), torch.nn.Module):
                 raise TypeError(f"network must have a torch module {part!r}; got {type(built).__name__} without one.")
         return SubspaceNetwork(built.encoder, built.decoder, input_scale=self._divisor)
+
+
+def _source(function):
+    """The text of a function or class, where there is one: in a notebook, its name may have got another meaning."""
+    try:
+        return inspect.getsource(function)
+    except (OSError, TypeError):
+        return ""
 
 
 def _cached_pretrain(memory, arguments, epochs):
@@ -335,7 +354,9 @@ def pretrain(samples, key, seed, device, autoencoder, report):
             with Construction():
                 network = autoencoder._build().float().to(device)
             with torch.no_grad():
-                n_latent = network.eval()(rows[:2]).z.shape[1]
+                first = network.eval()(rows[:2])
+                n_latent = first.z.shape[1]
+                autoencoder._check_decoded(first)
             with Construction():
                 for name, head in autoencoder._heads(n_latent).items():
                     setattr(network, name, head)

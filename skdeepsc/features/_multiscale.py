@@ -131,6 +131,7 @@ class MultiscaleScattering(OnDevice, TransformsImages):
             raise ValueError(f"n_scales must hold a number of scales for each part; got {self.n_scales!r}.")
         own = ("n_angles", "order", "image_size", "symmetric", "opponent", "block_size", "device")
         shared = {name: getattr(self, name) for name in own}
+        shared["image_shape"] = self.image_shape_ if len(self.image_shape_) == 3 else None
         self.scatterings_ = [Scattering(n_scales=n_scales, **shared) for n_scales in self.n_scales]
         for scattering in self.scatterings_:
             scattering._validate_params()

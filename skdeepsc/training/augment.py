@@ -117,6 +117,8 @@ class RandomAugmentation(nn.Module):
             ],
             1,
         ) / size[:, None, None].clamp_min(0.1)
+        height, width = x.shape[2:]  # Of a grid from -1 to 1 on both sides.
+        maps = maps * maps.new_tensor([[1, height / width, 1], [width / height, 1, 1]])
         grid = F.affine_grid(maps, x.shape, align_corners=False)
         return F.grid_sample(x, grid, padding_mode="border", align_corners=False)
 
