@@ -805,16 +805,13 @@ def _is_symmetric(graph):
         edges = graph.tocoo()
         is_edge = edges.row != edges.col
         row, column, weights = edges.row[is_edge], edges.col[is_edge], edges.data[is_edge]
-        rows, columns = (
-            np.bincount(ends, weights * probe[others], minlength=len(probe))
-            for ends, others in ((row, column), (column, row))
-        )
+        rows = np.bincount(row, weights * probe[column], minlength=len(probe))
+        columns = np.bincount(column, weights * probe[row], minlength=len(probe))
+        largest = weights.max(initial=0)
     else:
-        weights, loops = graph, graph.diagonal().copy()
+        loops = graph.diagonal().copy()
         np.fill_diagonal(graph, 0)
-        rows, columns = graph @ probe, graph.T @ probe
-    largest = weights.max(initial=0)
-    if not sparse.issparse(graph):
+        rows, columns, largest = graph @ probe, graph.T @ probe, graph.max()
         np.fill_diagonal(graph, loops)
     return np.allclose(rows, columns, rtol=1e-4, atol=1e-6 * (largest or 1))
 

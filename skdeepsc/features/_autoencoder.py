@@ -178,7 +178,7 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
         self.input_scale_ = float(restored(self._divisor, self._exponent))
         epochs, batch_size = self._epochs(len(samples)), self._batch_size(len(samples))
         memory = self._cache()
-        key = self._key() | {"epochs": epochs, "batch_size": batch_size}
+        key = {"epochs": epochs, "batch_size": batch_size, **({} if memory is None else self._key())}
         with progress.task("pretrain", epochs) as context:
             arguments = samples, key, seed, self.device_, self, self._reporting(progress, context)
             try:
@@ -327,7 +327,8 @@ def pretrain(samples, key, seed, device, autoencoder, report):
     ----------
     samples : ndarray of shape (n_samples, ...)
     key : dict
-        All that the result depends on, with the numbers of ``epochs`` and of samples in a batch, ``batch_size``.
+        The numbers of ``epochs`` and of samples in a batch, ``batch_size``, and where the result is cached, all else
+        that it depends on.
     seed : int
     device : device
     autoencoder : AutoEncoder
@@ -362,11 +363,10 @@ def pretrain(samples, key, seed, device, autoencoder, report):
                     setattr(network, name, head)
             last = draw == _MAX_DRAWS - 1 or isinstance(autoencoder.network, torch.nn.Module)
             redraw = () if last else (RedrawIfDead(is_dead, trial, report["group"]),)
-            phase = Phase(
-                "pretrain", autoencoder._costs, epochs, autoencoder.lr, batch_size=batch_size, callbacks=redraw
-            )
+            phase = Phase("pretrain", autoencoder._costs, epochs, autoencoder.lr, batch_size=batch_size)
+            callbacks = [*report["callbacks"], *redraw]  # A dead network is told to all before it is given up.
             try:
-                history = run_phase(phase, network.to(device), rows, **report)
+                history = run_phase(phase, network.to(device), rows, **{**report, "callbacks": callbacks})
                 break
             except DeadAutoEncoder:
                 continue

@@ -69,8 +69,11 @@ class KSSC(BaseSSC):
 
     def _coefficients(self, z):
         self._kernel = self._kernels(z, z)
+        return super()._coefficients(z)
+
+    def _solve_targets(self, targets, **settings):
         try:
-            return super()._coefficients(z)
+            return super()._solve_targets(targets, **settings)
         except NotConvexError as error:
             raise ValueError(self._no_kernel()) from error
 

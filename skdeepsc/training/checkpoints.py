@@ -332,8 +332,8 @@ def _described(value):
     if callable(value) and hasattr(value, "__qualname__"):
         if "<" in value.__qualname__:
             raise ValueError(
-                "checkpoint= cannot tell one lambda or local function from another: give a module, or a function that "
-                "can be imported."
+                "memory= and checkpoint= cannot tell one lambda or local function from another: give a module, or a "
+                "function that can be imported."
             )
         return f"{value.__module__}.{value.__qualname__}"
     if isinstance(value, os.PathLike | torch.device):
@@ -341,7 +341,7 @@ def _described(value):
     try:
         return [kind, joblib.hash(value)]
     except PicklingError as error:
-        raise ValueError(f"checkpoint= cannot tell one {kind} from another: {error}.") from error
+        raise ValueError(f"memory= and checkpoint= cannot tell one {kind} from another: {error}.") from error
 
 
 def _settings(module):

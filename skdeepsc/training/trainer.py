@@ -11,7 +11,7 @@ from skorch.hf import AccelerateMixin
 
 from .._threads import one_core
 from .batches import Batches
-from .callbacks import EpochSeconds, RedrawIfDead, StopTraining
+from .callbacks import EpochSeconds, StopTraining
 from .checkpoints import open_step
 from .optimizer import Adam
 from .resume import KeptPhase
@@ -61,10 +61,8 @@ def run_phase(phase, network, samples, *, keeps=(), callbacks=(), device="cpu", 
     kept = [] if step is None else [KeptPhase(step, network, keeps, device)]
     if kept and kept[0].rows is not None:
         return kept[0].rows
-    # What an epoch ends with is done before a user's callback may end the phase; a dead network is told to all.
-    last = [each for each in phase.callbacks if isinstance(each, RedrawIfDead)]
-    first = [each for each in phase.callbacks if each not in last]
-    settings = {"callbacks": [*first, *callbacks, *last, *kept], "device": str(device), "verbose": verbose}
+    # What an epoch of the phase ends with is done before a user's callback may end the phase.
+    settings = {"callbacks": [*phase.callbacks, *callbacks, *kept], "device": str(device), "verbose": verbose}
     if group is not None and phase.batch_size > 0:
         trainer = SharedTrainer(network, phase, group, **settings)
     else:
