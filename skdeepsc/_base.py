@@ -119,7 +119,8 @@ class BaseSubspaceClustering(CallbackSupportMixin, ClusterMixin, Randomized):
         Returns
         -------
         proba : ndarray of shape (n_samples, n_found), float64
-            A column for each cluster in `labels_`; rows sum to 1.
+            A column for each cluster in `labels_`, and, of methods whose network itself tells the clusters (NCSC,
+            k-SCN, EDESC), for those that no sample has, last, into which new ones may fall; rows sum to 1.
         """
         check_is_fitted(self)
         samples = self._read(X, reset=False)
@@ -298,7 +299,7 @@ class BaseGraphClustering(BaseSubspaceClustering):
 
     _drawing: ClassVar[tuple[str, ...]] = ("rows", "labels")
     # Keys of the rows that were clustered, and what of a sample their clusters may leave unexplained.
-    _keys, _noise_bound = np.empty(0, dtype=np.uint64), None
+    _keys, _noise_bound, _copied = np.empty(0, dtype=np.uint64), None, None
 
     def _draw_rows(self, samples):
         """Choose the rows that are clustered, no two of them equal, if there are enough and the memory is."""
@@ -458,18 +459,24 @@ class BaseGraphClustering(BaseSubspaceClustering):
                 found.append(explained(number, label, coef, self.sample_indices_, row_labels, self._n_found(), top))
         return found
 
+    def _places(self):
+        """Where each training sample, or the one that it is a copy of, is among those that were clustered, or -1."""
+        places = np.full(len(self.labels_), -1)
+        places[self.sample_indices_] = np.arange(len(self.sample_indices_))
+        return places if self._copied is None else places[self._copied]
+
     def _place_of(self, number):
         """Where a training sample is among those that were clustered."""
         n_samples = len(self.labels_)
         if not Interval(Integral, 0, n_samples, closed="left").is_satisfied_by(number):
             raise ValueError(f"i and j must be numbers of training samples, 0 to {n_samples - 1}; got {number!r}.")
-        place = np.flatnonzero(self.sample_indices_ == number)
-        if not len(place):
+        place = int(self._places()[number])
+        if place < 0:
             raise ValueError(
                 f"Sample {number} is beyond subsample: it is expressed by the {len(self.sample_indices_)} that were "
                 f"clustered, as a new sample is: explain(X=X[[{number}]])."
             )
-        return int(place[0])
+        return place
 
 
 @estimator

@@ -610,13 +610,14 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
     # Noise
 
     def _judge(self):
+        """As in the fit: what the voted cluster leaves of a sample tells noise, whatever the classifier says."""
         voting, unexplained = self._voting(self._is_member()), self._unexplained_features()
 
         def judge(block):
             features = self._features(self.view_, block)
-            given = voting(block, features) if self._classifier is None else self._outputs(features)
-            labels = given.argmax(axis=1)
-            return labels, unexplained(features, labels)
+            voted = voting(block, features).argmax(axis=1)
+            labels = voted if self._classifier is None else self._outputs(features).argmax(axis=1)
+            return labels, unexplained(features, voted)
 
         return judge
 

@@ -7,7 +7,7 @@ from sklearn.datasets import load_digits
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdeepsc import EDESC, EDSC, KSCN, NCSC, PSSC, SSC, SubspaceClustering, load, save
+from skdeepsc import EDESC, EDSC, KSCN, NCSC, PSSC, SSC, DSCNet, SubspaceClustering, load, save
 from skdeepsc._row_keys import equal_pairs, row_keys
 from skdeepsc.datasets import make_union_of_subspaces
 from tests.estimators import DEEP, SHALLOW, make_known
@@ -240,3 +240,17 @@ def test_copies_do_not_vote_for_each_other():
     pssc.labels_[[0, 150]] = (pssc.labels_[0] + 1) % 3
     assert pssc.predict(images[:1]) == pssc.labels_[0]
     assert pssc.predict_proba(images[:1])[0].argmax() != pssc.labels_[0]
+
+
+def test_copies_are_explained_and_rebuilt_as_the_sample_that_they_are_copies_of(tmp_path):
+    images = load_digits(n_class=3).images[:60]
+    dscnet = make_known(DSCNet, **QUICK).fit(np.concatenate([images, images[5:7]]))
+    save(dscnet, tmp_path / "dscnet.skdeepsc")
+    for fitted in (dscnet, load(tmp_path / "dscnet.skdeepsc")):
+        original, copy = fitted.explain(5), fitted.explain(60)
+        assert (original.sample, copy.sample) == (5, 60)
+        assert np.array_equal(copy.indices, original.indices)
+        assert fitted.explain(61, 3).affinity == fitted.affinity_matrix_[6, 3]
+        rebuilt = fitted.reconstruct(np.concatenate([images, images[5:7]]), expressed=True)
+        assert len(rebuilt) == 62
+        assert np.array_equal(rebuilt[60:], rebuilt[5:7])

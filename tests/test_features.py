@@ -143,6 +143,8 @@ def test_dscsc_goes_on_from_a_frozen_stage_one_or_a_plain_autoencoder(images, fr
     assert fitted.augment_ == "faces"
     assert phases_of(fitted) == ["finetune"]
     assert fitted.embedding_.shape == (60, 64 + 64)
+    other = DSCSC(3, autoencoder=stage_one, augment=None, gamma_contrast=0, max_epochs=1, random_state=0).fit(images[0])
+    assert (other.augment_, other.expressed_, other.network_.augment) == (None, "codes", None)
     plain = DSCSC(3, autoencoder=frozen, max_epochs=2, random_state=0).fit(images[0])
     assert {"view", "contrast"} <= set(plain.history_[-1])
     with pytest.raises(ValueError, match="DSCSC itself has the weights of stage I"):

@@ -402,6 +402,8 @@ def test_partial_fit_continues(images):
     assert adjusted_rand_score(y, method.predict(X)) > 0.8
     with pytest.raises(ValueError, match="4 features, but NCSC is expecting 64"):
         method.partial_fit(np.zeros((9, 4)))
+    with pytest.raises(ValueError, match=r"n_clusters was 3 in fit and is 4: partial_fit goes on"):
+        method.set_params(n_clusters=4).partial_fit(X[40:])
 
 
 @pytest.mark.filterwarnings("ignore:The classifier is collapsing")  # It is asked to.

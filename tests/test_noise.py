@@ -176,3 +176,13 @@ def test_wrong_shares_are_refused():
     for noise in (1.0, -0.1, "some"):
         with pytest.raises(ValueError, match="'noise' parameter of SSC"):
             SSC(3, noise=noise).fit(with_outliers()[0])
+
+
+def test_votes_tell_noise_whatever_the_linear_classifier_says():
+    X, _ = with_outliers()
+    fitted = SubspaceClustering(3, noise="auto", subsample=120, random_state=0, refine=True).fit(X)
+    rest = np.setdiff1d(np.arange(len(X)), fitted.sample_indices_)
+    is_noise = fitted.labels_[rest] < 0
+    assert is_noise.any()
+    fitted._classifier = np.random.default_rng(0).normal(size=(fitted.embedding_.shape[1] + 1, 3))
+    assert ((fitted.predict(X[rest]) < 0) == is_noise).all()

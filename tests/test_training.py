@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback, EarlyStopping
 
-from skdeepsc import PSSC, AutoEncoder, DSCNet
+from skdeepsc import DSCSC, PSSC, AutoEncoder, DSCNet
 from skdeepsc.deep import TrainedSolver
 from skdeepsc.metrics import silhouette_scorer
 from skdeepsc.model_selection import TransductiveSplit
@@ -162,6 +162,18 @@ def test_scikit_learn_callbacks_can_end_a_phase_and_all_phases(images):
     fitted = DSCNet(**QUICK).set_callbacks(tasks).fit(images[0])
     assert phases_of(fitted) == ["pretrain"] * 6
     assert fitted.labels_.shape == (60,)
+
+
+def test_a_head_and_a_search_of_views_end_with_all_phases(images):
+    tasks = Tasks(stop_at=("fit", "pretrain", 0))
+    pssc = PSSC(**QUICK).set_callbacks(tasks).fit(images[0])
+    assert (phases_of(pssc), pssc.supervision_) == (["pretrain"] * 6, "none")
+    assert not hasattr(pssc, "augment_scores_")
+    tasks = Tasks(stop_at=("fit", "pretrain", 1))
+    dscsc = DSCSC(**QUICK, image_shape=(8, 8)).set_callbacks(tasks).fit(images[0])
+    assert set(phases_of(dscsc)) == {"pretrain"}
+    assert len(dscsc.augment_scores_) == 2
+    assert dscsc.augment_ in dscsc.augment_scores_
 
 
 def test_progress_bars_in_a_parallel_search(images, capfd):

@@ -443,7 +443,7 @@ class BaseDeepSubspaceClustering(Expresses, BaseSelfExpressive):
             Samples like those in `fit`.
         expressed : bool, default=False
             Decode CZ, what the others make of each code. `X` must then be the samples of `fit`; with `subsample`, those
-            of `sample_indices_` are returned.
+            of `sample_indices_` are returned. Copies of a sample are returned as it is.
 
         Returns
         -------
@@ -461,7 +461,8 @@ class BaseDeepSubspaceClustering(Expresses, BaseSelfExpressive):
             )
         layer = SelfExpression(center=self._latent_mean is not None, unit=self._unit_latent)
         z = self._latent(samples[self.sample_indices_])
-        return self._decode(layer.combine(torch.from_numpy(self.coef_), z, z))
+        X_hat, places = self._decode(layer.combine(torch.from_numpy(self.coef_), z, z)), self._places()
+        return X_hat[places] if (places >= 0).all() else X_hat
 
     # New rows
 

@@ -41,7 +41,7 @@ class DSCSC(StructuralContrast, ChoosesViews, HasNorm, BaseDeepSubspaceClusterin
         which contrast would crush, else both. Without a projector (``gamma_contrast=0``) always the codes.
     augment
         For "auto", the policy is kept after which the graph that expresses samples has the clusters with the most edge
-        information.
+        information; after a frozen :class:`~skdeepsc.Contrastive`, the one that it has learnt with.
     autoencoder
         The weights of stage I are this class's, so that it must be a plain one,
         ``AutoEncoder(channels=(16, 32, 64), batch_size=100)`` by default, with ``channels=(15,)`` for the policy
@@ -110,11 +110,11 @@ class DSCSC(StructuralContrast, ChoosesViews, HasNorm, BaseDeepSubspaceClusterin
 
         policies = self._policies(IMAGE_POLICIES, "rows")
         if self._frozen():
-            self.augment_ = getattr(self._frozen(), "augment_", policies[0])
+            self.augment_ = getattr(self._frozen(), "augment_", policies[0]) if self._searches_views else self.augment
             network, history = super()._pretrain(samples, progress)
             found = self._joined(network, rows)
         else:
-            network, history, found = self._choose_views(policies, learnt, lambda *parts: parts[-1].information)
+            network, history, found = self._choose_views(policies, learnt, lambda *got: got[-1].information, progress)
         self.expressed_, self._best_dim = found.expressed, found.subspace_dim
         return network, history
 
@@ -123,7 +123,7 @@ class DSCSC(StructuralContrast, ChoosesViews, HasNorm, BaseDeepSubspaceClusterin
 
         The paper's criterion for a policy, the silhouette coefficient of the features, is not that of the clusters.
         """
-        way = "codes" if network.projector is None else self.expressed
+        way = self.expressed if self.gamma_contrast and network.projector is not None else "codes"
         if way != "auto" and not self._searches_views:
             join(network, rows, way)
             return Expressed(way)

@@ -91,6 +91,7 @@ class LearnsHead(ChoosesViews):
                 policies,
                 lambda policy: self._trained_head(z, policy, dim, rows, self._reporting(progress, context)),
                 lambda head, _, graph: silhouette_of(head, graph),
+                progress,
             )
         self._graph["chosen"]["top"] = {"bridge": _BRIDGE}
         self.history_ = [*self.history_, *history]

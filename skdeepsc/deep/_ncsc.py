@@ -308,9 +308,19 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, Expresses):
         Returns
         -------
         self : NCSC
+
+        Raises
+        ------
+        ValueError
+            If `n_clusters` is no longer what it was in `fit`.
         """
         if not hasattr(self, "labels_"):
             return self.fit(X)
+        if self.n_clusters != len(self._classes):
+            raise ValueError(
+                f"n_clusters was {len(self._classes)} in fit and is {self.n_clusters}: partial_fit goes on with the "
+                "clusters that there are; fit finds others."
+            )
         samples = self._read(X, reset=False)
         require_batch_memory(len(samples), self._batch_rows(len(samples)), _PAIR_BYTES, self.device_)
         self.network_ = deepcopy(self.network_)

@@ -24,15 +24,17 @@ class ChoosesViews(HasViews):
             return [self.augment]
         return list(for_images) if len(self.image_shape_) > 1 else [for_rows]
 
-    def _choose_views(self, policies, learn, score):
-        """What was learnt with the policy of the highest score."""
+    def _choose_views(self, policies, learn, score, progress):
+        """What was learnt with the policy of the highest score, of those that came before a callback ended the fit."""
         found = []
         for number, policy in enumerate(policies):
+            if found and progress.stopped:
+                break
             with within(f"views {number}"):
                 found.append(learn(policy))
         scores = [score(*learnt) for learnt in found] if len(found) > 1 else [0.0]
         best = scores.index(max(scores))
         self.augment_ = policies[best]
         if len(found) > 1:
-            self.augment_scores_ = dict(zip(policies, scores, strict=True))
+            self.augment_scores_ = dict(zip(policies, scores, strict=False))
         return found[best]

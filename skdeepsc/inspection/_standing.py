@@ -58,8 +58,8 @@ class Standing:
 
     @property
     def groups(self):
-        """Clusters by their numbers with their samples, and noise as -1 if there is any."""
-        return [*enumerate(self.members), *[(-1, self.noise)] * (len(self.noise) > 0)]
+        """Clusters by their numbers with their samples, and noise as -1; what has no sample is left out."""
+        return [(cluster, group) for cluster, group in (*enumerate(self.members), (-1, self.noise)) if len(group)]
 
 
 def as_seen(estimator, X):
