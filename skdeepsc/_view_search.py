@@ -1,6 +1,7 @@
 """One view of the samples: how they express each other in it, and which of many labellings its graphs favour."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from ._random import draw_seeds
 from ._ridge import penalties_by_dim
 from ._warn import muted
 from .affinity import affinity_from_top
-from .nn import RidgePath, precise
+from .nn import RidgePath, precise, product
 from .segmentation import (
     DegenerateAffinityWarning,
     fair_scores,
@@ -64,16 +65,13 @@ class Centering:
     former: "Centering | None" = None
 
     @classmethod
-    def of(cls, rows, affine, turn=None, former=None):
+    def of(cls, rows, affine):
         """That of training rows, which have been turned already."""
         mean = rows.mean(axis=0, dtype=np.float64).astype(np.float32)
-        return cls(mean, float(_ROUNDING * np.linalg.norm(rows, axis=1).max()), affine, turn, former)
+        return cls(mean, float(_ROUNDING * np.linalg.norm(rows, axis=1).max()), affine)
 
     def __call__(self, features):
-        return self.center(features if self.former is None else self.former(features) @ self.turn)
-
-    def center(self, rows):
-        """The last step alone."""
+        rows = features if self.former is None else self.former(features) @ self.turn
         if not self.affine:
             return unit_rows(rows, self.mean, self.floor)
         return (rows - self.mean) * np.float32(_ROUNDING / self.floor if self.floor else 1)
@@ -89,9 +87,11 @@ class Look:
         Name.
     features : ndarray of shape (n_rows, n_features), float32
         What the view makes of the samples.
-    scaling : Centering
-        What is done to features before they express each other.
+    centering : Centering
+        What is done last to features before they express each other.
     path : RidgePath
+    turned : (Look, tensor) or None, default=None
+        The look that is whitened here, and what its scores have been multiplied by.
     ground : sparse array of shape (n_rows, n_rows) or None, default=None
         A graph of the same rows, a small share of which is added to every graph: where those fall into more parts than
         there are clusters, it says which belong together.
@@ -99,15 +99,16 @@ class Look:
 
     view: str
     features: np.ndarray
-    scaling: Centering
+    centering: Centering
     path: RidgePath
+    turned: Any = None
     ground: Any = None
 
     @classmethod
     def at(cls, view, features, device, *, affine=False):
         """The first look at features."""
-        scaling = Centering.of(features, affine)
-        return cls(view, features, scaling, RidgePath(to_device(scaling(features), device), affine=affine))
+        centering = Centering.of(features, affine)
+        return cls(view, features, centering, RidgePath(to_device(centering(features), device), affine=affine))
 
     def whitened(self, affinity):
         """Another look, after differences along the edges of a graph have been made small.
@@ -120,7 +121,7 @@ class Look:
         if not degrees.any():
             return self
         along = degrees[:, None] * scores.cpu().numpy() - affinity @ scores.cpu().numpy()
-        scatter = precise(scores.T @ to_device(along, scores.device).to(scores))
+        scatter = precise(product(scores.T, to_device(along, scores.device).to(scores)))
         scatter = (scatter + scatter.T) / (2 * degrees.sum())
         mean = scatter.trace() / len(scatter)
         if not mean > 0:  # The rows on each edge are equal.
@@ -128,19 +129,23 @@ class Look:
         unit = torch.eye(len(scatter), dtype=scatter.dtype, device=scatter.device)
         factor = torch.linalg.cholesky(scatter + _WHITENING * mean * unit)
         turn = torch.linalg.solve_triangular(factor.T, unit, upper=True).float()
-        z, whole_turn, affine = (
-            (scores @ turn).cpu().numpy(),
-            (self.path.axes @ turn).cpu().numpy(),
-            self.scaling.affine,
-        )
-        scaling = Centering.of(z, affine, whole_turn, self.scaling)
-        path = RidgePath(to_device(scaling.center(z), scores.device), affine=affine)
-        return Look(self.view, self.features, scaling, path, affinity)
+        z, affine = product(scores, turn).cpu().numpy(), self.centering.affine
+        centering = Centering.of(z, affine)
+        path = RidgePath(to_device(centering(z), scores.device), affine=affine)
+        return Look(self.view, self.features, centering, path, (self, turn), affinity)
+
+    @cached_property
+    def scaling(self):
+        """What is done to features, those of new samples, too, before they express each other."""
+        if self.turned is None:
+            return self.centering
+        former, turn = self.turned
+        return replace(self.centering, turn=product(former.path.axes, turn).cpu().numpy(), former=former.scaling)
 
     @property
     def is_whitened(self):
         """Whether its features are those of :meth:`whitened`."""
-        return self.scaling.former is not None
+        return self.turned is not None
 
     @property
     def name(self):

@@ -9,6 +9,7 @@ from .expression import (
     TrainedExpression,
     gram_spectrum,
     precise,
+    product,
     ridge_coefficients,
     ridge_penalty,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "gram_spectrum",
     "precise",
     "principal_bases",
+    "product",
     "ridge_coefficients",
     "ridge_penalty",
     "scatter_by_label",
