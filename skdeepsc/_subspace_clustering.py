@@ -30,6 +30,7 @@ from ._view_search import Look, agreement, columns, fairest, search, search_on_f
 from ._warn import advising, warn_user
 from .features import AutoEncoder, LocalContrast, MultiscaleScattering, Scattering
 from .features._base import OnDevice, TakesCallbacks, TransformsImages
+from .features._scattering import fit_transform_together
 from .nn import precise
 from .segmentation import N_STARTS, DegenerateAffinityWarning, choose_by_graphs, warn_if_degenerate
 from .training.batches import to_device
@@ -37,6 +38,8 @@ from .training.batches import to_device
 # Views by name, and those of images that "auto" looks at: the auto-encoder's codes have won on no set.
 _NAMED_VIEWS = ("scattering", "symmetric", "contrast", "pixels", "autoencoder", "svd")
 _OF_IMAGES = ("scattering", "symmetric", "contrast", "pixels")
+# Those that are made of the same wavelets.
+_SHARING = ("scattering", "symmetric")
 # Components of the view of sparse rows.
 _N_COMPONENTS = 100
 # Rows that are clustered unless the user says how many, at least, and for each cluster.
@@ -210,7 +213,8 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         self.n_clusters_, self.n_clusters_scores_, looks = self.n_clusters, None, {}
         if self.n_clusters == "auto":
             with progress.task("n_clusters"):
-                looks = {view: self._look(view, rows) for view in self.views_}
+                made = self._made_together(rows)
+                looks = {view: self._look(view, rows, made.pop(view, None)) for view in self.views_}
                 self._choose_n_clusters(looks.values())
         if self.affine and self._find_flats(rows, looks, dims):
             return
@@ -228,9 +232,9 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
 
     def _find_flats(self, rows, looks, dims):
         """Select the view that shows the samples on flats most clearly, if there is one; `looks` gets all."""
-        found = {}
+        found, together = {}, {} if looks else self._made_together(rows)
         for view in self.views_:
-            looks[view] = looks.get(view) or self._look(view, rows)
+            looks[view] = looks.get(view) or self._look(view, rows, together.pop(view, None))
             found[view] = search_on_flats(looks[view], dims, self.n_clusters_, self.n_coefs, self._seeds["labels"])
         view = min(found, key=lambda view: found[view][1])
         candidates = found[view][0]
@@ -247,10 +251,10 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         n_rows = max(_FIRST_ROWS, _FIRST_ROWS_OF_CLUSTER * self.n_clusters_)
         n_rows = rows.shape[0] if looks or rows.shape[0] < 1.5 * n_rows else n_rows
         part = rows[draw_rows(rows.shape[0], n_rows, self._seeds["rows"])]
-        dims = dims[::_FIRST_DIMS]
+        dims, together = dims[::_FIRST_DIMS], {} if looks else self._made_together(part)
 
         def first(view):
-            look = looks.get(view) or self._look(view, part)
+            look = looks.get(view) or self._look(view, part, together.pop(view, None))
             return look, self._search(look, dims, **_FIRST_EFFORT)
 
         def again(view):
@@ -498,9 +502,19 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
             return name, TruncatedSVD(n_components, random_state=seed)
         raise ValueError(f"views by name are {', '.join(map(repr, _NAMED_VIEWS))}; got {name!r}.")
 
-    def _look(self, view, rows):
-        """What a view makes of the rows, and their self-expression for all penalties; the view is fitted."""
-        features = self._features(view, rows, fit=True)
+    def _made_together(self, rows):
+        """What views that share wavelets make of the rows, by view, where there are several; they are fitted."""
+        views = [] if self._is_sparse else [view for view in self._views() if view in _SHARING]
+        if len(views) < 2:
+            return {}
+        return dict(zip(views, fit_transform_together([self.views_[view] for view in views], rows), strict=True))
+
+    def _look(self, view, rows, made=None):
+        """What a view makes of the rows, and their self-expression for all penalties; the view is fitted.
+
+        Where its output has been made, it is given.
+        """
+        features = self._features(view, rows, fit=True, made=made)
         self._require_room(view, *features.shape)
         return Look.at(view, features, self.device_, affine=self.affine)
 
@@ -511,8 +525,8 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         what = f"Self-expression of {n_rows} samples of {n_features} features, the view {view!r},"
         require_bytes(needed, what, self._way_out(n_rows), self.device_)
 
-    def _features(self, view, samples, fit=False):
-        """Checked output of a view; a user's transformer gets a copy."""
+    def _features(self, view, samples, fit=False, made=None):
+        """Checked output of a view, if it has not been made; a user's transformer gets a copy."""
         transformer = self.views_[view]
         n_samples = samples.shape[0]
         is_identity = isinstance(transformer, FunctionTransformer) and transformer.func is None
@@ -521,7 +535,9 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         samples = samples if self._is_sparse or _takes_images(transformer) else samples.reshape(n_samples, -1)
         if not isinstance(transformer, TransformsImages):
             samples = samples.astype(np.float32)
-        features = transformer.fit_transform(samples) if fit else transformer.transform(samples)
+        features = made
+        if made is None:
+            features = transformer.fit_transform(samples) if fit else transformer.transform(samples)
         shape = np.shape(features)
         if sparse.issparse(features) or len(shape) != 2 or shape[0] != n_samples or not shape[1]:
             raise ValueError(

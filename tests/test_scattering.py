@@ -9,6 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdeepsc import LocalContrast, MultiscaleScattering, Scattering, SubspaceClustering
+from skdeepsc.features._scattering import fit_transform_together
 from skdeepsc.metrics import clustering_accuracy_score
 from skdeepsc.nn import ScatteringNetwork
 from skdeepsc.nn.wavelets import _morlet_wavelets
@@ -22,10 +23,10 @@ def circular_convolution(image, kernel):
 
 def slow_scattering(image, paths, n_scales, n_angles):
     """The definition: reflect, convolve in space, keep every 2 ** j-th pixel, modulus; Gaussian averages at the end."""
-    step = 2**n_scales
-    margin = 3 * step // 2
+    step, unit = 2**n_scales, max(2**n_scales, 8)
+    margin = 3 * unit // 2
     height, width = image.shape
-    total = [-(-(size + 2 * margin) // step) * step for size in image.shape]
+    total = [-(-(size + 2 * margin) // unit) * unit for size in image.shape]
     padding = [(margin, n - size - margin) for n, size in zip(total, image.shape, strict=True)]
     image = np.pad(image, padding, mode="reflect")
     output = []
@@ -193,6 +194,18 @@ def test_multiscale_features_are_parts_of_unit_length(images):
     np.testing.assert_allclose(scattering.fit_transform(X), Z, atol=1e-5)
     with pytest.raises(ValueError, match="n_scales must hold"):
         MultiscaleScattering(n_scales=()).fit(X)
+
+
+def test_scales_that_share_wavelets_have_the_features_of_each_alone(images):
+    X = images[0]
+    alike = {"n_angles": 2, "image_size": 16, "block_size": 7}
+    both, one = MultiscaleScattering(n_scales=(4, 1, 2), **alike), Scattering(n_scales=2, **alike)
+    found = fit_transform_together([one, both], X)
+    alone = [Scattering(n_scales=n_scales, symmetric=True, **alike).fit_transform(X) for n_scales in (4, 1, 2)]
+    alone = np.hstack([part / np.linalg.norm(part, axis=1, keepdims=True) for part in alone])
+    np.testing.assert_allclose(found[1], alone, atol=1e-5)
+    np.testing.assert_allclose(found[0], Scattering(n_scales=2, **alike).fit_transform(X), atol=1e-5)
+    np.testing.assert_allclose(both.transform(X[:3]), alone[:3], atol=1e-5)
 
 
 def test_local_contrast_is_the_formula_and_ignores_slow_light(images):

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._input import unit_rows
 from .._params import Count, answers, estimator, fits
 from ._base import OnDevice, TransformsImages
-from ._scattering import ImageSize, Scattering
+from ._scattering import ImageSize, Scattering, fit_transform_together, transformed
 
 
 @estimator
@@ -100,8 +100,7 @@ class MultiscaleScattering(OnDevice, TransformsImages):
         -------
         Z : ndarray of shape (n_samples, n_features_out), float32
         """
-        samples = self._prepare(X)
-        return _joined(scattering.fit_transform(samples) for scattering in self.scatterings_)
+        return fit_transform_together([self], X)[0]
 
     @answers
     def transform(self, X: ArrayLike) -> np.ndarray:
@@ -117,8 +116,7 @@ class MultiscaleScattering(OnDevice, TransformsImages):
         Z : ndarray of shape (n_samples, n_features_out), float32
         """
         check_is_fitted(self)
-        samples = self._read(X, reset=False)
-        return _joined(scattering.transform(samples) for scattering in self.scatterings_)
+        return self._joined(transformed(self.scatterings_, self._read(X, reset=False)))
 
     @property
     def _n_features_out(self):
@@ -135,9 +133,12 @@ class MultiscaleScattering(OnDevice, TransformsImages):
         self.scatterings_ = [Scattering(n_scales=n_scales, **shared) for n_scales in self.n_scales]
         for scattering in self.scatterings_:
             scattering._validate_params()
+            scattering._prepare(samples)
         return samples
 
+    def _parts(self):
+        return self.scatterings_
 
-def _joined(parts):
-    """Features of unit length side by side; scikit-learn may be set to make frames of them."""
-    return np.hstack([unit_rows(np.asarray(features)) for features in parts])
+    def _joined(self, features):
+        """Features of unit length side by side."""
+        return np.hstack([unit_rows(part) for part in features])

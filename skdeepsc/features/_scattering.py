@@ -15,8 +15,8 @@ from .._params import Count, answers, estimator, fits
 from .._scale import restored
 from .._threads import threads
 from .._warn import warn_user
-from ..nn import ScatteringNetwork
-from ..training.batches import collect, to_device
+from ..nn import ScatteringNetwork, scattered
+from ..training.batches import to_device
 from ._base import OnDevice, TransformsImages
 
 # Share of an order's mean norm that is added to the norm a position is divided by, so that empty ones stay small.
@@ -149,14 +149,7 @@ class Scattering(OnDevice, TransformsImages):
         -------
         Z : ndarray of shape (n_samples, n_features_out), float32
         """
-        samples = self._prepare(X)
-        Z = self._collect(self._coefficients(samples), len(samples))
-        if self.normalize:
-            blocks = torch.from_numpy(Z).split(1024)
-            self._learn(lambda: blocks, samples)
-            for block in blocks:
-                block.copy_(self._normalized(block))
-        return self._in_units(self._of_unit_colors(self._with_mirrored(Z)))
+        return fit_transform_together([self], X)[0]
 
     @answers
     def transform(self, X: ArrayLike) -> np.ndarray:
@@ -174,9 +167,7 @@ class Scattering(OnDevice, TransformsImages):
         """
         check_is_fitted(self)
         samples = self._read(X, reset=False)
-        blocks = self._coefficients(samples)
-        Z = self._collect(map(self._normalized, blocks) if self.normalize else blocks, len(samples))
-        return self._in_units(self._of_unit_colors(self._with_mirrored(Z)))
+        return transformed(self._parts(), samples)[0]
 
     @property
     def _n_features_out(self):
@@ -208,22 +199,33 @@ class Scattering(OnDevice, TransformsImages):
         self.output_shape_ = (n_channels * len(self.paths_), *self.network_.grid_shape)
         return samples
 
+    def _parts(self):
+        """The transformers, each of one number of scales, whose features it joins."""
+        return [self]
+
+    def _joined(self, features):
+        """What it makes of the features of its parts."""
+        return features[0]
+
     def _as_images(self, samples):
         return samples if samples.ndim == 4 else samples[:, None, None]
 
-    def _coefficients(self, samples):
-        """Coefficients of blocks of samples, tensors of shape (n_rows, n_features_out)."""
-        with threads(None if torch.device(self.device_).type == "cpu" else 1) as run:
-            yield from run(lambda rows: self._coefficients_of(samples[rows]), row_blocks(len(samples), self.block_size))
-
-    @torch.inference_mode()
-    def _coefficients_of(self, samples):
+    def _seen(self, samples):
+        """Samples as the network sees them, a tensor of shape (n_rows, channels, height, width)."""
         block = to_device(self._as_images(samples), self.device_).float()
         if self.opponent:
             block = torch.einsum("oc,nchw->nohw", to_device(_OPPONENT, self.device_), block)
         if block.shape[2:] != self._size:
             block = interpolate(block, self._size, mode="bilinear", antialias=True)
-        return self.network_(block.flatten(0, 1)).reshape(len(block), -1)
+        return block
+
+    def _coefficients(self, samples):
+        """Coefficients of blocks of samples, tensors of shape (n_rows, n_features_out)."""
+        return (coefficients for (coefficients,) in coefficients_of([self], samples))
+
+    def _finished(self, Z):
+        """Features of normalised coefficients, in place."""
+        return self._in_units(self._of_unit_colors(self._with_mirrored(Z)))
 
     def _with_mirrored(self, Z):
         """The sum of the features of images and of their mirror images, in place, where it is wanted."""
@@ -249,9 +251,6 @@ class Scattering(OnDevice, TransformsImages):
     def _in_units(self, Z):
         """Coefficients in the units of the images, where they are not normalised."""
         return Z if self.normalize else restored(Z, self._exponent).astype(np.float32, copy=False)
-
-    def _collect(self, blocks, n_samples):
-        return collect(blocks, np.empty((n_samples, self._n_features_out), dtype=np.float32))
 
     # The normalisation
 
@@ -297,3 +296,71 @@ class Scattering(OnDevice, TransformsImages):
         lengths = [len(path) for path in self.paths_]
         images = block.view(len(block), -1, len(self.paths_), self.output_shape_[1] * self.output_shape_[2])
         return images.split([lengths.count(order) for order in sorted(set(lengths))], dim=2)
+
+
+# Several at once: wavelets of the same scale are applied once for all
+
+
+def fit_transform_together(transformers, X):
+    """The same as ``fit_transform(X)`` of each of some transformers, in less time.
+
+    Parameters
+    ----------
+    transformers : sequence of Scattering and MultiscaleScattering
+        Which differ in `n_scales`, `symmetric` and `normalize` alone; they are fitted in place.
+    X : array-like or tensor of shape (n_samples, ...)
+
+    Returns
+    -------
+    features : list of ndarrays of shape (n_samples, n_features_out), float32
+    """
+    samples, *_ = [transformer._prepare(X) for transformer in transformers]
+    parts = [part for transformer in transformers for part in transformer._parts()]
+    found = collected(coefficients_of(parts, samples), parts, len(samples))
+    features = iter([_learnt(part, Z, samples) for part, Z in zip(parts, found, strict=True)])
+    return [transformer._joined([next(features) for _ in transformer._parts()]) for transformer in transformers]
+
+
+def _learnt(scattering, Z, samples):
+    """Features of all coefficients, in place, from which the normalisation is learnt."""
+    if scattering.normalize:
+        blocks = torch.from_numpy(Z).split(1024)
+        scattering._learn(lambda: blocks, samples)
+        for block in blocks:
+            block.copy_(scattering._normalized(block))
+    return scattering._finished(Z)
+
+
+def transformed(scatterings, samples):
+    """Features of checked samples by each of some fitted transformers, see :func:`fit_transform_together`."""
+    blocks = (
+        [part._normalized(block) if part.normalize else block for part, block in zip(scatterings, each, strict=True)]
+        for each in coefficients_of(scatterings, samples)
+    )
+    found = collected(blocks, scatterings, len(samples))
+    return [part._finished(Z) for part, Z in zip(scatterings, found, strict=True)]
+
+
+def coefficients_of(scatterings, samples):
+    """Coefficients of blocks of samples by each of some transformers, lists of tensors (n_rows, n_features_out)."""
+    first, networks = scatterings[0], {part.n_scales: part.network_ for part in scatterings}
+
+    @torch.inference_mode()
+    def made(rows):
+        images = first._seen(samples[rows])
+        found = dict(zip(networks, scattered(list(networks.values()), images.flatten(0, 1)), strict=True))
+        return [found[part.n_scales].reshape(len(images), -1) for part in scatterings]
+
+    with threads(None if torch.device(first.device_).type == "cpu" else 1) as run:
+        yield from run(made, row_blocks(len(samples), first.block_size))
+
+
+def collected(blocks, scatterings, n_samples):
+    """Blocks of the features of each of some transformers as arrays."""
+    found = [np.empty((n_samples, part._n_features_out), dtype=np.float32) for part in scatterings]
+    start = 0
+    for each in blocks:
+        for Z, block in zip(found, each, strict=True):
+            Z[start : start + len(block)] = block.cpu()
+        start += len(each[0])
+    return found

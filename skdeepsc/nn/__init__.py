@@ -23,7 +23,7 @@ from .heads import (
 )
 from .network import Outputs, SubspaceNetwork
 from .residual import ResidualAutoEncoder
-from .wavelets import ScatteringNetwork
+from .wavelets import ScatteringNetwork, scattered
 
 __all__ = [
     "ConvAutoEncoder",
@@ -53,5 +53,6 @@ __all__ = [
     "ridge_coefficients",
     "ridge_penalty",
     "scatter_by_label",
+    "scattered",
     "xavier",
 ]

@@ -22,14 +22,17 @@ _XI, _SIGMA = 0.75 * math.pi, 0.8
 _NEGLIGIBLE = 1e-5
 # The most values of wavelets, and paths, of a network: 8 GB.
 _MOST_VALUES = 2**30
+# An image is continued in whole blocks of as many pixels, or more.
+_LEAST_UNIT = 8
 
 
 class ScatteringNetwork(nn.Module):
     r"""Scattering transform of images of one size; nothing is learnt.
 
-    An image is continued by reflection, :math:`1.5 \cdot 2^J` pixels or more on each side. :math:`|x * \psi_j|` is kept
-    at every :math:`2^j`-th pixel, which folds its spectrum; the low pass of width :math:`\sigma = 0.8 \cdot 2^{J-1}` is
-    taken at the middles of blocks of :math:`2^J` pixels.
+    An image is continued by reflection, :math:`1.5 \cdot 2^J` pixels or more on each side, and 12 or more, so that
+    networks of up to three scales share what comes before the low pass (:func:`scattered`). :math:`|x * \psi_j|` is
+    kept at every :math:`2^j`-th pixel, which folds its spectrum; the low pass of width :math:`\sigma = 0.8 \cdot
+    2^{J-1}` is taken at the middles of blocks of :math:`2^J` pixels.
 
     Parameters
     ----------
@@ -60,8 +63,9 @@ class ScatteringNetwork(nn.Module):
             raise ValueError(f"order must be 1 or 2; got {order!r}.")
         self.order = order
         step = 2 ** min(n_scales, 62)
-        margin = 3 * step // 2
-        padded = tuple(-(-(size + 2 * margin) // step) * step for size in image_size)
+        unit = max(step, _LEAST_UNIT)
+        margin = 3 * unit // 2
+        padded = tuple(-(-(size + 2 * margin) // unit) * unit for size in image_size)
         n_paths = n_scales * n_angles + (order - 1) * math.comb(n_scales, 2) * n_angles**2
         if max(n_paths, n_scales * n_angles * math.prod(padded)) > _MOST_VALUES:
             raise ValueError(
@@ -83,6 +87,7 @@ class ScatteringNetwork(nn.Module):
             self.register_buffer(f"reflect_{axis}", _reflected(size, margin, total), persistent=False)
             for j in range(n_scales):
                 self.register_buffer(f"lowpass_{axis}{j}", _lowpass(size, margin, total, j, n_scales), persistent=False)
+        self.padded = padded
         self._kept: dict = {}
         psi = [_morlet_wavelets(padded, j, n_angles) for j in range(n_scales)]
         for j in range(n_scales):
@@ -111,16 +116,22 @@ class ScatteringNetwork(nn.Module):
         coefficients : tensor of shape (n_samples, n_paths, n_down, n_across), float32
             At the positions of `grid_shape`, in the units of the images, >= 0 but for rounding.
         """
-        first, second = [], []
+        return scattered([self], images)[0]
+
+    def moduli(self, images):
+        """Order, scale of the last wavelet, and moduli, shape (n_samples, n_paths, height, width), of all paths."""
         spectrum = torch.fft.fft2(images[:, self.reflect_y][:, :, self.reflect_x])
         for j1 in range(self.n_scales):
             modulus = self._wavelet_modulus(spectrum, "image", j1)
-            first.append(self._lowpass(modulus, j1))
+            yield 1, j1, modulus
             if self.order == 2 and j1 < self.n_scales - 1:
                 deeper = torch.fft.fft2(modulus)
                 for j2 in range(j1 + 1, self.n_scales):
-                    second.append(self._lowpass(self._wavelet_modulus(deeper, j1, j2).flatten(1, 2), j2))
-        return torch.cat([*first, *second], dim=1)
+                    yield 2, j2, self._wavelet_modulus(deeper, j1, j2).flatten(1, 2)
+
+    def averaged(self, modulus, j):
+        """The low pass of moduli of the scale `j`, at the positions of `grid_shape`."""
+        return getattr(self, f"lowpass_y{j}") @ modulus @ getattr(self, f"lowpass_x{j}").T
 
     def _wavelet_modulus(self, spectrum, source, j):
         """|x * psi_j| at every 2 ** j-th pixel, for all angles; a new axis before the last two."""
@@ -134,8 +145,30 @@ class ScatteringNetwork(nn.Module):
         filtered = torch.fft.ifft2(torch.view_as_complex(product.unflatten(-1, (height, width, 2))))
         return (filtered.real.square() + filtered.imag.square()).sqrt_()
 
-    def _lowpass(self, modulus, j):
-        return getattr(self, f"lowpass_y{j}") @ modulus @ getattr(self, f"lowpass_x{j}").T
+
+def scattered(networks, images):
+    """What each of several networks, which differ in their scales alone, makes of images.
+
+    Wavelets of the same scale, on images that are continued alike, are applied once for all.
+
+    Parameters
+    ----------
+    networks : sequence of ScatteringNetwork
+        Of the same size of images, angles and order.
+    images : tensor of shape (n_samples, height, width), float32
+
+    Returns
+    -------
+    coefficients : list of tensors of shape (n_samples, n_paths, n_down, n_across), float32
+    """
+    by_order: dict = {network: ([], []) for network in networks}
+    for padded in {network.padded for network in networks}:
+        alike = [network for network in networks if network.padded == padded]
+        for order, j, modulus in max(alike, key=lambda network: network.n_scales).moduli(images):
+            for network in alike:
+                if j < network.n_scales:
+                    by_order[network][order - 1].append(network.averaged(modulus, j))
+    return [torch.cat([*first, *second], dim=1) for first, second in by_order.values()]
 
 
 def _aliases(spectrum, factor):
