@@ -12,6 +12,7 @@ from scipy import sparse
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from ._arrays import plain
 from ._compat import CallbackSupportMixin, ClusterMixin, Interval
 from ._dimension import N_COEFS
 from ._explanation import Explanation, PairExplanation, explained, explained_pair
@@ -676,7 +677,8 @@ def _affinity(coef, graph):
     chosen = graph["chosen"].get(graph["affinity"], {}) if isinstance(graph["affinity"], str) else {}
     params = {**chosen, **graph["params"]}
     made = compute_affinity(coef, graph["affinity"], n_clusters=graph["n_clusters"], **params)
-    if np.shape(made) != coef.shape:
+    made = made if sparse.issparse(made) else np.asarray(plain("affinity", made))
+    if made.shape != coef.shape:
         raise ValueError(f"affinity must make a matrix of shape {coef.shape} of C; got {np.shape(made)}.")
     return made
 

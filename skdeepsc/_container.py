@@ -34,6 +34,8 @@ def replacing(path):
     path = Path(os.path.realpath(path))
     if path.is_dir():
         raise IsADirectoryError(f"path={str(path)!r} is a folder: give the name of a file in it.")
+    if path.exists() and not path.is_file():
+        raise OSError(f"path={str(path)!r} is a device or a pipe, which a file would take the place of.")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"There is no folder {path.parent} to save {path.name} in.")
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
@@ -51,6 +53,7 @@ def replacing(path):
 
 def write(path, text, arrays, form="skdeepsc"):
     """Write a text and named arrays, which are contiguous and in C order, in one of the known formats."""
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     metadata = {
@@ -60,7 +63,10 @@ def write(path, text, arrays, form="skdeepsc"):
         "content": text,
     }
     with replacing(path) as draft:
-        save_file(arrays, draft, metadata={**metadata, "sha256": _checksum(metadata, arrays)})
+        try:
+            save_file(arrays, draft, metadata={**metadata, "sha256": _checksum(metadata, arrays)})
+        except SafetensorError as error:  # Such as a disk that is full.
+            raise OSError(f"{path} cannot be written: {error}") from error
 
 
 def read(path, form="skdeepsc"):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from numbers import Integral
 
 import numpy as np
-from scipy.sparse import issparse
+from scipy.sparse import csr_array, issparse
 
 from ._arrays import naming, numeric
 from ._compat import validate_data
@@ -197,7 +197,7 @@ def as_flat_rows(estimator, X, *, reset):
 
     Returns
     -------
-    rows : ndarray or CSR matrix of shape (n_samples, n_features)
+    rows : ndarray or csr_array of shape (n_samples, n_features)
         float32 and float64 stay what they are, everything else becomes float64. Never a changed input; a view where
         possible, and of what is memory-mapped otherwise :class:`~skdeepsc._mapped.MappedSamples`.
 
@@ -218,9 +218,11 @@ def as_flat_rows(estimator, X, *, reset):
     if len(shape) > 2:
         X = _flattened(X, shape[0], math.prod(shape[1:]))
     X = _checked(estimator, X, reset, accept_sparse="csr", dtype=[np.float64, np.float32])
-    if issparse(X) and not X.has_canonical_format:  # Entries of the same place are parts of a sum.
-        X = X.copy()
-        X.sum_duplicates()
+    if issparse(X):
+        X = csr_array(X)  # A matrix of scipy less an array would be a matrix of NumPy.
+        if not X.has_canonical_format:  # Entries of the same place are parts of a sum.
+            X = X.copy()
+            X.sum_duplicates()
     if not isinstance(X, MappedSamples):
         return X
     return X.converted(X.dtype if X.dtype in (np.float64, np.float32) else np.float64)

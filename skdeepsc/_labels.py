@@ -27,9 +27,9 @@ def as_labels(name, labels, n_samples=None):
     ValueError
         If they are not one for each sample, or hold NaN or None.
     """
-    labels = plain(name, labels)
+    given = plain(name, labels)
     with naming(name):
-        labels = np.asarray(labels)
+        labels = np.asarray(given)
     if labels.ndim != 1:
         raise ValueError(f"{name} must be 1-D, one label for each sample; got shape {labels.shape}.")
     if n_samples is not None and len(labels) != n_samples:
@@ -38,6 +38,8 @@ def as_labels(name, labels, n_samples=None):
         raise TypeError(f"{name} holds complex numbers, which name no clusters.")
     if labels.dtype.kind == "O":
         is_missing = any(map(_is_missing, labels.tolist()))
+    elif labels.dtype.kind in "US" and isinstance(given, list | tuple):
+        is_missing = any(map(_is_missing, given))  # NumPy makes the word 'nan' of a NaN among words.
     else:
         is_missing = labels.dtype.kind in "fcmM" and bool((labels != labels).any())
     if is_missing:

@@ -159,7 +159,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         clusters are not clear. A sample beyond `subsample` has the mean of those that vote for its label, with their
         votes, and 0 for the other votes.
     n_clusters_ : int
-        Number of clusters in use.
+        The number that was looked for, given or chosen; `labels_` may hold fewer.
     n_clusters_scores_ : dict of int to float or None
         Of each number that was tried, what it saves in the mean, in nats a sample; ``None`` where the number was given.
     view_ : str

@@ -342,7 +342,7 @@ def affinity_from_top(columns: np.ndarray, coefs: np.ndarray) -> sparse.csr_arra
             f"columns and coefs must have the same shape (n_samples, n_coefs); got {columns.shape} and {coefs.shape}."
         )
     n_samples, n_coefs = columns.shape
-    if columns.dtype.kind not in "iu" or columns.min(initial=0) < 0 or columns.max(initial=-1) >= n_samples:
+    if columns.dtype.kind not in "iu" or (columns < 0).any() or (columns >= n_samples).any():
         raise ValueError(f"columns must hold numbers of the {n_samples} samples, from 0.")
     if coefs.dtype.kind not in "iuf" or not np.isfinite(coefs).all():
         raise ValueError("coefs must hold finite numbers; there are NaN, infinite or other values.")

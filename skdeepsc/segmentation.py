@@ -566,7 +566,7 @@ def _checked_numbers(n_clusters, n_samples):
     """Numbers of clusters to try, ascending."""
     if n_clusters is not None:
         try:
-            numbers = np.unique(np.fromiter(n_clusters, dtype=float))
+            numbers = np.unique(np.fromiter(() if isinstance(n_clusters, str) else n_clusters, dtype=float))
         except (TypeError, ValueError):
             numbers = np.empty(0)
         if not len(numbers) or not (numbers[0] >= 2 and numbers[-1] <= n_samples) or (numbers % 1).any():
@@ -786,13 +786,17 @@ def _as_graph(affinity):
     graph = as_numbers(
         "affinity", affinity, accept_sparse="csr", dtype=np.float64, copy=True, ensure_all_finite=False, **any_shape
     )
-    graph = sparse.csr_array(graph) if sparse.issparse(graph) else graph
+    if sparse.issparse(graph):
+        graph = sparse.csr_array(graph)
+        graph.sum_duplicates()
     values = graph.data if sparse.issparse(graph) else graph
     if graph.ndim != 2 or graph.shape[0] != graph.shape[1] or not graph.shape[0]:
         raise ValueError(f"affinity must be a square matrix of at least one sample; got shape {graph.shape}.")
     if not np.isfinite(values).all() or (values.size and values.min() < 0):
         raise ValueError("affinity must be finite and non-negative; it holds NaN, infinite or negative entries.")
     np.ldexp(values, -exponent_of(values), out=values)  # The same graph at every scale, to the bit.
+    if sparse.issparse(graph):
+        graph.eliminate_zeros()  # They are no edges, as they are none in a dense matrix.
     if not _is_symmetric(graph):
         raise ValueError("affinity must be symmetric; e.g. take the larger, or the mean, of the two entries of a pair.")
     return graph

@@ -146,6 +146,8 @@ def test_callable_affinity_and_unknown_names(coef):
         compute_affinity(coef, "nearest")
     with pytest.raises(ValueError, match="'n_clusters' parameter of compute_affinity"):
         compute_affinity(coef, "symmetric", n_clusters=2.5)
+    top = affinity_from_top(np.array([[1], [0]], dtype=np.uint32), np.ones((2, 1)))
+    assert top.toarray().tolist() == [[0, 1], [1, 0]]
     with pytest.raises(ZeroDivisionError) as raised:
         compute_affinity(coef, lambda coef: 1 / 0)
     assert raised.value.__notes__ == ["It was raised by the function that is given as affinity."]

@@ -385,3 +385,10 @@ def test_files_are_loaded_whatever_numpy_is_set_to(images, tmp_path):
     skdeepsc.save(Scattering(image_size=None).fit(images[0]), tmp_path / "s")
     with np.errstate(all="raise"):
         assert skdeepsc.load(tmp_path / "s").transform(images[0][:2]).shape[0] == 2
+
+
+def test_a_pipe_is_no_file_to_save_in(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="is a device or a pipe"):
+        save(SSC(3), tmp_path / "pipe")
+    assert not (tmp_path / "pipe").is_file()

@@ -162,6 +162,17 @@ def test_infinite_pixels_are_white_and_leave_the_others_as_they_are(folder):
     np.testing.assert_array_equal(np.delete(pictures.images.reshape(2, -1), 0, axis=1), 128)
 
 
+def test_a_map_that_is_in_use_keeps_what_it_holds(folder):
+    mapped = load_images(folder, out=folder / "images.npy").images
+    before = mapped.copy()
+    (folder / "cats/2.png").write_bytes((folder / "cats/2.png").read_bytes()[:-60])
+    with pytest.warns(UserWarning, match="cannot be read"):
+        fewer = load_images(folder, size=(10, 10), out=folder / "images.npy").images
+    np.testing.assert_array_equal(mapped, before)
+    assert len(fewer) < len(before)
+    assert not list(folder.glob("*.part"))
+
+
 def test_large_results_are_mapped_from_disk(folder):
     out = folder / "images.npy"
     images = load_images(folder, out=out).images
@@ -279,6 +290,10 @@ def test_labels_of_pixels_become_a_map():
         to_map(is_third)
     np.testing.assert_array_equal(np.argwhere(to_map(is_third, fill=False)), np.argwhere(labels == 3))
     assert set(to_map(np.full(len(rows), "a"))[~mask]) == {"-1"}
+    for fill in (0.5, np.nan, 300, np.float64(-1), "none"):
+        with pytest.raises(ValueError, match=r"fill=.* is no number of the type of values, uint8"):
+            to_map(np.zeros(len(rows), dtype=np.uint8), fill=fill)
+    assert to_map(np.zeros(len(rows), dtype=np.uint8), fill=255).max() == 255
     with pytest.raises(ValueError, match=f"There are {len(rows)} pixels in the map"):
         to_map(np.zeros(3))
     with pytest.raises(ValueError, match=r"must be boolean and of shape \(4, 5\)"):

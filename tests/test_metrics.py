@@ -45,6 +45,12 @@ def test_accuracy_of_rectangular_tables(n_classes, n_clusters):
     assert clustering_accuracy_score(y, labels) == pytest.approx(best)
 
 
+@pytest.mark.parametrize("missing", [np.nan, None])
+def test_words_with_a_missing_one_are_refused(missing):
+    with pytest.raises(ValueError, match="holds NaN or None: every sample needs a label"):
+        clustering_accuracy_score(["a", "a", "b", missing], [0, 0, 1, 1])
+
+
 def test_accuracy_takes_any_names():
     assert clustering_accuracy_score(["b", "b", "a"], [10, 10, -1]) == 1
     with pytest.raises(ValueError, match="same length"):

@@ -19,7 +19,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skorch.callbacks import Callback, Checkpoint
 
 import skdeepsc
-from skdeepsc import NCSC, SSC, DSCNet, _memory, _row_keys, affinity, metrics, segmentation
+from skdeepsc import EDSC, NCSC, SSC, AutoEncoder, DSCNet, _memory, _row_keys, affinity, metrics, segmentation
 from skdeepsc._row_keys import first_copies
 from skdeepsc.datasets import make_union_of_subspaces
 from tests.estimators import DEEP, SHALLOW, make_known
@@ -472,3 +472,46 @@ def test_a_warning_names_parameters_that_there_are_and_the_users_line(rows):
         assert named in message
         for name in re.findall(r"larger (\w+)|smaller (\w+)", message.replace("n_coefs in ", "")):
             assert "".join(name) in estimator.get_params(), message
+
+
+def test_samples_far_from_what_was_learnt_have_no_codes_that_are_no_numbers(rows):
+    fitted = AutoEncoder(max_epochs=1, random_state=0).fit(rows.astype(np.float32))
+    with pytest.raises(FloatingPointError, match="codes of some samples are NaN or infinite"):
+        fitted.transform(rows.astype(np.float32) / np.abs(rows).max() * np.float32(3e38))
+
+
+def test_an_affinity_of_ones_own_may_be_a_list_or_a_frame(rows):
+    def plain_lists(coef):
+        return (np.abs(coef) + np.abs(coef).T).tolist()
+
+    for made in (plain_lists, lambda coef: pd.DataFrame(plain_lists(coef))):
+        fitted = EDSC(3, affinity=made, random_state=0).fit(rows)
+        assert fitted.explain(0, 1).affinity == fitted.affinity_matrix_[0, 1]
+
+
+_ON_A_FULL_DISK = """
+import resource, sys, warnings
+import numpy as np
+from skdeepsc import AutoEncoder, save
+
+X = np.random.RandomState(0).uniform(size=(40, 64))
+codes = AutoEncoder(max_epochs=2, random_state=0).fit(X).transform(X)
+resource.setrlimit(resource.RLIMIT_FSIZE, (5000, resource.RLIM_INFINITY))
+for place in ("checkpoint", "memory"):
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        fitted = AutoEncoder(max_epochs=2, random_state=0, **{place: f"{sys.argv[1]}/{place}"}).fit(X)
+    assert np.array_equal(fitted.transform(X), codes)
+    assert told, place
+try:
+    save(fitted, f"{sys.argv[1]}/model.skdeepsc")
+except OSError as error:
+    assert "model.skdeepsc cannot be written" in str(error)
+else:
+    raise AssertionError("5000 bytes suffice")
+"""
+
+
+def test_a_full_disk_costs_what_was_to_be_kept_and_not_the_fit(tmp_path):
+    done = subprocess.run([sys.executable, "-c", _ON_A_FULL_DISK, tmp_path], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -7,6 +7,7 @@ from scipy import sparse
 from scipy.linalg import block_diag, eigh
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
+from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import kneighbors_graph
 
 import skdeepsc.segmentation as segmentation
@@ -37,6 +38,26 @@ def blocks(*sizes, leak=0.0, seed=0):
     labels = np.repeat(np.arange(len(sizes)), sizes)
     order = generator.permutation(len(labels))
     return affinity[np.ix_(order, order)], labels[order]
+
+
+@pytest.mark.parametrize("assign_labels", ["kmeans", "discretize", "cluster_qr", "best"])
+def test_zeros_and_parts_of_sums_in_a_sparse_graph_are_what_they_are_in_a_dense_one(assign_labels):
+    matrix = block_diag(np.ones((4, 4)), np.ones((4, 4)), 0.0)
+    stored = sparse.csr_array(np.ones((9, 9)))
+    stored.data[:] = matrix.ravel()
+    in_parts = sparse.coo_array(
+        (np.r_[2 * stored.data, -stored.data], [np.r_[row, row] for row in stored.tocoo().coords])
+    )
+    vanishing = sparse.csr_array(np.where(np.eye(9, k=4) + np.eye(9, k=-4) > 0, 1e-320, 1e300 * matrix))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", segmentation.DegenerateAffinityWarning)
+        wanted = spectral_labels(matrix, 3, assign_labels=assign_labels, random_state=0)
+        for graph in (stored, in_parts, in_parts.tocsr(), vanishing):
+            found = spectral_labels(graph, 3, assign_labels=assign_labels, random_state=0)
+            assert adjusted_rand_score(wanted, found) == 1
+        values, vectors = segmentation.spectral_embedding(stored, 3, random_state=0)
+    assert np.isfinite(vectors).all()
+    assert values.shape == (3,)
 
 
 def test_faint_edges_of_a_dense_graph_are_edges():

@@ -486,6 +486,15 @@ def test_sparse_rows_frames_images_and_tensors_give_the_same_labels(method, unio
         np.testing.assert_allclose(dense(other.coef_), dense(fitted.coef_), atol=1e-6)
         assert np.array_equal(other.labels_, fitted.labels_)
         assert np.array_equal(other.predict(to(new)), fitted.predict(new))
+        for form in (np.asarray, sparse.csr_matrix, sparse.csc_array):  # Whatever the training rows were.
+            assert np.array_equal(other.predict(form(new)), fitted.predict(new))
+
+
+@pytest.mark.parametrize("estimator", [SSC, EnSC, SSCOMP, EDSC])
+def test_sparse_rows_are_labelled_around_a_mean(estimator, union):
+    X, _, new, _ = union
+    fitted = estimator(3, normalization="centered", random_state=0).fit(X)
+    assert np.array_equal(fitted.predict(sparse.csr_matrix(new)), fitted.predict(new))
 
 
 def test_single_precision_gives_single_precision(method, union):

@@ -14,6 +14,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.utils import Bunch
 
+from .._container import replacing
 from .._input import channels_are_last, row_blocks
 from .._params import NonNegative, Positive, Threads, checked
 from .._threads import Shared
@@ -436,7 +437,8 @@ def _upright(source, wanted, mode, background, white):
             opened.draft(None, (2 * max(wanted), 2 * max(wanted)))
         image = ImageOps.exif_transpose(opened)
     if image.mode in _DEEP_MODES:
-        values = np.nan_to_num(np.asarray(image, dtype=np.float32), posinf=white, neginf=0) * np.float32(255 / white)
+        with np.errstate(over="ignore"):
+            values = np.nan_to_num(np.asarray(image, np.float32), posinf=white, neginf=0) * np.float32(255 / white)
         image = Image.fromarray(np.rint(values.clip(0, 255)).astype(np.uint8))
     if image.has_transparency_data:
         image = image.convert("RGBA")
@@ -544,7 +546,8 @@ def _saved(images, path, final):
     if len(images) == len(np.load(path, mmap_mode="r")):
         os.replace(path, final)
     else:
-        np.save(final, images)
+        with replacing(final) as draft, open(draft, "wb") as file:  # Another array may read what lies there.
+            np.save(file, images)
     return np.load(final, mmap_mode="r")
 
 

@@ -43,7 +43,7 @@ def pixels_of(cube, mask=None):
         raise ValueError(f"cube must have shape (height, width, bands); got {cube.shape}.")
     if mask is None:
         return cube.reshape(-1, cube.shape[2]), PixelMap(np.ones(cube.shape[:2], dtype=bool))
-    mask = np.asarray(mask)
+    mask = np.asarray(plain("mask", mask))
     if mask.shape != cube.shape[:2] or mask.dtype != bool:
         raise ValueError(
             f"mask must be boolean and of shape {cube.shape[:2]}, as the pixels of cube; got {mask.dtype} of shape "
@@ -62,7 +62,7 @@ class PixelMap:
     """
 
     def __init__(self, mask):
-        self.mask = mask
+        self.mask = np.asarray(mask, dtype=bool)
 
     def __call__(self, values, fill=-1):
         """The map of some values.
@@ -86,9 +86,21 @@ class PixelMap:
         kind = values.dtype
         if kind.kind == "b" and not isinstance(fill, bool | np.bool_):
             raise TypeError(f"fill={fill!r} is neither True nor False, as values are: give fill=False.")
-        if kind.kind == "U":
+        if kind.kind in "US":
             kind = np.promote_types(kind, np.asarray(fill).dtype)
+        if kind.kind in "iu" and not _is_integer_of(kind, fill):
+            raise ValueError(
+                f"fill={fill!r} is no number of the type of values, {kind}: give another, or other values."
+            )
         with naming("fill"):
             filled = np.full((*self.mask.shape, *values.shape[1:]), fill, dtype=kind)
         filled[self.mask] = values
         return filled
+
+
+def _is_integer_of(dtype, value):
+    """Whether a type of integers holds a value."""
+    try:
+        return bool(np.iinfo(dtype).min <= value <= np.iinfo(dtype).max) and value == int(value)
+    except (TypeError, ValueError):
+        return False

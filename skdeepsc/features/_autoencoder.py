@@ -274,29 +274,32 @@ def _cached_pretrain(memory, arguments, epochs):
     # A function that joblib has not seen: of one that it has, it would not write down the source in another folder, and
     # other processes, which look for that, would train anew.
     train = FunctionType(_pickled_pretrain.__code__, _pickled_pretrain.__globals__)
-    cached, group = memory.cache(train, ignore=["autoencoder", "report"]), arguments[-1]["group"]
+    cached, group = memory.cache(train, ignore=["autoencoder", "report", "trained"]), arguments[-1]["group"]
+    # What is trained now, which joblib cannot give where it could not write it.
+    arguments = (*arguments, trained := [])
     if group is not None:
         is_known = group.agree(group.rank == 0 and cached.check_call_in_cache(*arguments))
         if group.rank:
-            found = None if is_known else pretrain(*arguments)
+            found = None if is_known else pretrain(*arguments[:-1])
             return group.agree(found)
     result = cached.call_and_shelve(*arguments)
     try:
-        found = _unpickled(*result.get())
+        found = trained.pop() if trained else _unpickled(*result.get())
     except MemoryError:
         raise
     except Exception as error:  # Whatever is wrong with the entry.
         _put_aside(result, error)
         result = cached.call_and_shelve(*arguments)
-        found = _unpickled(*result.get())
+        found = trained.pop()
     if len(found[1]) < epochs:
         result.clear()
     return found if group is None else group.agree(found)
 
 
-def _pickled_pretrain(samples, key, seed, device, autoencoder, report):
+def _pickled_pretrain(samples, key, seed, device, autoencoder, report, trained):
     """What :func:`pretrain` returns as a pickle, and its checksum: joblib would not notice a byte that is damaged."""
-    content = pickle.dumps(pretrain(samples, key, seed, device, autoencoder, report))
+    trained.append(pretrain(samples, key, seed, device, autoencoder, report))
+    content = pickle.dumps(trained[-1])
     return content, hashlib.sha256(content).hexdigest()
 
 

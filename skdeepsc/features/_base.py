@@ -271,7 +271,13 @@ class TrainsNetwork(CallbackSupportMixin, OnDevice, TransformsImages, TakesCallb
 
     def _encode(self, samples):
         """Codes of checked samples, float32."""
-        return torch.cat([codes.cpu() for codes in self._code_blocks(samples)]).numpy()
+        codes = torch.cat([codes.cpu() for codes in self._code_blocks(samples)])
+        if not codes.isfinite().all():
+            raise FloatingPointError(
+                "The codes of some samples are NaN or infinite: their values are too far from those that the network "
+                "has learnt from, or it has weights that are no numbers."
+            )
+        return codes.numpy()
 
     def _code_blocks(self, samples):
         """Codes of checked samples as tensors on the device, one block after the other."""

@@ -139,7 +139,9 @@ def _add(rows, chosen, step, targets, atoms, support, coef, coordinates):
 
 
 def _inner(a, b):
-    """Inner products of the rows of `a` with those of `b`, one to one."""
+    """Inner products of the rows of `a` with those of `b`, one to one; either may be sparse."""
+    if sparse.issparse(b):
+        a, b = b, a
     if sparse.issparse(a):
         return np.asarray(a.multiply(b).sum(axis=1)).ravel()
     return np.einsum("ij,ij->i", a, b)
