@@ -64,7 +64,8 @@ def symmetric_affinity(coef: Any) -> Any:
     array([[0., 2.],
            [2., 0.]])
     """
-    magnitude = abs(_without_diagonal(coef)) / 2
+    magnitude = abs(_without_diagonal(coef))
+    magnitude = magnitude * magnitude.dtype.type(0.5)
     affinity = magnitude + magnitude.T
     return _csr(affinity) if sparse.issparse(affinity) else affinity
 
@@ -309,8 +310,9 @@ def top_affinity(coef: Any, *, n_coefs: Count = 5, bridge: NonNegative = 0.0) ->
     n_coefs : int, default=5
         Coefficients kept in each row; rows with fewer positive entries keep those.
     bridge : float, default=0
-        Weight of the affinity of four times as many coefficients that is added. Where a graph falls into more parts
-        than there are clusters, these weak links tell which parts belong together; else they change little.
+        Weight b of the affinity of four times as many coefficients, :math:`(A_n + b A_{4n}) / (1 + b)`. Where a graph
+        falls into more parts than there are clusters, these weak links tell which parts belong together; else they
+        change little.
 
     Returns
     -------
@@ -416,11 +418,11 @@ def _threshold_rows(coef, keep):
     """:func:`threshold_coefficients` of the rows of a CSR array."""
     values = abs(divided(coef, unit_exponent(coef.data)))
     order, first = _largest_first(values.data, coef.indptr)
-    magnitude = values.data[order]
-    before = np.cumsum(magnitude) - magnitude
+    total = np.repeat(np.asarray(values.sum(axis=1, dtype=np.float64)).ravel(), np.diff(coef.indptr))
+    shares = np.divide(values.data[order], total, out=np.zeros_like(total), where=total > 0)
+    before = np.cumsum(shares) - shares
     before -= before[first]
-    total = np.repeat(np.asarray(values.sum(axis=1)).ravel(), np.diff(coef.indptr))
-    coef.data[order[before >= keep * total]] = 0
+    coef.data[order[before >= keep]] = 0
     coef.eliminate_zeros()
     return coef
 

@@ -110,14 +110,16 @@ def subspace_preserving_error(coef, labels_true):
     doi:10.1109/CVPR.2016.425.
     """
     magnitude = abs(as_coefficients(coef))
+    if sparse.issparse(magnitude):
+        magnitude = magnitude - sparse.diags_array(magnitude.diagonal())
+    else:
+        np.fill_diagonal(magnitude, 0)
     magnitude = divided(magnitude, unit_exponent(magnitude.data if sparse.issparse(magnitude) else magnitude))
     labels = np.unique(as_labels("labels_true", labels_true, magnitude.shape[0]), return_inverse=True)[1]
     membership = sparse.csr_array((np.ones(len(labels)), (np.arange(len(labels)), labels)))
     per_class = magnitude @ membership
     per_class = per_class.toarray() if sparse.issparse(per_class) else per_class
-    loops = magnitude.diagonal()
-    own = per_class[np.arange(len(labels)), labels] - loops
-    total = per_class.sum(axis=1) - loops
+    own, total = per_class[np.arange(len(labels)), labels], per_class.sum(axis=1)
     return float(1 - np.divide(own, total, out=np.zeros_like(total), where=total > 0).mean())
 
 

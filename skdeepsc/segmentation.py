@@ -96,7 +96,7 @@ def spectral_labels(
         ``"best"``: the one of :func:`candidate_labels` with the most :func:`edge_information`, from which a cluster is
         split and two are merged as long as that has more, and of further rounds of starts and such moves until two have
         found no better one, so that one graph has one answer as far as its score tells; unless another of all these
-        labellings is plainly fairer to clusters of uneven sizes: information I is bounded by the entropy H of the
+        labellings is plainly fairer to clusters of uneven sizes: information I grows with the entropy H of the
         sizes. With I* and H* of the one with the most information, it is that with the largest
         :math:`I - 0.9\\, (I^* / H^*) H`, if it gains .013 of the logarithm of `n_clusters` or more.
     random_state : int, RandomState instance or None, default=None
@@ -157,7 +157,8 @@ def spectral_embedding(
     Returns
     -------
     values : ndarray of shape (n_components,)
-        Eigenvalues in descending order, at most 1. Samples without any affinity have eigenvalue 0.
+        Eigenvalues in descending order, at most 1. Samples without any affinity to others have eigenvalue 0, so that
+        they take no cluster from those that have.
     vectors : ndarray of shape (n_samples, n_components)
         Eigenvectors, one a column, orthonormal.
     """
@@ -410,7 +411,8 @@ def relative_scores(affinity, labellings, n_clusters):
 def fair_scores(information, entropy):
     r"""Edge information of labellings less what clusters of equal size account for, whatever the sizes.
 
-    Information I is bounded by the entropy H of the sizes, and so it pays for clusters of equal size: half of a large
+    Information I is bounded by the entropy H of the clusters' shares of the degrees, hardly other than that of their
+    sizes where degrees are alike, and so it pays for clusters of equal size: half of a large
     cluster may say more than a small one. Half of a cluster is cut through the middle of it, though, and says less for
     its share of the entropy than the clusters do on the whole: the score is :math:`I - 0.9\, (I^* / H^*) H`, with those
     of the labelling with the most information, I* and H*.

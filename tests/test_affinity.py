@@ -218,3 +218,22 @@ def test_any_power_and_any_random_state_of_the_enhanced_affinity():
         np.testing.assert_allclose(enhanced_affinity(coef, 3, random_state=random_state), enhanced_affinity(coef, 3))
     with pytest.raises(ValueError, match="'random_state' parameter"):
         enhanced_affinity(coef, 3, random_state=-1)
+
+
+def test_a_row_of_large_coefficients_leaves_the_thresholds_of_others(coef):
+    coef = np.abs(coef).astype(np.float32)
+    coef[0] *= 1e7
+    found = threshold_coefficients(sparse.csr_array(coef), 0.3, axis=1)
+    np.testing.assert_array_equal(found.toarray(), threshold_coefficients(coef, 0.3, axis=1))
+
+
+def test_a_coefficient_after_those_that_hold_the_share_is_left_out():
+    coef = np.array([[0, 2.0, 1, 1], [4, 0, 2, 2], [1, 1, 0, 2], [2, 2, 4, 0]])
+    for to in (np.asarray, sparse.csr_array):
+        found = threshold_coefficients(to(coef), 0.5, axis=1)
+        found = found.toarray() if sparse.issparse(found) else found
+        np.testing.assert_array_equal((found > 0).sum(axis=1), 1)
+
+
+def test_single_precision_stays_single_in_sparse_affinities(coef):
+    assert symmetric_affinity(sparse.csr_array(coef.astype(np.float32))).dtype == np.float32

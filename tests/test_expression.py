@@ -207,3 +207,14 @@ def test_ridge_combines_what_its_coefficients_do(n_samples, n_latent, n_more, sc
 def test_a_bad_number_of_samples_is_named(n_samples):
     with pytest.raises(ValueError, match="n_samples must be a positive integer"):
         TrainedExpression(n_samples)
+
+
+def test_a_ridge_has_no_more_freedom_than_most_of_the_samples():
+    z = torch.randn(20, 30, generator=torch.Generator().manual_seed(0))
+    layers = [RidgeExpression(degrees_of_freedom=freedom) for freedom in (14, 19)]
+    assert torch.equal(*(layer(z) for layer in layers))
+
+
+def test_a_path_knows_the_rank_of_its_samples():
+    z = torch.randn(20, 3, generator=torch.Generator().manual_seed(0)) @ torch.ones(3, 30).tril()
+    assert len(RidgePath(z).spectrum) == 3

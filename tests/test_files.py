@@ -390,5 +390,5 @@ def test_files_are_loaded_whatever_numpy_is_set_to(images, tmp_path):
 def test_a_pipe_is_no_file_to_save_in(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OSError, match="is a device or a pipe"):
-        save(SSC(3), tmp_path / "pipe")
+        skdeepsc.save(SSC(3).fit(np.eye(9)), tmp_path / "pipe")
     assert not (tmp_path / "pipe").is_file()

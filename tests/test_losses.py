@@ -21,11 +21,14 @@ from skdeepsc.losses import (
     positive_cross_entropy,
     positive_pairs,
     segmentation_norm,
+    sharpened_assignments,
+    sharpening_cost,
     similarity_graph,
     squared_error,
     structural_contrastive_loss,
     subspace_affinity,
 )
+from skdeepsc.nn import scatter_by_label
 
 
 @pytest.fixture
@@ -338,3 +341,78 @@ def test_balance_is_the_missing_entropy(generator):
     assert balance_cost(logits).item() == pytest.approx(np.log(4) - entropy)
     assert balance_cost(50 * torch.eye(4)).item() == pytest.approx(0, abs=1e-6)
     assert balance_cost(torch.tensor([[999.0, 0, 0]])).item() == pytest.approx(np.log(3))
+
+
+# At the edges
+
+
+def test_gradients_of_predictions_that_are_alike_are_no_rounding_errors(generator):
+    logits = torch.tensor([6.0, 0, 0]) + 0.05 * torch.randn(50, 3, generator=generator)
+    gradients = []
+    for dtype in (torch.float32, torch.float64):
+        leaf = logits.to(dtype, copy=True).requires_grad_()
+        contrastive_graph_loss(leaf, torch.eye(50, dtype=dtype)).backward()
+        gradients.append(leaf.grad.double())
+    assert (gradients[0] - gradients[1]).norm() < 1e-2 * gradients[1].norm()
+
+
+def test_predictions_beyond_the_margin_are_not_pushed():
+    logits = torch.tensor([[9.0, 0], [0, 9.0]], requires_grad=True)
+    cost = contrastive_graph_loss(logits, torch.eye(2), margin=0.5)
+    cost.backward()
+    assert cost.item() == pytest.approx(0, abs=1e-12)
+    assert not logits.grad.any()
+
+
+def test_a_label_as_sure_as_the_threshold_supervises(generator):
+    logits = torch.randn(1, 4, generator=generator)
+    assert confident_cross_entropy(logits, logits.softmax(1).max().item()) > 0
+
+
+def test_the_scale_of_the_similarity_graph_is_not_differentiated(generator):
+    coef = torch.rand(5, 5, dtype=torch.float64, generator=generator).requires_grad_()
+    weights = torch.rand(5, 5, dtype=torch.float64, generator=generator)
+    (similarity_graph(coef) * weights).sum().backward()
+    with torch.no_grad():
+        graph = (coef + coef.T) / 2
+        scale = graph.amax(1, keepdim=True)
+        is_own = graph / scale >= (graph / scale).T
+    again = coef.detach().clone().requires_grad_()
+    graph = (again + again.T) / 2 / scale
+    graph = torch.where(is_own, graph, graph.T).masked_fill(torch.eye(5, dtype=torch.bool), 1.0)
+    (graph * weights).sum().backward()
+    torch.testing.assert_close(coef.grad, again.grad)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-8, 1e30])
+def test_normalized_graph_knows_no_scale(generator, scale):
+    coef = torch.rand(5, 5, dtype=torch.float64, generator=generator)
+    torch.testing.assert_close(normalized_graph(coef * scale), normalized_graph(coef))
+
+
+def test_neighbours_far_from_the_origin_are_found(generator):
+    z = 0.1 * torch.randn(60, 8, generator=generator) + 100
+    distance = (z[:, None].double() - z.double()).norm(dim=2).fill_diagonal_(torch.inf)
+    assert torch.equal(nearest_samples(z, 5).sort()[0], distance.topk(5, largest=False).indices.sort()[0])
+
+
+def test_positive_pairs_cost_no_more_than_at_a_thousandth():
+    student = torch.full((2, 2), 1e-5, requires_grad=True)
+    cost = positive_cross_entropy(torch.ones(2, 2), student, ~torch.eye(2, dtype=torch.bool))
+    assert cost.item() == pytest.approx(-np.log(1e-3))
+
+
+def test_a_cluster_that_has_nothing_gets_nothing():
+    target = sharpened_assignments(torch.tensor([[1.0, 0, 0], [0, 1.0, 0], [0.5, 0.5, 0]]))
+    torch.testing.assert_close(target, torch.tensor([[1.0, 0, 0], [0, 1.0, 0], [0.5, 0.5, 0]]))
+    logits = torch.tensor([[1.0, 0, -200], [0, 2.0, -200]], requires_grad=True)
+    cost = sharpening_cost(logits)
+    cost.backward()
+    assert cost.isfinite()
+    assert logits.grad.isfinite().all()
+
+
+def test_noise_has_no_part_in_a_scatter(generator):
+    rows, labels = torch.randn(4, 2, generator=generator), torch.tensor([0, 0, 1, -1])
+    found = scatter_by_label([(rows, labels)], 2)
+    torch.testing.assert_close(found[1], rows[2:3].T.double() @ rows[2:3].double())

@@ -80,6 +80,12 @@ def test_subspace_preserving_error_ends():
     assert subspace_preserving_error(np.zeros((3, 3)), [0, 1, 2]) == 1
 
 
+def test_large_loops_leave_the_preserving_error():
+    coef = np.array([[0, 1.0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1], [0, 0, 1, 0]])
+    for to in (np.asarray, sparse.csr_array):
+        assert subspace_preserving_error(to(coef + 1e17 * np.eye(4)), [0, 0, 1, 1]) == 0.25
+
+
 def test_residual_is_a_share():
     generator = np.random.RandomState(0)
     z, coef = generator.normal(size=(10, 4)), generator.normal(size=(10, 10))

@@ -225,7 +225,7 @@ def test_local_contrast_is_the_formula_and_ignores_slow_light(images):
 
 def test_local_contrast_of_any_images(images):
     assert not LocalContrast().fit_transform(np.full((4, 5, 5), 3.0)).any()
-    with pytest.raises(ValueError, match="must not be larger than the images, which are 1 x 5 x 4"):
+    with pytest.raises(ValueError, match="must not be larger than the images, which are 5 x 4"):
         LocalContrast(sigma=1e9).fit(np.ones((4, 5, 4)))  # Its kernel would take 60 GiB.
     assert np.isfinite(LocalContrast().fit_transform(np.random.default_rng(0).normal(size=(6, 3, 5, 4)))).all()
     X = images[0]

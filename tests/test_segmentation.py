@@ -45,9 +45,8 @@ def test_zeros_and_parts_of_sums_in_a_sparse_graph_are_what_they_are_in_a_dense_
     matrix = block_diag(np.ones((4, 4)), np.ones((4, 4)), 0.0)
     stored = sparse.csr_array(np.ones((9, 9)))
     stored.data[:] = matrix.ravel()
-    in_parts = sparse.coo_array(
-        (np.r_[2 * stored.data, -stored.data], [np.r_[row, row] for row in stored.tocoo().coords])
-    )
+    places = np.hstack([stored.tocoo().coords] * 2)
+    in_parts = sparse.coo_array((np.concatenate([2 * stored.data, -stored.data]), places))
     vanishing = sparse.csr_array(np.where(np.eye(9, k=4) + np.eye(9, k=-4) > 0, 1e-320, 1e300 * matrix))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", segmentation.DegenerateAffinityWarning)

@@ -89,9 +89,7 @@ class PixelMap:
         if kind.kind in "US":
             kind = np.promote_types(kind, np.asarray(fill).dtype)
         if kind.kind in "iu" and not _is_integer_of(kind, fill):
-            raise ValueError(
-                f"fill={fill!r} is no number of the type of values, {kind}: give another, or other values."
-            )
+            raise ValueError(f"fill={fill!r} is no number of the type of values, {kind}: give another.")
         with naming("fill"):
             filled = np.full((*self.mask.shape, *values.shape[1:]), fill, dtype=kind)
         filled[self.mask] = values

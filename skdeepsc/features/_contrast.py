@@ -84,8 +84,9 @@ class LocalContrast(TransformsImages):
         self : LocalContrast
         """
         samples = self._read(X)
-        if self.sigma > max(samples.shape[1:]):
-            shape = " x ".join(map(str, samples.shape[1:]))
+        size = samples.shape[-2:] if samples.ndim == 4 else samples.shape[1:]
+        if self.sigma > max(size):
+            shape = " x ".join(map(str, size))
             raise ValueError(f"sigma={self.sigma} must not be larger than the images, which are {shape}.")
         self.darkest_ = min(float(samples.min()), 0.0)
         self.divisor_ = input_divisor(samples) - self.darkest_

@@ -59,12 +59,13 @@ class Scattering(OnDevice, TransformsImages):
         Whether to add the features of the mirror image, left for right, to those of each image, so that both have the
         same, as faces and objects have that turn to the other side. The features of the mirror image are taken to be
         those of the image with its positions reversed and its angles negated, which costs nothing; what is sampled at
-        other pixels leaves a tenth of the difference between the two.
+        other pixels leaves a part of the difference between the two, a sixth for the digits.
     opponent : bool
         Whether images of three channels are red, green and blue, to be taken as luminance, (r + g + b) / sqrt(3), and
         two opponent colours, (r - g) / sqrt(2) and (r + g - 2 b) / sqrt(6). `normalize` then does what it does for each
         of the three alone, and scales the features of each to unit length, so that colour counts as much as light,
-        which varies more. Images without colour have the features of their luminance, and zeros.
+        which varies more. If no image of the training data has colour, all have the features of their luminance, and
+        zeros.
     image_shape
         Flat rows without it are read as one-dimensional signals, with a warning.
     block_size : int

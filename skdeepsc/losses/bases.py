@@ -16,7 +16,8 @@ def sharpened_assignments(assignments):
     target : tensor of shape (n_samples, n_clusters)
         Without a gradient.
     """
-    weights = (assignments.square() / assignments.sum(0)).detach()
+    shares = assignments.detach()
+    weights = shares.square() / shares.sum(0).clamp_min(torch.finfo(shares.dtype).tiny)  # A cluster may have nothing.
     return weights / weights.sum(1, keepdim=True)
 
 

@@ -102,6 +102,7 @@ def positive_cross_entropy(teacher, student, pairs):
 
     A mean over the pairs. With the sums of the paper and its collaboration rate :math:`\alpha`, "the ratio of the
     number of positive confident pairs and the negative confident pairs", both cross-entropies count as their means do.
+    :math:`S_{ij}` is cut at 0.001: a pair below it costs what it costs there, and has no gradient.
 
     Parameters
     ----------
@@ -123,7 +124,7 @@ def negative_cross_entropy(teacher, student, pairs):
 
     .. math:: -\frac{1}{\sum_{ij} M_{ij}} \sum_{ij} M_{ij} (1 - T_{ij}) \log(1 - S_{ij})
 
-    A mean over the pairs; :math:`S_{ij}` is cut at 0.999.
+    A mean over the pairs; :math:`S_{ij}` is cut at 0.999, beyond which a pair has no gradient.
 
     Parameters
     ----------

@@ -54,6 +54,7 @@ def nearest_samples(z, n_neighbors):
     neighbors : tensor of shape (n_samples, n_neighbors), int64
     """
     z = z.detach()
+    z = z - z.mean(0)  # Far from the origin, products of samples hide what is between them.
     distance = torch.cdist(z, z).fill_diagonal_(torch.inf)
     return distance.topk(min(n_neighbors, len(z) - 1), largest=False).indices
 

@@ -50,10 +50,9 @@ def contrastive_graph_loss(logits, similarity, margin=1.0):
     cost : 0-d tensor
     """
     f = logits.softmax(1)
-    squares = f.square().sum(1)
-    squared_distance = (squares[:, None] + squares - 2 * f @ f.T).clamp_min(0)
-    distance = (squared_distance + 1e-12).sqrt()
-    pull = similarity * squared_distance
+    # Not by way of inner products, whose rounding errors are all that is left of predictions that are alike.
+    distance = torch.cdist(f, f, compute_mode="donot_use_mm_for_euclid_dist")
+    pull = similarity * distance.square()
     push = (1 - similarity) * (margin - distance).clamp_min(0).square()
     return (pull + push).mean() / 2
 
@@ -124,7 +123,7 @@ def bounded_logistic_loss(logits, labels):
 
 
 def classification_cost(logits, labels, loss="cross_entropy", gamma_center=0.0):
-    r"""Cost of a classifier that a clustering supervises, :math:`L_4` in Eq. (5) of S2ConvSCN.
+    r"""Cost of a classifier that a clustering supervises, :math:`L_4`, Eq. (6) of S2ConvSCN.
 
     .. math:: \frac{1}{N} \sum_j \ell(y_j, q_j) + \tau \|y_j - \mu_{\pi(y_j)}\|_2^2
 

@@ -1,5 +1,6 @@
 """Costs of rebuilding the input. Tensors in, a scalar out; sums over all entries, no hidden 1/2 and no 1/N."""
 
+import torch
 from torch.nn import functional as F
 
 
@@ -57,5 +58,6 @@ def normalized_graph(coef, signed=False):
     magnitude = coef.clamp_min(0) if signed else coef.abs()
     graph = (magnitude + magnitude.T) / 2
     degrees = graph.sum(1)
-    scale = degrees.clamp_min(1e-12).rsqrt()
+    largest = degrees.detach().max()
+    scale = torch.maximum(degrees, 1e-12 * torch.where(largest > 0, largest, 1)).rsqrt()
     return scale[:, None] * graph * scale

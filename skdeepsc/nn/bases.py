@@ -107,7 +107,7 @@ def scatter_by_label(blocks, n_clusters):
     Parameters
     ----------
     blocks : iterable of (tensor of shape (n_rows, n_latent), tensor of shape (n_rows,))
-        Rows and labels.
+        Rows and labels; rows of negative ones, noise, are in no cluster.
     n_clusters : int
 
     Returns
@@ -119,7 +119,7 @@ def scatter_by_label(blocks, n_clusters):
         rows = precise(rows)
         if scatter is None:
             scatter = rows.new_zeros(n_clusters, rows.shape[1], rows.shape[1])
-        for label in labels.unique():
+        for label in labels[labels >= 0].unique():
             own = rows[labels == label]
             scatter[label].addmm_(own.T, own)
     return scatter

@@ -296,7 +296,7 @@ class RidgePath:
         -------
         columns : ndarray of shape (n_samples, n_coefs), int64
         cosines : ndarray of shape (n_samples, n_coefs), float32
-            In [0, 1].
+            In [0, 1], but for rounding.
         """
         constant = self.scores.new_full((len(self.scores), 1), self.offset**0.5)
         rooms = [torch.hstack([self.scores * (self.spectrum + lam).rsqrt().float(), constant]) for lam in lams]
