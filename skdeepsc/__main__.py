@@ -33,6 +33,8 @@ examples:
 _REFUSED, _INTERRUPTED = 2, 130
 # An attribute of a fitted model: how the pictures became images, as keywords of load_images.
 _READING = "reading_"
+# The same of the columns of a table, by their names.
+_COLUMNS = "columns_"
 # Columns of the table that say where a picture is now.
 _SORTED = {"copy": "copied_to", "link": "linked_to", "move": "moved_to"}
 # Options by their names: what a given model has settled, and what says how pictures become images.
@@ -153,7 +155,7 @@ class _Work:
         self.arguments, self.argv = arguments, argv
         self.out = arguments.out or _free_folder(arguments.source)
         self.was_there = self.out.exists()
-        self.done, self.notes, self.under_way = [], [], None
+        self.done, self.notes, self.under_way, self.columns = [], [], None, None
 
     def run(self):
         """All steps."""
@@ -161,7 +163,7 @@ class _Work:
         with self._noted():
             model = self._model()
             clusterer = self._new_clusterer() if model is None else model
-            samples = self._pictures(model) if self.arguments.source.is_dir() else self._table()
+            samples = self._pictures(model) if self.arguments.source.is_dir() else self._table(model)
             if model is None:
                 self._fit(clusterer, samples)
             findings = self._found(clusterer, samples)
@@ -257,14 +259,27 @@ class _Work:
             if not size:
                 raise ValueError("The model was fitted on rows of numbers, not on pictures: give a table of such rows.")
             settled = {"size": tuple(size), "color": "grey" if n_channels == 1 else "rgb"}
+        if model is not None and not settled and "size" not in wanted:
+            raise ValueError(
+                f"The model was fitted on rows of {model.n_features_in_:,} numbers, and does not say how pictures "
+                "become such rows: give a table of rows, or --size and --color."
+            )
         given = [_OF_PICTURES[name] for name in wanted if name in settled]
         if given:
             raise ValueError(f"The model says how pictures become images: leave out {', '.join(given)}.")
         return wanted | settled
 
-    def _table(self):
-        X, names, code = _read_table(self.arguments.source)
+    def _table(self, model):
+        X, names, code, self.columns = _read_table(self.arguments.source)
         print(f"Read {_counted(len(X), 'sample')} of shape {X.shape[1:]}.")
+        if self.columns is not None:
+            print(f"Columns: {_some(self.columns)}.")
+        known = getattr(model, _COLUMNS, None)
+        if known is not None and self.columns is not None and list(known) != self.columns:
+            raise ValueError(
+                f"The model was fitted on the columns {_some(known)}, and these are {_some(self.columns)}: give the "
+                "same ones, in their order."
+            )
         return _Samples(X, names, None, code)
 
     def _params(self):
@@ -280,7 +295,8 @@ class _Work:
         method = getattr(skdeepsc, wanted.method)
         unknown = sorted(set(params) - set(method().get_params(deep=False)))
         if unknown:
-            raise ValueError(f"{wanted.method} has no {' and no '.join(unknown)}: leave the option out.")
+            flags = ", ".join("--size" if name == "image_shape" else f"--{name}" for name in unknown)
+            raise ValueError(f"{wanted.method} has no {' and no '.join(unknown)}: leave out {flags}.")
         if wanted.n_clusters == "auto" and method is not skdeepsc.SubspaceClustering:
             raise ValueError(f"-k auto is for SubspaceClustering; give {wanted.method} a number.")
         clusterer = method(wanted.n_clusters, **params)
@@ -302,10 +318,17 @@ class _Work:
             "clusterer.labels_, clusterer.predict_proba(X)",
             f"clusterer = load({str(self._model_file())!r})  # The same, as it was kept.",
         ]
+        if wanted.n_clusters != "auto" and wanted.n_clusters > len(samples.X):
+            raise ValueError(
+                f"There are {_counted(len(samples.X), 'sample')}, fewer than {_in_words(wanted.n_clusters)}: give "
+                "a smaller -k."
+            )
         print(f"Clustering by {wanted.method} into {_in_words(wanted.n_clusters)} ...", flush=True)
         clusterer.fit(samples.X)
         if samples.pictures is not None:
             setattr(clusterer, _READING, self.reading)  # Kept with the model, for --predict.
+        elif self.columns is not None:
+            setattr(clusterer, _COLUMNS, self.columns)
         if hasattr(clusterer, "set_callbacks"):
             clusterer.set_callbacks()  # A bar is none of the model.
 
@@ -443,8 +466,11 @@ def _shows_bars(stream):
 # Tables
 
 
-def _read_table(path) -> tuple[Any, list[str] | None, list[str]]:
-    """Samples, their names if there are any, and how to read them in Python; or what is wrong with the file."""
+def _read_table(path) -> tuple[Any, list[str] | None, list[str], list[str] | None]:
+    """Samples, their names if there are any, how to read them in Python, and their columns' names, if they have any.
+
+    Or what is wrong with the file.
+    """
     kind = path.suffix.lower()
     read = {".csv": _read_csv, ".parquet": _read_parquet}.get(kind, _read_array)
     try:
@@ -470,13 +496,14 @@ def _read_array(path):
         found = found[names[0]]
     if found.ndim < 2:
         raise ValueError(f"its array has the shape {found.shape}, and samples are rows, or images.")
-    return found, None, code
+    return found, None, code, None
 
 
 def _read_csv(path):
     """Columns of numbers; a first column of words, or without a name, has names, a first line of words the columns'.
 
-    So has one of a word and numbers that rise or fall all along, wavelengths or years, if those of no sample do.
+    So has one of a word and numbers that rise or fall all along, wavelengths or years, if those of no sample do, and
+    one that numbers four columns or more from 0, as pandas does.
     """
     import numpy as np
 
@@ -487,6 +514,7 @@ def _read_csv(path):
     is_index = not lines[0][0].strip() and len(lines[0]) > 1  # As pandas writes it, whatever its columns are called.
     has_head = is_index or not any(map(_is_number, lines[0]))
     has_head = has_head or (_are_steps(lines[0]) and not any(map(_are_steps, lines[1:])))
+    has_head = has_head or (len(lines[0]) > 3 and lines[0] == list(map(str, range(len(lines[0])))))
     rows = lines[1:] if has_head else lines
     if not rows or any(len(row) != len(rows[0]) for row in rows):
         raise ValueError("its lines do not have the same number of columns.")
@@ -494,18 +522,32 @@ def _read_csv(path):
     if len(rows[0]) == first:
         raise ValueError("it has no column of numbers; commas stand between columns.")
     try:
-        X = np.array([row[first:] for row in rows], dtype=float)
+        X = np.array([[value.strip() or "nan" for value in row[first:]] for row in rows], dtype=float)
     except ValueError as error:
         raise ValueError(f"it must hold numbers, but for names in its first column: {error}.") from error
-    if has_head:
-        print(f"Columns: {_some(lines[0][first:])}.")
+    names = lines[0][first:] if has_head else None
+    _require_values(X, names)
     columns = f", usecols=range({first}, {len(rows[0])})"
     code = [
         "import numpy as np",
         "",
         f"X = np.loadtxt({str(path)!r}, delimiter=',', skiprows={int(has_head)}{columns})",
     ]
-    return X, [row[0] for row in rows] if first else None, code
+    return X, [row[0] for row in rows] if first else None, code, names
+
+
+def _require_values(X, columns):
+    """Refuse a table in which values are missing, and say where the first one is."""
+    import numpy as np
+
+    missing = np.argwhere(np.isnan(X))
+    if len(missing):
+        row, column = missing[0].tolist()
+        where = column + 1 if columns is None else repr(columns[column])
+        raise ValueError(
+            f"{_counted(len(missing), 'value')} {'is' if len(missing) == 1 else 'are'} missing, the first in column "
+            f"{where} of sample {row}: fill them, or leave out these samples or columns."
+        )
 
 
 def _are_steps(line):
@@ -532,9 +574,11 @@ def _read_parquet(path):
         words = ", ".join(map(str, frame.columns[first:][has_words[first:]]))
         raise ValueError(f"it must hold numbers, but for names in its first column; these columns do not: {words}.")
     code = ["import pandas as pd", "", f"X = pd.read_parquet({str(path)!r}).iloc[:, {first}:].to_numpy(float)"]
-    print(f"Columns: {_some(map(str, frame.columns[first:]))}.")
-    X = frame.iloc[:, first:].to_numpy(float, na_value=np.nan)
-    return X, frame.iloc[:, 0].astype(str).tolist() if first else None, code
+    X, columns = frame.iloc[:, first:].to_numpy(float, na_value=np.nan), list(map(str, frame.columns[first:]))
+    _require_values(X, columns)
+    has_names = first or not isinstance(frame.index, pd.RangeIndex)
+    names = frame.iloc[:, 0] if first else frame.index
+    return X, names.astype(str).tolist() if has_names else None, code, columns
 
 
 def _some(names):

@@ -93,6 +93,8 @@ class BaseSubspaceClustering(CallbackSupportMixin, ClusterMixin, Randomized):
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Clusters of new samples.
 
+        The clustered samples themselves, given again, need not get their `labels_`, which come from the whole graph.
+
         Parameters
         ----------
         X : array-like or tensor of shape (n_samples, n_features) or (n_samples, ...)

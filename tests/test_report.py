@@ -13,6 +13,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.datasets import load_digits
 from sklearn.pipeline import make_pipeline
@@ -25,6 +26,7 @@ from skdeepsc.datasets import load_images
 from skdeepsc.datasets._images import image_files, thumbnail
 from skdeepsc.inspection import ContactSheetDisplay, Explanation
 from skdeepsc.report import Findings, find, write_page, write_sheets, write_table
+from skdeepsc.report._sheets import said
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -282,7 +284,7 @@ def test_what_cannot_be_done_is_told_in_a_sentence(folder, capsys):
         ("pics", "--out", "/dev/null/here"): "'/dev/null/here' cannot be written: Not a directory",
         ("flat.npy", "--fit", "pad"): "--fit is for folders of pictures",
         ("pics", "--seed", "-1"): "'random_state' parameter",
-        ("pics", "--method", "SSC", "-k", "900"): "n_clusters=900 must not be larger",
+        ("pics", "--method", "SSC", "-k", "900"): "There are 45 samples, fewer than 900 clusters: give a smaller -k",
     }.items():
         assert main(list(arguments)) == 2
         said = capsys.readouterr().err
@@ -407,11 +409,89 @@ def test_a_pipeline_labels(digits, tmp_path, monkeypatch):
 
 
 def test_what_was_set_is_said(digits):
-    numbers = f"{len(digits)} samples in 3 clusters."
     found = find(SSC(3, alpha=5.0, noise=0.1, random_state=0).fit(digits), digits)
+    numbers = f"{sum(found.cluster >= 0)} samples in 3 clusters and {len(found.noise)} apart from them, as noise."
+    assert len(found.noise) > 1
     assert found.choice == f"{numbers} SSC with alpha=5.0, noise=0.1, all else as it comes. No labels were used."
-    of_new = find(SSC(3, random_state=0).fit(digits), digits[:5], is_fitted=False)
-    assert of_new.choice.startswith(f"Labels of a fitted model: {numbers} SSC with its default settings.")
+    assert said(found, found.noise[0]) == f"next to {found.second[found.noise[0]]}"
+    of_new = find(SSC(3, random_state=0).fit(digits), digits[:1], is_fitted=False)
+    before = f"The model: {len(digits)} samples in 3 clusters. SSC with its default settings."
+    assert of_new.choice.startswith(f"1 sample in 1 cluster, as a fitted model labels them. {before}")
+
+
+def test_a_page_of_new_samples_tells_of_them(digits, tmp_path):
+    fitted = SSC(3, random_state=0).fit(digits)
+    write_page(find(fitted, digits[:9], is_fitted=False), tmp_path / "new.html")
+    page = (tmp_path / "new.html").read_text()
+    assert "9 samples in" in page
+    assert "the next best: the predicted probability. Doubtful" in page
+    assert "leaves its own label out" not in page
+    write_page(find(fitted, digits), tmp_path / "old.html")
+    assert "linked to. Doubtful" in (tmp_path / "old.html").read_text()
+
+
+def test_nothing_is_said_to_be_chosen_where_nothing_told_the_views_apart(digits):
+    found = find(SubspaceClustering(1, random_state=0).fit(digits), digits)
+    assert "nothing told the views apart" in found.choice
+
+
+def _table_of(path, columns, rows, names=None):
+    frame = pd.DataFrame(rows, columns=columns, index=names)
+    frame.to_csv(path, index=names is not None)
+    return path
+
+
+def test_a_head_that_numbers_the_columns_is_none_of_the_samples(digits, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    rows = digits.reshape(len(digits), -1)
+    _table_of("rows.csv", range(64), rows)
+    assert main(["rows.csv", "-k", "3", "--method", "SSC"]) == 0
+    assert f"Read {len(rows)} samples" in capsys.readouterr().out
+    assert "skiprows=1" in Path("rows-clusters/report.html").read_text()
+
+
+def test_columns_are_those_of_the_model_in_their_order(digits, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    rows, names = digits.reshape(len(digits), -1), [f"p{number}" for number in range(64)]
+    _table_of("rows.csv", names, rows)
+    assert main(["rows.csv", "-k", "3", "--method", "SSC"]) == 0
+    assert main(["rows.csv", "--predict", "rows-clusters/model.skdeepsc"]) == 0
+    _table_of("turned.csv", names[::-1], rows)
+    assert main(["turned.csv", "--predict", "rows-clusters/model.skdeepsc"]) == 2
+    assert "fitted on the columns p0, p1, p2, ..., p63, and these are p63, p62, p61, ..., p0" in capsys.readouterr().err
+
+
+def test_missing_values_are_named_by_sample_and_column(digits, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    rows = digits.reshape(len(digits), -1).astype(float)
+    rows[4, 2] = np.nan
+    names = [f"p{number}" for number in range(64)]
+    _table_of("rows.csv", names, rows)
+    pd.DataFrame(rows, columns=names).to_parquet("rows.parquet")
+    for name in ("rows.csv", "rows.parquet"):
+        assert main([name, "-k", "3"]) == 2
+        assert "1 value is missing, the first in column 'p2' of sample 4" in capsys.readouterr().err
+
+
+def test_the_index_of_a_frame_has_names(digits, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = [f"pic {number}" for number in range(len(digits))]
+    columns = [f"p{number}" for number in range(64)]
+    pd.DataFrame(digits.reshape(len(digits), -1), index=names, columns=columns).to_parquet("rows.parquet")
+    assert main(["rows.parquet", "-k", "3", "--method", "SSC"]) == 0
+    assert [line["file"] for line in lines(Path("rows-clusters/clusters.csv"))] == names
+
+
+def test_a_model_of_rows_and_too_many_clusters_are_refused_before_the_fit(digits, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    skdeepsc.save(SSC(3, random_state=0).fit(digits.reshape(len(digits), -1)), "rows.skdeepsc")
+    Path("pictures").mkdir()
+    for number, image in enumerate(digits[:3]):
+        Image.fromarray((image * 15).astype(np.uint8)).save(f"pictures/{number}.png")
+    assert main(["pictures", "--predict", "rows.skdeepsc"]) == 2
+    assert "The model was fitted on rows of 64 numbers" in capsys.readouterr().err
+    assert main(["pictures", "-k", "4"]) == 2
+    assert "There are 3 samples, fewer than 4 clusters: give a smaller -k" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names of files are text elsewhere")

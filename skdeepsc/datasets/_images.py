@@ -143,7 +143,8 @@ def load_images(
     if len(errors) == len(sources):
         raise ValueError(f"None of {len(sources)} files is a picture that can be read: {listed(reasons)}.")
     if broken:
-        warn_user(f"{len(errors)} of {len(sources)} files cannot be read and are left out: {listed(reasons)}.")
+        are = "is" if len(errors) == 1 else "are"
+        warn_user(f"{len(errors)} of {len(sources)} files cannot be read and {are} left out: {listed(reasons)}.")
     kept = [name for number, name in enumerate(names) if number not in errors]
     target, target_names = _folders(folder, kept)
     return Bunch(

@@ -34,6 +34,8 @@ def projected(rows, projection="pca"):
         if points.ndim != 2 or len(points) != len(rows) or points.shape[1] < 2:
             raise ValueError(f"projection must make two columns of {len(rows)} rows; got shape {points.shape}.")
         return points[:, :2]
+    if len(rows) == 1:
+        return np.zeros((1, 2))
     if projection == "pca" or len(rows) < _FEWEST_NEIGHBORHOODS:
         points = PCA(n_components, random_state=0).fit_transform(rows)
     else:

@@ -41,6 +41,8 @@ class Findings(Standing):
         Samples of each cluster, the typical ones first, the doubtful ones last.
     pictures : sequence or None
         A path or an image's array for each sample, from which it is drawn.
+    is_fitted : bool
+        Whether these are the samples of the fit, and not new ones.
     choice : str
         How many samples are in how many clusters, and what was chosen and why, in two or three sentences.
     confidence : ndarray of shape (n_samples,), float64, or None
@@ -62,6 +64,7 @@ class Findings(Standing):
     names: list[str]
     pictures: Sequence[Any] | None
     choice: str
+    is_fitted: bool = True
     confidence: np.ndarray | None = None
     points: np.ndarray | None = None
     explanations: dict[int, Explanation] = field(default_factory=dict)
@@ -124,7 +127,8 @@ def find(
         **vars(standing),
         names=as_names(range(len(directions)) if names is None else names, len(directions)),
         pictures=pictures_of(last, X) if pictures is None else as_pictures(pictures, len(directions), "pictures"),
-        choice=choice_of(last) if is_fitted else f"Labels of a fitted model: {choice_of(last)}",
+        choice=choice_of(last) if is_fitted else _choice_before(standing.cluster, last),
+        is_fitted=is_fitted,
         confidence=getattr(last, "confidence_", None) if is_fitted else None,
         points=projected(directions),
         explanations=explanations_of(last, seen, to_explain, _EXPRESSING),
@@ -140,13 +144,26 @@ def choice_of(clusterer):
     return f"{_numbers(clusterer)} {_ways(clusterer, name)} No labels were used."
 
 
+def _choice_before(labels, clusterer):
+    """How many new samples have labels of a clusterer, and what that had chosen."""
+    return f"{_in_clusters(labels)}, as a fitted model labels them. The model: {choice_of(clusterer)}"
+
+
+def _in_clusters(labels):
+    """How many samples are in how many clusters, and how many in none."""
+    n_noise = int(np.count_nonzero(labels < 0))
+    n_samples, n_clusters = len(labels) - n_noise, len(np.unique(labels[labels >= 0]))
+    said = f"{n_samples:,} sample{'s' * (n_samples != 1)} in {n_clusters:,} cluster{'s' * (n_clusters != 1)}"
+    return f"{said} and {n_noise:,} apart from them, as noise" if n_noise else said
+
+
 def _numbers(clusterer):
-    n_samples, n_clusters = len(clusterer.labels_), len(np.unique(clusterer.labels_[clusterer.labels_ >= 0]))
+    n_clusters = len(np.unique(clusterer.labels_[clusterer.labels_ >= 0]))
     if getattr(clusterer, "n_clusters", None) == "auto":
-        how = ", a number that was chosen"
+        how = f"; {n_clusters:,} is a number that was chosen"
     else:
-        how = "" if n_clusters == clusterer.n_clusters else f", where {clusterer.n_clusters} were asked for"
-    return f"{n_samples:,} samples in {n_clusters:,} cluster{'s' * (n_clusters != 1)}{how}."
+        how = "" if n_clusters == clusterer.n_clusters else f"; {clusterer.n_clusters} were asked for"
+    return f"{_in_clusters(clusterer.labels_)}{how}."
 
 
 def _ways(clusterer, name):
@@ -154,6 +171,12 @@ def _ways(clusterer, name):
     if hasattr(clusterer, "candidates_"):
         found = clusterer.candidates_
         n_views, n_dims = len(clusterer.views_), len(set(found["subspace_dim"].tolist()))
+        if not found["edge_information"].max() > 0:
+            return (
+                f"{name} took the view “{clusterer.view_}” with subspaces of expected dimension "
+                f"{clusterer.subspace_dim_:g}; nothing told the views apart, since in none do the clusters say "
+                "anything about which samples express each other (edge information 0)."
+            )
         return (
             f"Of {n_views} view{'s' * (n_views > 1)} and {n_dims} dimension{'s' * (n_dims > 1)}, {name} chose the view "
             f"“{clusterer.view_}” with subspaces of expected dimension {clusterer.subspace_dim_:g}, because "

@@ -75,9 +75,8 @@ pre {{ background: #f4f4f4; padding: .8em 1em; overflow-x: auto; }}
 {notes}
 {number}
 <h2>Clusters</h2>
-<p>The numbers below pictures are what speaks for the cluster, and for the next best: the mean of the predicted
-probability and of the share that a cluster has in what the sample is linked to. Doubtful are those where the next best
-has at least a third of that.</p>
+<p>The numbers below samples are what speaks for the cluster, and for the next best: {support}. Doubtful are those
+where the next best has at least a third of that.</p>
 <div class="wide high" tabindex="0"><table class="sizes">
 <tr><th>cluster</th><th>samples</th><th>share</th><th>doubtful</th><th></th></tr>
 {sizes}
@@ -93,6 +92,9 @@ has at least a third of that.</p>
 </body>
 </html>
 """
+
+# What speaks for a cluster of samples that were clustered.
+_SUPPORT = "the mean of the predicted probability and of the share that a cluster has in what the sample is linked to"
 
 # A click on a head sorts the rows by what their cells say of their order.
 _SCRIPT = """\
@@ -137,6 +139,7 @@ def write_page(findings: Findings, path: str | PathLike, title: str = "Clusters"
         explained="" if pictures is None else "\n".join(_explained(findings, pictures)),
         clusters="" if pictures is None else "\n".join(_clusters(findings, pictures)),
         code=escape(findings.code),
+        support=_SUPPORT if findings.is_fitted else "the predicted probability",
         version=__version__,
         date=f"{datetime.now():%Y-%m-%d %H:%M}",
         script=_SCRIPT,
@@ -201,6 +204,8 @@ def _doubtful(findings, pictures):
     yield (
         "<p>What speaks for the clusters of a sample leaves its own label out, so that the next best may be ahead: "
         "look first where the difference is below 0.</p>"
+        if findings.is_fitted
+        else "<p>Look first where the difference is small.</p>"
     )
     heads = ["sample", "its cluster", "for it", "next best", "for that", "difference"]
     explains = pictures is not None and any(number in findings.explanations for number in rows)

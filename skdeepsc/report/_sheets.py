@@ -76,4 +76,6 @@ def title_of(cluster, n_members):
 def said(findings, number):
     """What speaks for the clusters of a sample, in a few letters."""
     own, other = findings.support[number], findings.second_support[number]
+    if findings.cluster[number] < 0:
+        return f"next to {findings.second[number]}" if findings.second[number] >= 0 else ""
     return f"{own:.2f}" + (f", or {findings.second[number]}: {other:.2f}" if round(other, 2) > 0 else "")
