@@ -31,7 +31,7 @@ from ._warn import advising, warn_user
 from .features import AutoEncoder, LocalContrast, MultiscaleScattering, Scattering
 from .features._base import OnDevice, TakesCallbacks, TransformsImages
 from .features._scattering import fit_transform_together
-from .nn import precise
+from .nn import precise, product
 from .segmentation import N_STARTS, DegenerateAffinityWarning, choose_by_graphs, warn_if_degenerate
 from .training.batches import to_device
 
@@ -621,7 +621,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
     def _coefficients(self, features, weights=None):
         """Coefficients of features over the rows that were clustered, a tensor."""
         weights = to_device(self._vote_weights, self.device_) if weights is None else weights
-        return to_device(self._unit(features), self.device_) @ weights + self._vote_offset
+        return product(to_device(self._unit(features), self.device_), weights) + self._vote_offset
 
     # Noise
 
