@@ -226,7 +226,7 @@ class RidgePath:
         counts[-1] = True
         self.spectrum, vectors, z = values[counts].clamp_min(0), vectors[:, counts].float(), z.float()
         self.scores = product(z, vectors) if flat else vectors * self.spectrum.sqrt().float()
-        self._axes_of = (z[:0], vectors) if flat else (z, None)
+        self._axes_of = (None, vectors) if flat else (z, None)
 
     @cached_property
     def axes(self):
