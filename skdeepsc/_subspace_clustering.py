@@ -300,6 +300,17 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
             warn_if_degenerate(self.affinity_matrix_, self._best_labels, self.n_clusters_)
         return self._best_labels
 
+    def _about_zeros(self):
+        """The same, and that some rows hardly differ from all others."""
+        told, first = super()._about_zeros(), self._scaling.former or self._scaling
+        is_alike = self.embedding_.any(axis=1) & ~first(self.embedding_).any(axis=1)
+        if not is_alike.any():
+            return told
+        return (
+            f"{told} {is_alike.sum()} samples differ from the mean of all by less than single precision can tell: "
+            "subtract what all have in common, such as a large constant."
+        )
+
     def _label_all(self, row_labels, samples):
         self.confidence_ = np.empty(samples.shape[0])
         self.confidence_[self.sample_indices_] = self._sureness(row_labels)

@@ -546,3 +546,9 @@ def test_the_picture_shows_every_view(fitted):
     legend = {text.get_text() for text in display.axes_[0].get_legend().get_texts()}
     assert legend == {*FIXED, *(f"{view}, whitened" for view in FIXED), "chosen"}
     assert len(display.axes_) == 3
+
+
+def test_an_offset_that_hides_all_else_is_told():
+    images = load_digits(n_class=3).images[:60] / 16
+    with pytest.warns(UserWarning, match="by less than single precision can tell: subtract what all have in common"):
+        SubspaceClustering(3, views=["pixels"], random_state=0).fit(images.reshape(60, -1) + 1e6)
