@@ -307,6 +307,11 @@ class _Work:
 
     def _fit(self, clusterer, samples):
         wanted = self.arguments
+        if wanted.n_clusters != "auto" and wanted.n_clusters > len(samples.X):
+            raise ValueError(
+                f"There are {_counted(len(samples.X), 'sample')}, fewer than {_in_words(wanted.n_clusters)}: give "
+                "a smaller -k."
+            )
         if _shows_bars(sys.stdout) and hasattr(clusterer, "set_callbacks"):  # scikit-learn 1.9
             from sklearn.callback import ProgressBar
 
@@ -318,11 +323,6 @@ class _Work:
             "clusterer.labels_, clusterer.predict_proba(X)",
             f"clusterer = load({str(self._model_file())!r})  # The same, as it was kept.",
         ]
-        if wanted.n_clusters != "auto" and wanted.n_clusters > len(samples.X):
-            raise ValueError(
-                f"There are {_counted(len(samples.X), 'sample')}, fewer than {_in_words(wanted.n_clusters)}: give "
-                "a smaller -k."
-            )
         print(f"Clustering by {wanted.method} into {_in_words(wanted.n_clusters)} ...", flush=True)
         clusterer.fit(samples.X)
         if samples.pictures is not None:

@@ -213,8 +213,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         self.n_clusters_, self.n_clusters_scores_, looks = self.n_clusters, None, {}
         if self.n_clusters == "auto":
             with progress.task("n_clusters"):
-                made = self._made_together(rows)
-                looks = {view: self._look(view, rows, made.pop(view, None)) for view in self.views_}
+                looks = self._looks(rows)
                 self._choose_n_clusters(looks.values())
         if self.affine and self._find_flats(rows, looks, dims):
             return
@@ -232,10 +231,11 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
 
     def _find_flats(self, rows, looks, dims):
         """Select the view that shows the samples on flats most clearly, if there is one; `looks` gets all."""
-        found, together = {}, {} if looks else self._made_together(rows)
-        for view in self.views_:
-            looks[view] = looks.get(view) or self._look(view, rows, together.pop(view, None))
-            found[view] = search_on_flats(looks[view], dims, self.n_clusters_, self.n_coefs, self._seeds["labels"])
+        looks.update(looks or self._looks(rows))
+        found = {
+            view: search_on_flats(look, dims, self.n_clusters_, self.n_coefs, self._seeds["labels"])
+            for view, look in looks.items()
+        }
         view = min(found, key=lambda view: found[view][1])
         candidates = found[view][0]
         if candidates:
@@ -512,6 +512,11 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
             n_components = min(_N_COMPONENTS, self.n_features_in_)
             return name, TruncatedSVD(n_components, random_state=seed)
         raise ValueError(f"views by name are {', '.join(map(repr, _NAMED_VIEWS))}; got {name!r}.")
+
+    def _looks(self, rows):
+        """A look at the rows in each view."""
+        made = self._made_together(rows)
+        return {view: self._look(view, rows, made.pop(view, None)) for view in self.views_}
 
     def _made_together(self, rows):
         """What views that share wavelets make of the rows, by view, where there are several; they are fitted."""

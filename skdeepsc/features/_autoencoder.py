@@ -284,16 +284,21 @@ def _cached_pretrain(memory, arguments, epochs):
             return group.agree(found)
     result = cached.call_and_shelve(*arguments)
     try:
-        found = trained.pop() if trained else _unpickled(*result.get())
+        found = _made(result, trained)
     except MemoryError:
         raise
     except Exception as error:  # Whatever is wrong with the entry.
         _put_aside(result, error)
         result = cached.call_and_shelve(*arguments)
-        found = trained.pop()
+        found = _made(result, trained)
     if len(found[1]) < epochs:
         result.clear()
     return found if group is None else group.agree(found)
+
+
+def _made(result, trained):
+    """What was trained now, or else what the cache has."""
+    return trained.pop() if trained else _unpickled(*result.get())
 
 
 def _pickled_pretrain(samples, key, seed, device, autoencoder, report, trained):
