@@ -18,7 +18,7 @@ from ._dimension import N_COEFS
 from ._explanation import Explanation, PairExplanation, explained, explained_pair
 from ._input import row_blocks
 from ._mapped import require_whole, unchanged
-from ._memory import require_memory, way_out
+from ._memory import require_memory, segmentation_bytes, way_out
 from ._noise import noise_bound, unexplained_shares
 from ._params import Count, Estimator, Threads, answers, checked, estimator, fits, twin
 from ._random import Randomized, draw_rows
@@ -83,7 +83,7 @@ class BaseSubspaceClustering(CallbackSupportMixin, ClusterMixin, Randomized):
         with unchanged(samples), self._keeping(samples):
             self._seeds = dict(zip(self._drawing, self._draw_seeds(len(self._drawing)), strict=True))
             self._draw_rows(samples)
-            with way_out(self._way_out(samples.shape[0])), Progress(self, self._n_tasks(), samples) as progress:
+            with self._reported(samples, self._n_tasks()) as progress:
                 self._represent(samples, progress)
                 with progress.task("segment"):
                     self._label_all(self._segment(samples), samples)
@@ -112,7 +112,8 @@ class BaseSubspaceClustering(CallbackSupportMixin, ClusterMixin, Randomized):
         """Shares of the clusters in what labels samples; the largest is what `predict` gives for new ones.
 
         A sample that was clustered, known by its values, and its copies have no say in their own shares: where the
-        others would rather have it elsewhere, the largest share is not that of its label.
+        others would rather have it elsewhere, the largest share is not that of its label. Only a classifier (NCSC,
+        S2ConvSCN, k-SCN, EDESC) has learnt from them, and is surer of them than of new ones.
 
         Parameters
         ----------
@@ -203,6 +204,12 @@ class BaseSubspaceClustering(CallbackSupportMixin, ClusterMixin, Randomized):
         return 1
 
     # The steps
+
+    @contextmanager
+    def _reported(self, samples, n_tasks):
+        """A context for work on samples: its progress, and what to do where memory runs out."""
+        with way_out(self._way_out(samples.shape[0])), Progress(self, n_tasks, samples) as progress:
+            yield progress
 
     def _draw_rows(self, samples):
         """Choose the rows that are clustered: all of them."""
@@ -320,7 +327,7 @@ class BaseGraphClustering(BaseSubspaceClustering):
         self._copied = first if len(distinct) < n_samples else None
         n_rows = min(self._n_drawn() or n_samples, len(distinct))
         self._check_n_clusters(n_rows, f"n_samples = {n_samples}, subsample={self.subsample}")
-        self._check_memory(n_rows)
+        self._check_memory(n_rows, samples.dtype)
         self.sample_indices_ = distinct[draw_rows(len(distinct), n_rows, self._seeds["rows"])]
         self._keys = keys[self.sample_indices_]
 
@@ -332,7 +339,7 @@ class BaseGraphClustering(BaseSubspaceClustering):
         """The most rows that are clustered; None: all."""
         return self.subsample
 
-    def _check_memory(self, n_rows):
+    def _check_memory(self, n_rows, dtype):
         """Compare what matrices of pairs need with the memory there is."""
 
     def _way_out(self, n_samples):
@@ -453,11 +460,11 @@ class BaseGraphClustering(BaseSubspaceClustering):
         known[rows[::-1]] = places[::-1]
         found, row_labels = [], self._row_labels
         for block in row_blocks(n_rows, self._block_rows()):
-            coefs = self._new_coefficients(samples[block])
-            for place, row in enumerate(range(n_rows)[block]):
-                number, coef = None, coefs[[place]]
-                if known[row] >= 0:
-                    number, coef = int(self.sample_indices_[known[row]]), self._own_coefficients(known[[row]])
+            places = known[block]
+            new = _rows(self._new_coefficients, samples[block][places < 0])
+            own = _rows(self._own_coefficients, places[places >= 0])
+            for row, place in zip(range(n_rows)[block], places, strict=True):
+                number, coef = (None, next(new)) if place < 0 else (int(self.sample_indices_[place]), next(own))
                 label = int(labels[row])
                 found.append(explained(number, label, coef, self.sample_indices_, row_labels, self._n_found(), top))
         return found
@@ -642,14 +649,25 @@ class BaseSelfExpressive(BaseGraphClustering):
         with muted(DegenerateAffinityWarning):
             return _labels(_affinity(coef, graph), graph, self._seeds["labels"])
 
-    def _check_memory(self, n_rows):
+    def _check_memory(self, n_rows, dtype):
         bytes_per_pair = self._bytes_per_pair()
         if bytes_per_pair or self.affinity in DENSE_AFFINITIES:
-            require_memory(n_rows, bytes_per_pair, getattr(self, "device_", "cpu"))
+            of_segmentation = segmentation_bytes(self.affinity, self._bytes_per_coef(dtype))
+            require_memory(n_rows, bytes_per_pair, of_segmentation, getattr(self, "device_", "cpu"))
+
+    def _bytes_per_coef(self, dtype):
+        """Bytes of an entry of `coef_` for samples of a dtype."""
+        return dtype.itemsize
 
     def _bytes_per_pair(self):
         """Bytes for each pair of samples at the peak of `_represent`; 0 if there is no N x N matrix."""
         raise NotImplementedError
+
+
+def _rows(function, values):
+    """One by one the rows of what a function makes of values, when the first is asked for."""
+    made = function(values)
+    yield from (made[[row]] for row in range(made.shape[0]))
 
 
 def others_of(rows, own):

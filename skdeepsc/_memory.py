@@ -4,10 +4,11 @@ import os
 from contextlib import contextmanager
 from pathlib import Path
 
-# Bytes for each pair of samples while an affinity is segmented: the coefficients, the affinity, its checked copy, and
-# the normalised copy that the eigensolver overwrites.
-_SEGMENTATION_BYTES = 28
-
+# Bytes for each pair of samples while coefficients of four, or of eight, bytes become an affinity that is segmented,
+# measured: the coefficients themselves, the affinity, its checked copy, and the normalised one that the eigensolver
+# overwrites, or what the affinity is made by.
+_SEGMENTATION_BYTES = {"thresholded": (37, 65), "enhanced": (37, 65), "low_rank": (32, 64), "top": (20, 32)}
+_OTHER_SEGMENTATION_BYTES = (32, 40)
 
 # Where the kernel tells of control groups, and which is this process's own.
 _CGROUPS, _OWN_CGROUPS = Path("/sys/fs/cgroup"), "/proc/self/cgroup"
@@ -114,7 +115,13 @@ def require_bytes(needed, what, advice, device="cpu"):
         )
 
 
-def require_memory(n_rows, bytes_per_pair, device):
+def segmentation_bytes(affinity, bytes_per_coef):
+    """Bytes for each pair of samples at the peak of the segmentation of dense coefficients."""
+    named = affinity if isinstance(affinity, str) else ""
+    return _SEGMENTATION_BYTES.get(named, _OTHER_SEGMENTATION_BYTES)[bytes_per_coef > 4]
+
+
+def require_memory(n_rows, bytes_per_pair, segmentation_bytes, device):
     """Raise MemoryError if the N x N matrices of a fit cannot fit the memory there is.
 
     Parameters
@@ -123,10 +130,12 @@ def require_memory(n_rows, bytes_per_pair, device):
         Samples that are clustered, N.
     bytes_per_pair : int
         What training needs on `device` for each of the N * N pairs.
+    segmentation_bytes : int
+        What segmentation needs, after that, of the memory of the machine.
     device : str
-        Where C is trained; segmentation needs the memory of the machine, after that.
+        Where C is trained.
     """
-    for place, bytes_ in ((device, bytes_per_pair), ("cpu", _SEGMENTATION_BYTES)):
+    for place, bytes_ in ((device, bytes_per_pair), ("cpu", segmentation_bytes)):
         needed, available = n_rows**2 * bytes_, available_bytes(place)
         if available is not None and needed > available:
             fits = int((available / needed) ** 0.5 * n_rows)

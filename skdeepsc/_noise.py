@@ -3,6 +3,8 @@
 import numpy as np
 from scipy import sparse
 
+from ._scale import squared_norms
+
 # What a cluster explains up to this share, it explains; spreads beyond the centre that are no accident any more.
 _EXPLAINED, _SPREADS = 0.05, 4.0
 # The shortest half of a normal distribution is so many standard deviations wide, on either side.
@@ -27,7 +29,7 @@ def unexplained_shares(z, coef, own, rows):
         2 for samples that are 0, which nothing expresses.
     """
     coef = coef.multiply(own).tocsr() if sparse.issparse(coef) else np.where(own, coef, 0)
-    return residual_shares(_squares(z - coef @ rows), _squares(z))
+    return residual_shares(squared_norms(z - coef @ rows), squared_norms(z))
 
 
 def residual_shares(residuals, squares):
@@ -60,9 +62,3 @@ def noise_bound(shares, noise):
     first = widths.argmin()
     centre, spread = ordered[first] + widths[first] / 2, widths[first] / 2 / _HALF_OF_NORMAL
     return float(np.clip(centre + _SPREADS * spread, _EXPLAINED, max(1.0, ordered[0])))
-
-
-def _squares(rows):
-    if sparse.issparse(rows):
-        return np.asarray(rows.multiply(rows).sum(axis=1)).ravel().astype(np.float64)
-    return np.einsum("ij,ij->i", rows, rows, dtype=np.float64)

@@ -45,7 +45,8 @@ NonNegative = Annotated[float, Interval(Real, 0, None, closed="left")]
 Probability = Annotated[float, Interval(Real, 0, 1, closed="both")]
 AnyReal = Annotated[float, Interval(Real, None, None, closed="neither")]
 Count = Annotated[int, Interval(Integral, 1, None, closed="left")]
-Epochs = Annotated[int, Interval(Integral, 0, None, closed="left")]
+CountOrZero = Annotated[int, Interval(Integral, 0, None, closed="left")]
+Epochs = CountOrZero
 # As many threads, or all cores but so many.
 Threads = Annotated[int, Interval(Integral, 1, None, closed="left"), Interval(Integral, None, -1, closed="right")]
 _Seed = Interval(Integral, 0, 2**32 - 1, closed="both")
@@ -156,7 +157,7 @@ def fits(method: Method) -> Method:
         keeps = method.__name__ == "partial_fit"
         draft = twin(self)
         for name in () if keeps else former:
-            del vars(draft)[name]
+            vars(draft).pop(name, None)  # A user may have deleted it.
         begun = set(vars(draft)) - former
         of_numpy = take_plain_numbers(draft)
         with draft._settings():

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from ._params import Estimator, RandomState, estimator
+from ._threads import Shared
 
 _LARGEST_SEED = np.iinfo(np.int32).max
 
@@ -84,16 +85,25 @@ def seeded(seed, device="cpu", *, shared=False):
     device = torch.device(device)
     with ExitStack() as stack:
         if device.type == "cuda":
-            stack.enter_context(_DETERMINISTIC)
+            stack.enter_context(_DETERMINISTIC())
+        stack.callback(_OWN.reset, _OWN.set(None if shared else _Generators(seed)))
         if shared:
             stack.enter_context(_PROCESS)
-            forked = [device] if device.type == "cuda" else []
-            stack.enter_context(torch.random.fork_rng(devices=forked, device_type="cuda"))
-            torch.default_generator.manual_seed(seed)
-            if device.type in ("cuda", "mps", "xpu"):
-                getattr(torch, device.type).manual_seed(seed)
-        stack.callback(_OWN.reset, _OWN.set(None if shared else _Generators(seed)))
+            stack.callback(set_generator_states, generator_states(device), device)
+            _seed_torch(seed, device)
         yield
+
+
+def _seed_torch(seed, device):
+    """Seed torch's generators of the CPU and of a device."""
+    import torch
+
+    torch.default_generator.manual_seed(seed)
+    if device.type in ("cuda", "xpu"):
+        with getattr(torch, device.type).device(device):  # They seed the generator of the present one.
+            getattr(torch, device.type).manual_seed(seed)
+    elif device.type == "mps":
+        torch.mps.manual_seed(seed)
 
 
 def generator_for(device):
@@ -158,30 +168,17 @@ class _Generators:
         return self.made[device]
 
 
-class _ForAll:
-    """A context of the whole process, entered by the first thread that needs it and left by the last."""
-
-    def __init__(self, make):
-        self.make, self.lock, self.n_users = make, threading.Lock(), 0
-
-    def __enter__(self):
-        with self.lock:
-            if not self.n_users:
-                self.context = self.make()
-                self.context.__enter__()
-            self.n_users += 1
-
-    def __exit__(self, *_):
-        with self.lock:
-            self.n_users -= 1
-            if not self.n_users:
-                self.context.__exit__(None, None, None)
-
-
+@contextmanager
 def _deterministic():
     import torch
 
-    return torch.backends.cudnn.flags(enabled=torch.backends.cudnn.enabled, deterministic=True)
+    cudnn = torch.backends.cudnn
+    former = cudnn.deterministic, cudnn.benchmark
+    cudnn.deterministic, cudnn.benchmark = True, False
+    try:
+        yield
+    finally:
+        cudnn.deterministic, cudnn.benchmark = former
 
 
-_DETERMINISTIC = _ForAll(_deterministic)
+_DETERMINISTIC = Shared(_deterministic)

@@ -68,6 +68,13 @@ def in_float32(values, name):
     return cast
 
 
+def squared_norms(rows):
+    """Squared length of each row, dense or CSR, in float64."""
+    if sparse.issparse(rows):
+        return np.asarray(rows.multiply(rows).sum(axis=1, dtype=np.float64)).ravel()
+    return np.einsum("ij,ij->i", rows, rows, dtype=np.float64)
+
+
 def lengths(rows):
     """Lengths of rows as pairs ``norms, exponents``: a row is ``norms * 2 ** exponents`` long, whatever its scale.
 

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._arrays import as_numbers, plain
 from ._compat import num_samples
 from ._labels import as_labels, as_pair
-from ._scale import divided, exponent_of, unit_exponent
+from ._scale import divided, exponent_of, squared_norms, unit_exponent
 from .affinity import as_coefficients
 from .segmentation import edge_information, normalized_cut
 
@@ -129,7 +129,7 @@ def expression_residual(coef, features):
     Parameters
     ----------
     coef : ndarray of shape (n_samples, n_samples)
-    features : ndarray of shape (n_samples, n_latent)
+    features : ndarray or sparse matrix of shape (n_samples, n_latent)
         Z, under the normalisation with which C was found.
 
     Returns
@@ -138,11 +138,11 @@ def expression_residual(coef, features):
         At least 0.
     """
     coef = as_coefficients(coef)
-    features = as_numbers("features", features, dtype=[np.float64, np.float32])
-    if len(features) != coef.shape[0]:
-        raise ValueError(f"coef and features must be of the same samples; got {coef.shape[0]} and {len(features)}.")
+    features = as_numbers("features", features, accept_sparse="csr", dtype=[np.float64, np.float32])
+    if features.shape[0] != coef.shape[0]:
+        raise ValueError(f"coef and features must be of the same samples; got {coef.shape[0]} and {features.shape[0]}.")
     features = divided(features, exponent_of(features))  # A share does not change with it, and squares are numbers.
-    residual, total = np.square(features - coef @ features).sum(), np.square(features).sum()
+    residual, total = squared_norms(features - coef @ features).sum(), squared_norms(features).sum()
     return _finite("expression_residual", float(residual / total)) if total > 0 else 0.0
 
 

@@ -8,19 +8,24 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import nullcontext
 from copy import deepcopy
 from functools import partial
 
+import joblib
 import numpy as np
 import pytest
 import torch
+from scipy import sparse
 from sklearn.cluster import KMeans
 from sklearn.frozen import FrozenEstimator
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 
 import skdeepsc
 from skdeepsc import DSCSC, EDESC, KSCN, NCSC, PSSC, AutoEncoder, Contrastive, DSCNet, S2ConvSCN, SubspaceClustering
+from skdeepsc.datasets import make_union_of_subspaces
 from skdeepsc.deep import TrainedSolver
+from skdeepsc.features import _autoencoder
 from skdeepsc.training import RandomAugmentation, checkpoints
 
 pytestmark = pytest.mark.usefixtures("few_first_epochs")
@@ -480,3 +485,44 @@ def test_a_mapped_file_that_is_replaced_is_still_what_it_was(mapped):
     X = np.load(mapped, mmap_mode="r")
     fitted = kind(**params, callbacks=[DoOnce(replaced, mapped)]).fit(X)
     assert_equal(fitted, kind(**params).fit(np.array(X)))
+
+
+def test_a_fit_of_sparse_rows_goes_on(tmp_path):
+    rows = make_union_of_subspaces(60, 12, n_subspaces=3, subspace_dim=3, random_state=0)[0]
+    sparse_rows = sparse.csr_array(rows * (rows > 0))
+    whole = SubspaceClustering(3, random_state=0).fit(sparse_rows)
+    kept = SubspaceClustering(3, random_state=0, checkpoint=tmp_path).fit(sparse_rows)
+    np.testing.assert_array_equal(kept.labels_, whole.labels_)
+    keys = [checkpoints.digest(each) for each in (sparse_rows, sparse_rows, -sparse_rows, sparse_rows[::-1])]
+    assert keys[0] == keys[1]
+    assert len(set(keys)) == 3
+
+
+class FirstOfTwo:
+    """The group of the first process, the other being out of sight."""
+
+    rank = 0
+
+    def __init__(self):
+        self.agreed = []
+
+    def agree(self, value):
+        self.agreed.append(value)
+        return value
+
+
+def test_processes_train_together_where_the_first_finds_a_damaged_entry(tmp_path, monkeypatch):
+    """Those that wait for what is in the cache would wait for ever."""
+    trained = []
+    monkeypatch.setattr(_autoencoder, "pretrain", lambda *args: trained.append(args) or ("network", [{}, {}]))
+    memory, said = joblib.Memory(tmp_path, verbose=0), []
+    for damages in (False, False, True):
+        group = FirstOfTwo()
+        for entry in tmp_path.rglob("output.pkl") if damages else ():
+            entry.write_bytes(b"")
+        arguments = np.zeros(3), "key", 0, "cpu", None, {"group": group}
+        with pytest.warns(UserWarning, match="is damaged") if damages else nullcontext():
+            assert _autoencoder._cached_pretrain(memory, arguments, 2) == ("network", [{}, {}])
+        said.append(group.agreed[0])
+    assert said == [False, True, False]
+    assert len(trained) == 2

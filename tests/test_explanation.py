@@ -254,3 +254,19 @@ def test_copies_are_explained_and_rebuilt_as_the_sample_that_they_are_copies_of(
         rebuilt = fitted.reconstruct(np.concatenate([images, images[5:7]]), expressed=True)
         assert len(rebuilt) == 62
         assert np.array_equal(rebuilt[60:], rebuilt[5:7])
+
+
+def test_samples_are_explained_block_by_block(union, monkeypatch):
+    """Known ones by their own coefficients, each kind of a block at once."""
+    estimator = SubspaceClustering(3, random_state=0).fit(union)
+    singly = [estimator.explain(i) for i in range(10)]
+    sizes, own = [], SubspaceClustering._own_coefficients
+    monkeypatch.setattr(
+        SubspaceClustering, "_own_coefficients", lambda self, places: sizes.append(len(places)) or own(self, places)
+    )
+    together = estimator.explain(X=np.vstack([union[:5] + 0.01, union[:10]]))
+    assert sizes == [10]
+    assert [each.sample for each in together] == [None] * 5 + list(range(10))
+    for one, other in zip(singly, together[5:], strict=True):
+        np.testing.assert_array_equal(one.indices, other.indices)
+        np.testing.assert_allclose(one.weights, other.weights, rtol=1e-5)

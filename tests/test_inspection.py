@@ -9,7 +9,8 @@ from sklearn.metrics import silhouette_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdeepsc import PSSC, SSC, AutoEncoder, SubspaceClustering
+from skdeepsc import EDSC, PSSC, SSC, AutoEncoder, SubspaceClustering
+from skdeepsc.datasets import make_union_of_subspaces
 from skdeepsc.inspection import (
     AffinityDisplay,
     CandidatesDisplay,
@@ -22,6 +23,7 @@ from skdeepsc.inspection import (
     HistoryDisplay,
     NumberOfClustersDisplay,
 )
+from skdeepsc.inspection._standing import standing_of
 from skdeepsc.inspection._style import color_of, marker_of
 from skdeepsc.metrics import clustering_accuracy_score
 from skdeepsc.report import find
@@ -322,3 +324,14 @@ def test_displays_say_how_to_get_matplotlib():
         "else: raise SystemExit(1)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_sample_does_not_vote_for_itself_by_its_affinity():
+    X = make_union_of_subspaces(60, 12, noise=0.1, random_state=0)[0]
+    clusterer = EDSC(3, affinity="row_normalized", random_state=0).fit(X)
+    affinity, labels = clusterer.affinity_matrix_.copy(), clusterer.labels_
+    assert affinity.diagonal().min() > 0
+    np.fill_diagonal(affinity, 0)
+    shares = np.stack([affinity[:, labels == k].sum(axis=1) for k in range(3)], axis=1) / affinity.sum(1)[:, None]
+    support = (clusterer.predict_proba(X) + shares) / 2
+    np.testing.assert_allclose(standing_of(clusterer, X).support, support[np.arange(60), labels], rtol=1e-6)

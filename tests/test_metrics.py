@@ -10,13 +10,15 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdeepsc import EnSC
+from skdeepsc import SSC, EnSC
+from skdeepsc.datasets import make_union_of_subspaces
 from skdeepsc.metrics import (
     accuracy_scorer,
     ari_scorer,
     clustering_accuracy_score,
     edge_information_scorer,
     expression_residual,
+    expression_scorer,
     make_labels_scorer,
     nmi_scorer,
     normalized_cut_scorer,
@@ -175,3 +177,10 @@ def test_transductive_split_is_all_and_all():
     ((train, test),) = splitter.split(np.zeros((5, 2)))
     assert train.tolist() == test.tolist() == list(range(5))
     assert splitter.get_n_splits() == 1
+
+
+def test_the_residual_of_sparse_rows_is_that_of_the_same_rows_dense():
+    rows = make_union_of_subspaces(60, 12, random_state=0)[0]
+    rows = rows * (rows > 0)
+    as_sparse, as_dense = (SSC(3, random_state=0).fit(X) for X in (sparse.csr_array(rows), rows))
+    assert expression_scorer(as_sparse) == pytest.approx(expression_scorer(as_dense))

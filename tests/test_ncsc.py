@@ -262,7 +262,7 @@ def test_probabilities_and_labels_agree_and_do_not_depend_on_other_rows(images, 
     assert proba.shape == (60, 3)
     np.testing.assert_allclose(proba.sum(1), 1, atol=1e-9)
     np.testing.assert_array_equal(proba.argmax(1), fitted.labels_)
-    monkeypatch.setattr("skdeepsc.features._base._BLOCK_VALUES", 7 * 64)
+    monkeypatch.setattr("skdeepsc.training.batches._BLOCK_VALUES", 7 * 64)
     np.testing.assert_allclose(fitted.predict_proba(X), proba, atol=1e-6)
     assert fitted.transform(X).shape == (60, 15 * 4 * 4)
 
@@ -336,7 +336,7 @@ def test_a_mapped_array_is_never_copied_as_a_whole(mapped, monkeypatch):
         init="spectral", init_size=200, batch_size=200, subspace_epochs=1, classifier_epochs=0, max_epochs=1,
         random_state=0,
     )  # fmt: skip
-    monkeypatch.setattr("skdeepsc.features._base._BLOCK_VALUES", 2**17)
+    monkeypatch.setattr("skdeepsc.training.batches._BLOCK_VALUES", 2**17)
     monkeypatch.setattr("skdeepsc.features._autoencoder._TEST_ROWS", 1000)
     largest = []
 
@@ -404,6 +404,16 @@ def test_partial_fit_continues(images):
         method.partial_fit(np.zeros((9, 4)))
     with pytest.raises(ValueError, match=r"n_clusters was 3 in fit and is 4: partial_fit goes on"):
         method.set_params(n_clusters=4).partial_fit(X[40:])
+
+
+def test_partial_fit_says_what_to_do_where_memory_runs_out(images, monkeypatch):
+    def run(*_, **__):
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB.")
+
+    method = make(NCSC, **QUICK).fit(images[0])
+    monkeypatch.setattr(NCSC, "_run", run)
+    with pytest.raises(MemoryError, match=r"Memory has run out: CUDA .* smaller batch_size"):
+        method.partial_fit(images[0])
 
 
 @pytest.mark.filterwarnings("ignore:The classifier is collapsing")  # It is asked to.

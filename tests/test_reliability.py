@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import threading
+import tracemalloc
 import warnings
 from contextlib import contextmanager
 
@@ -20,6 +21,7 @@ from skorch.callbacks import Callback, Checkpoint
 
 import skdeepsc
 from skdeepsc import EDSC, NCSC, SSC, AutoEncoder, DSCNet, _memory, _row_keys, affinity, metrics, segmentation
+from skdeepsc._random import seeded
 from skdeepsc._row_keys import first_copies
 from skdeepsc.datasets import make_union_of_subspaces
 from tests.estimators import DEEP, SHALLOW, make_known
@@ -515,3 +517,66 @@ else:
 def test_a_full_disk_costs_what_was_to_be_kept_and_not_the_fit(tmp_path):
     done = subprocess.run([sys.executable, "-c", _ON_A_FULL_DISK, tmp_path], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_model_whose_coefficients_were_deleted_can_be_fitted_again(rows):
+    once, again = EDSC(3, random_state=0).fit(rows), EDSC(3, random_state=0).fit(rows)
+    del again.coef_
+    np.testing.assert_array_equal(again.fit(rows).labels_, once.labels_)
+
+
+def test_others_networks_are_judged_as_they_answer(rows):
+    """Neither does dropout draw, nor does batch norm learn, where it is asked whether a network has learnt anything."""
+    network = torch.nn.Module()
+    network.encoder = torch.nn.Sequential(torch.nn.Linear(12, 6), torch.nn.BatchNorm1d(6), torch.nn.Dropout(0.3))
+    network.decoder = torch.nn.Linear(6, 12)
+    state = torch.get_rng_state()
+    fitted = AutoEncoder(network=network, max_epochs=40, batch_size=15, random_state=0).fit(rows)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert fitted.network_.encoder[1].num_batches_tracked == 3 * len(fitted.history_)
+
+
+def test_the_generators_of_the_device_in_use_are_seeded_and_given_back(monkeypatch):
+    """Others draw from the generator of the device that a fit is on, which need not be the present one."""
+    states, present = {0: "first's", 1: "second's"}, [0]
+
+    @contextmanager
+    def device(which):
+        present.append(which.index)
+        yield
+        present.pop()
+
+    def manual_seed(seed):
+        states[present[-1]] = seed
+
+    monkeypatch.setattr(torch.cuda, "device", device)
+    monkeypatch.setattr(torch.cuda, "manual_seed", manual_seed)
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda which: states[which.index])
+    monkeypatch.setattr(torch.cuda, "set_rng_state", lambda state, which: states.update({which.index: state}))
+    with seeded(5, "cuda:1", shared=True):
+        assert states == {0: "first's", 1: 5}
+    assert states == {0: "first's", 1: "second's"}
+
+
+def test_on_cuda_only_what_decides_algorithms_is_set(monkeypatch):
+    cudnn = torch.backends.cudnn
+    monkeypatch.setattr(cudnn, "allow_tf32", False)
+    monkeypatch.setattr(cudnn, "benchmark", True)
+    with seeded(5, "cuda:1"):
+        assert (cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32) == (True, False, False)
+    assert (cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32) == (False, True, False)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", ["symmetric", "row_normalized", "thresholded", "enhanced", "low_rank", "top"])
+def test_segmentation_takes_no_more_memory_than_is_foretold(name, dtype):
+    coef = np.random.default_rng(0).random((800, 800)).astype(dtype)
+    tracemalloc.start()
+    try:
+        made = affinity.compute_affinity(coef, name, n_clusters=3)
+        segmentation.spectral_labels(made, 3, random_state=0)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    foretold = _memory.segmentation_bytes(name, coef.itemsize) * coef.size
+    assert 0.6 * foretold < peak + coef.nbytes < 1.1 * foretold

@@ -295,3 +295,12 @@ def test_bad_sizes_of_the_network_are_named():
     ):
         with pytest.raises(ValueError, match=message):
             ScatteringNetwork(*arguments)
+
+
+def test_each_scale_has_one_network(monkeypatch):
+    made = []
+    monkeypatch.setattr(
+        "skdeepsc.features._scattering.ScatteringNetwork", lambda *args: made.append(args) or ScatteringNetwork(*args)
+    )
+    MultiscaleScattering().fit(load_digits().images[:20])
+    assert len(made) == 2

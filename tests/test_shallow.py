@@ -310,6 +310,17 @@ def test_kssc_is_ssc_on_the_features_of_its_kernel(rows):
             np.testing.assert_allclose(kernel._residuals(rows[:9]), plain._residuals(features[:9]), atol=1e-5)
 
 
+def test_a_kernel_is_computed_once():
+    calls, rows = [], make_union_of_subspaces(30, 8, random_state=0)[0]
+
+    def kernel(a, b):
+        calls.append(1)
+        return np.exp(-np.square(a - b).sum())
+
+    KSSC(3, kernel=kernel, random_state=0).fit(rows)
+    assert len(calls) == 30 * 31 / 2  # It is symmetric.
+
+
 def test_a_gaussian_kernel_does_not_depend_on_where_the_origin_is():
     X, _ = make_union_of_subspaces(30, 12, noise=0.01, random_state=0)
     plain, far = (KSSC(3, normalization="none", affine=True, random_state=0).fit(X + at) for at in (0, 1e8))

@@ -18,7 +18,7 @@ from skdeepsc.metrics import silhouette_scorer
 from skdeepsc.model_selection import TransductiveSplit
 from skdeepsc.nn import DenseAutoEncoder, SubspaceNetwork
 from skdeepsc.training import Phase, StopTraining, Trainer
-from skdeepsc.training.batches import Batches
+from skdeepsc.training.batches import Batches, in_blocks
 from skdeepsc.training.optimizer import Adam
 
 QUICK = {"n_clusters": 3, "autoencoder": AutoEncoder(max_epochs=6), "max_epochs": 4, "random_state": 0}
@@ -314,3 +314,9 @@ def test_epoch_terms_are_sums_over_batches(images):
     rebuilt = fitted.inverse_transform(fitted.transform(images[0]))[:, 0]
     wanted = np.square((rebuilt - images[0]) / fitted.input_scale_).sum()
     assert fitted.history_[0]["reconstruction"] == pytest.approx(wanted, rel=1e-3)
+
+
+def test_networks_encode_no_more_values_at_once_than_a_block_holds():
+    assert [len(block) for block in in_blocks(torch.zeros(50, 3, 300, 300))] == [15, 15, 15, 5]
+    assert [len(block) for block in in_blocks(torch.zeros(5000, 3))] == [4096, 904]
+    assert [len(block) for block in in_blocks(torch.zeros(1000, 3), 512)] == [512, 488]

@@ -28,7 +28,7 @@ from ..features._base import TrainsNetwork
 from ..losses import coefficient_norm, squared_error
 from ..nn import RidgeExpression, RidgePath, SelfExpression, precise
 from ..training import Phase
-from ..training.batches import to_device
+from ..training.batches import in_blocks, to_device
 from ..training.construction import Construction
 from ..training.trainer import run_phase
 from ._first_labels import graphs_by_dim
@@ -419,7 +419,7 @@ class BaseDeepSubspaceClustering(Expresses, BaseSelfExpressive):
     def _codes(self, network, rows):
         """Features that express samples on the device, as a tensor without a graph."""
         with torch.inference_mode():
-            blocks = [network.eval()(block).features for block in rows.split(4096)]
+            blocks = [network.eval()(block).features for block in in_blocks(rows)]
         return torch.cat(blocks).clone()
 
     def _solver(self):
@@ -431,6 +431,9 @@ class BaseDeepSubspaceClustering(Expresses, BaseSelfExpressive):
 
     def _bytes_per_pair(self):
         return self._bytes_by_solver()[self._solver()._name]
+
+    def _bytes_per_coef(self, dtype):
+        return 4
 
     @answers
     @checked

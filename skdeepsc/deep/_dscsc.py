@@ -8,7 +8,7 @@ from ..features import AutoEncoder, Contrastive
 from ..features._contrastive import StructuralContrast
 from ..nn import JoinedFeatures
 from ..training.augment import IMAGE_POLICIES
-from ..training.batches import to_device
+from ..training.batches import in_blocks, to_device
 from ._base import BaseDeepSubspaceClustering, HasNorm
 from ._first_labels import graphs_by_dim
 from ._views import MOST_CONTRASTED, ChoosesViews
@@ -173,6 +173,6 @@ def join(network, rows, expressed):
     """Tell a pre-trained network what samples are expressed by."""
     network.features = None
     if network.projector is not None and expressed == "both":
-        network.features = JoinedFeatures.of_equal_variance(network, rows)
+        network.features = JoinedFeatures.of_equal_variance(network, in_blocks(rows))
     elif network.projector is not None and expressed == "projections":
         network.features = JoinedFeatures(None, 1.0)

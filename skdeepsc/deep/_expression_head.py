@@ -28,6 +28,7 @@ from ..nn.network import augmented
 from ..segmentation import match_labels
 from ..training import Phase
 from ..training.augment import IMAGE_POLICIES, as_augmentation
+from ..training.batches import in_blocks
 from ..training.callbacks import Renew
 from ..training.construction import Construction
 from ..training.trainer import run_phase
@@ -315,7 +316,7 @@ def directions_of_views(network, head, rows, augment, n_views):
     """Directions of the codes of samples, and of random views of each, shape (n_samples, 1 + n_views, n_axes)."""
     blocks = []
     with torch.inference_mode():
-        for block in rows.split(512):
+        for block in in_blocks(rows, 512):
             x = network.eval()(block).x
             views = [x, *(augmented(augment, x) for _ in range(n_views if augment else 0))]
             codes = [network.encoder(view).flatten(1) for view in views]

@@ -3,6 +3,7 @@
 import torch
 
 from .._params import Epochs, Positive, estimator
+from ..training.batches import in_blocks
 from ._bases import HasBases, refit
 
 
@@ -58,5 +59,5 @@ class KSCN(HasBases):
 
     def _end_epoch(self, rows):
         with torch.no_grad():
-            codes = (self.network_.eval()(block).z for block in rows.split(4096))
+            codes = (self.network_.eval()(block).z for block in in_blocks(rows))
             refit(self.network_.classifier, codes)

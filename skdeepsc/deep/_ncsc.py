@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal, Self
 import torch
 from numpy.typing import ArrayLike
 
-from .._base import Progress
 from .._compat import Interval
 from .._dimension import best_graph
+from .._mapped import unchanged
 from .._memory import require_batch_memory
 from .._params import Count, Epochs, NonNegative, Positive, Probability, estimator, fits
 from .._random import seeded
@@ -324,7 +324,7 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, Expresses):
         samples = self._read(X, reset=False)
         require_batch_memory(len(samples), self._batch_rows(len(samples)), _PAIR_BYTES, self.device_)
         self.network_ = deepcopy(self.network_)
-        with Progress(self, 2, samples) as progress:
+        with unchanged(samples), self._reported(samples, 2) as progress:
             with seeded(self._draw_seeds(1)[0], self.device_, shared=self._runs_foreign_code()):
                 *_, joint = self._phases(len(samples))
                 self._run(replace(joint, epochs=1), rows_for(samples, self.device_), progress)

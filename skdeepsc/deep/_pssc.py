@@ -58,6 +58,8 @@ class PSSC(LearnsHead, SelfSupervised, BaseDeepSubspaceClustering):
         Weight of the pseudo-labels, :math:`\gamma_3`; see `weighting`.
     weighting
         For ``variant="paper"``, where "relative" is in tenths of the other costs.
+    augment
+        For ``variant="head"``; the paper's learns without views.
     confidence
         With ``variant="paper"`` it is the classifier's probability, the paper's thres.
     max_epochs : int or "auto"
@@ -69,6 +71,8 @@ class PSSC(LearnsHead, SelfSupervised, BaseDeepSubspaceClustering):
     ----------
     cost_weights_
         For ``variant="paper"``.
+    supervision_
+        For ``variant="head"``, else "none".
 
     See Also
     --------

@@ -44,7 +44,9 @@ class S2ConvSCN(ClassifierOrNeighbors, SelfSupervised, DSCNet):
         The loss :math:`\ell`: cross-entropy, or Eq. (6) as it is printed,
         :func:`~skdeepsc.losses.bounded_logistic_loss`, by which the classifier hardly learns.
     weighting
-        "relative" is in shares of the sum of the three terms of DSC-Net.
+        "relative" is in shares of the sum of the three terms of DSC-Net. The share of the classification is what the
+        cost of a classifier is worth that has learnt nothing yet: it falls as the classifier learns, to next to nothing
+        before the joint phase, and the weight stays.
     classifier_sizes : sequence of int or "auto"
         Widths of the classifier's hidden layers. ``"auto"``: half the number of clustered samples, then `n_clusters`.
     max_epochs : int or "auto"

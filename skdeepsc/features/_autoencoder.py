@@ -32,7 +32,7 @@ from .._warn import warn_user
 from ..losses import squared_error
 from ..nn import ConvAutoEncoder, DenseAutoEncoder, ResidualAutoEncoder, SubspaceNetwork, checked_sizes
 from ..training import Phase, epochs_of
-from ..training.batches import rows_for, to_device
+from ..training.batches import in_blocks, rows_for, to_device
 from ..training.callbacks import DeadAutoEncoder, RedrawIfDead
 from ..training.checkpoints import digest
 from ..training.construction import Construction
@@ -277,28 +277,31 @@ def _cached_pretrain(memory, arguments, epochs):
     cached, group = memory.cache(train, ignore=["autoencoder", "report", "trained"]), arguments[-1]["group"]
     # What is trained now, which joblib cannot give where it could not write it.
     arguments = (*arguments, trained := [])
+    found = _known(cached, arguments) if group is None or group.rank == 0 else None
     if group is not None:
-        is_known = group.agree(group.rank == 0 and cached.check_call_in_cache(*arguments))
+        is_known = group.agree(found is not None)
         if group.rank:
-            found = None if is_known else pretrain(*arguments[:-1])
-            return group.agree(found)
+            return group.agree(None if is_known else pretrain(*arguments[:-1]))
+    if found is None:
+        result = cached.call_and_shelve(*arguments)  # Another process may have filled the cache meanwhile.
+        found = trained.pop() if trained else _unpickled(*result.get())
+        if len(found[1]) < epochs:
+            result.clear()
+    return found if group is None else group.agree(found)
+
+
+def _known(cached, arguments):
+    """What the cache has; nothing if that is damaged."""
+    if not cached.check_call_in_cache(*arguments):
+        return None
     result = cached.call_and_shelve(*arguments)
     try:
-        found = _made(result, trained)
+        return _unpickled(*result.get())
     except MemoryError:
         raise
     except Exception as error:  # Whatever is wrong with the entry.
         _put_aside(result, error)
-        result = cached.call_and_shelve(*arguments)
-        found = _made(result, trained)
-    if len(found[1]) < epochs:
-        result.clear()
-    return found if group is None else group.agree(found)
-
-
-def _made(result, trained):
-    """What was trained now, or else what the cache has."""
-    return trained.pop() if trained else _unpickled(*result.get())
+        return None
 
 
 def _pickled_pretrain(samples, key, seed, device, autoencoder, report, trained):
@@ -394,7 +397,7 @@ class _DeathTest:
     def __init__(self, rows, autoencoder):
         self.rows = rows
         self.autoencoder = autoencoder
-        scaled = (block.to(torch.float32) / autoencoder._divisor for block in rows.split(4096))
+        scaled = (block.to(torch.float32) / autoencoder._divisor for block in in_blocks(rows))
         self.variance, self.spread = _variance(block.flatten(1) for block in scaled)
 
     def __call__(self, network):
@@ -403,7 +406,8 @@ class _DeathTest:
         errors = []
 
         def codes():
-            for block in self.rows.split(4096):
+            network.eval()
+            for block in in_blocks(self.rows):
                 out = network(block)
                 errors.append(squared_error(out.x, out.x_auto).item())
                 yield out.z

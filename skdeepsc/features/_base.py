@@ -1,6 +1,5 @@
 """What all that train a network share: callbacks, processes, phases, and codes block by block."""
 
-import math
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack, contextmanager
@@ -20,13 +19,10 @@ from .._input import TakesImages, row_blocks
 from .._params import Count, Epochs, Estimator, Positive, answers, estimator
 from .._random import Randomized
 from .._scale import restored
-from ..training.batches import resolve_device, to_device
+from ..training.batches import resolve_device, rows_at_once, to_device
 from ..training.callbacks import EpochTasks
 from ..training.checkpoints import digest, is_kept, kept_in, recall
 from ..training.group import ProcessGroup
-
-# Values in a block of samples that is encoded at once.
-_BLOCK_VALUES = 2**22
 
 
 @estimator
@@ -57,7 +53,7 @@ class OnDevice(Estimator):
             stack.enter_context(super()._settings())
             stack.enter_context(torch.inference_mode(False))
             stack.enter_context(torch.enable_grad())
-            for kind in ("cpu", "cuda"):
+            for kind in ("cpu", "cuda", "mps", "xpu"):
                 if torch.is_autocast_enabled(kind):
                     stack.enter_context(torch.autocast(kind, enabled=False))
             if torch.get_default_device().type != "cpu":
@@ -288,7 +284,7 @@ class TrainsNetwork(CallbackSupportMixin, OnDevice, TransformsImages, TakesCallb
 
     def _outputs(self, samples):
         network = self.network_.eval()
-        for block in row_blocks(len(samples), max(1, _BLOCK_VALUES // math.prod(samples.shape[1:]))):
+        for block in row_blocks(len(samples), rows_at_once(samples.shape[1:])):
             with torch.inference_mode():
                 out = network(to_device(samples[block], self.device_))
             yield out

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from .._params import Count, Epochs, Estimator, NonNegative, Positive, estimator
+from .._params import Count, CountOrZero, Estimator, NonNegative, Positive, estimator
 from ..losses import nearest_samples, squared_error, structural_contrastive_loss
 from ..nn import checked_sizes, dense_head
 from ..training.augment import as_augmentation
@@ -64,7 +64,7 @@ class StructuralContrast(HasViews):
     gamma_reconstruction: NonNegative = 0.25
     gamma_contrast: NonNegative = 10.0
     temperature: Positive = 0.1
-    contrast_neighbors: Epochs = 10
+    contrast_neighbors: CountOrZero = 10
     projector_sizes: Sequence[int] = (64, 64)
 
     def _views(self, n_latent):

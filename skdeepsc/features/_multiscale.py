@@ -83,7 +83,7 @@ class MultiscaleScattering(OnDevice, TransformsImages):
         """
         samples = self._prepare(X)
         for scattering in self.scatterings_:
-            scattering.fit(samples)
+            scattering._learn_from(samples)
         return self
 
     @fits

@@ -131,9 +131,7 @@ class Scattering(OnDevice, TransformsImages):
         -------
         self : Scattering
         """
-        samples = self._prepare(X)
-        if self.normalize:
-            self._learn(lambda: self._coefficients(samples), samples)
+        self._learn_from(self._prepare(X))
         return self
 
     @fits
@@ -219,6 +217,11 @@ class Scattering(OnDevice, TransformsImages):
         if block.shape[2:] != self._size:
             block = interpolate(block, self._size, mode="bilinear", antialias=True)
         return block
+
+    def _learn_from(self, samples):
+        """Learn the normalisation from checked samples."""
+        if self.normalize:
+            self._learn(lambda: self._coefficients(samples), samples)
 
     def _coefficients(self, samples):
         """Coefficients of blocks of samples, tensors of shape (n_rows, n_features_out)."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from .._arrays import as_numbers
 from .._labels import as_labels
-from .._params import Epochs, checked
+from .._params import CountOrZero, checked
 from ..metrics import fitted_having
 from ._axes import axes_or_new
 from ._map import middles_of, projected, with_room
@@ -94,7 +94,7 @@ class EmbeddingMapDisplay:
         return cls(points, last.predict(seen), images).plot(n_images=n_images, ax=ax, **scatter_params)
 
     @checked
-    def plot(self, *, n_images: Epochs = 120, ax: Any = None, **scatter_params):
+    def plot(self, *, n_images: CountOrZero = 120, ax: Any = None, **scatter_params):
         """Draw.
 
         Parameters

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from .._labels import as_labels
-from .._params import Count, Epochs, RandomState, checked
+from .._params import Count, CountOrZero, RandomState, checked
 from .._random import generator_of
 from ..metrics import fitted_having
 from ._pictures import as_pictures
@@ -78,7 +78,7 @@ class ClusterImagesDisplay:
         self,
         *,
         n_images: Count = 12,
-        page: Epochs = 0,
+        page: CountOrZero = 0,
         ax: Any = None,
         random_state: RandomState = 0,
         **imshow_params,

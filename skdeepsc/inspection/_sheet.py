@@ -7,7 +7,7 @@ import numpy as np
 
 from .._arrays import naming
 from .._labels import as_names
-from .._params import Count, Epochs, checked
+from .._params import Count, CountOrZero, checked
 from ..metrics import fitted_having
 from ._axes import axes_or_new
 from ._pictures import Thumbnails, as_pictures, first_and_last, pictures_of, short
@@ -62,7 +62,7 @@ class ContactSheetDisplay:
         images=None,
         names=None,
         n_images: Count = 12,
-        page: Epochs = 0,
+        page: CountOrZero = 0,
         is_fitted: bool = True,
         ax=None,
         **imshow_params,
@@ -111,7 +111,7 @@ class ContactSheetDisplay:
         )
 
     @checked
-    def plot(self, *, n_images: Count = 12, page: Epochs = 0, ax: Any = None, **imshow_params):
+    def plot(self, *, n_images: Count = 12, page: CountOrZero = 0, ax: Any = None, **imshow_params):
         """Draw.
 
         Parameters
@@ -137,7 +137,9 @@ class ContactSheetDisplay:
         self.shown_ = [first_and_last(each, n_images) for each in members]
         self.n_pages_ = -(-len(members) // N_CLUSTERS)
         title, sizes = "Clusters, typical first, doubtful last", [len(each) for each in members]
-        drawn = draw_clusters(self, images, sizes, page, n_images, title, ax, imshow_params, self.labels, names)
+        drawn = draw_clusters(
+            self, images, sizes, page, n_images, title, ax, imshow_params, self.labels, names, is_split=True
+        )
         self.shown_ = [self.shown_[cluster] for cluster in drawn]
         return self
 
@@ -153,15 +155,20 @@ def _as_members(members, n_samples):
     return members
 
 
-def draw_clusters(display, images, sizes, page, n_images, title, ax, imshow_params, labels=None, names=None):
-    """Draw a page of clusters into a display that knows which samples are shown; gives the clusters on the page."""
+def draw_clusters(
+    display, images, sizes, page, n_images, title, ax, imshow_params, labels=None, names=None, *, is_split=False
+):
+    """Draw a page of clusters into a display that knows which samples are shown; gives the clusters on the page.
+
+    With `is_split`, there is a gap between the first and the last of clusters that have more samples than are shown.
+    """
     if not page < max(display.n_pages_, 1):
         raise ValueError(f"page={page} must be less than n_pages_, {display.n_pages_}.")
     clusters = range(len(sizes))[page * N_CLUSTERS : (page + 1) * N_CLUSTERS]
     n_images = min(n_images, max(sizes, default=1))
     row = 1 + GAP + (LINE if names is not None else 0)
-    n_first, is_split = n_images - 2 * n_images // 5, any(sizes[cluster] > n_images for cluster in clusters)
-    split = 0.35 if is_split and title.endswith("last") else 0.0
+    n_first = n_images - 2 * n_images // 5
+    split = 0.35 if is_split and any(sizes[cluster] > n_images for cluster in clusters) else 0.0
     width, height = n_images * (1 + GAP) + split, max(len(clusters), 1) * row
     ax = axes_or_new(ax, figsize=(_INCHES * width + 1.4, _INCHES * height + 0.7))
     tiles = Tiles(ax, Thumbnails(images, _SIDE), width, height)

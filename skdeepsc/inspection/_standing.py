@@ -23,7 +23,8 @@ class Standing:
     cluster, second : ndarray of shape (n_samples,), int64
         Cluster of each sample, -1 for noise, and the next best; -1 where there is but one cluster.
     probability, second_probability : ndarray of shape (n_samples,), float64
-        Of these two, by ``predict_proba``, in which a sample that was clustered has no say in its own.
+        Of these two, by ``predict_proba``, in which a sample that was clustered has no say in its own, unless a
+        classifier tells.
     support, second_support : ndarray of shape (n_samples,), float64
         The mean of the probability and of the share that the cluster has in the affinities of the sample, to others,
         where it is in the graph that was clustered; else the probability.
@@ -139,7 +140,8 @@ def _links(clusterer, proba):
     shares = proba.copy()
     if hasattr(clusterer, "affinity_matrix_"):
         rows = clusterer.sample_indices_
-        sums = clusterer.affinity_matrix_ @ (clusterer.labels_[rows, None] == np.arange(proba.shape[1]))
+        affinity, of_cluster = clusterer.affinity_matrix_, clusterer.labels_[rows, None] == np.arange(proba.shape[1])
+        sums = affinity @ of_cluster - affinity.diagonal()[:, None] * of_cluster
         total = sums.sum(axis=1, keepdims=True)
         shares[rows] = np.divide(sums, total, out=proba[rows], where=total > 0)
     return shares

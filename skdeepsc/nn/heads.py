@@ -95,10 +95,10 @@ class JoinedFeatures(nn.Module):
         self.projection_scale = projection_scale
 
     @classmethod
-    def of_equal_variance(cls, network, x):
-        """The features of a network with a projector, such that both parts have the variance 1 on the samples `x`."""
+    def of_equal_variance(cls, network, blocks):
+        """The features of a network with a projector, such that both parts have the variance 1 on blocks of samples."""
         with torch.inference_mode():
-            outputs = [(out.z, out.h) for out in map(network.eval(), x.split(4096))]
+            outputs = [(out.z, out.h) for out in map(network.eval(), blocks)]
         both = (torch.cat(parts) for parts in zip(*outputs, strict=True))
         return cls(*(part.var(0, correction=0).sum().sqrt().item() or 1.0 for part in both))
 

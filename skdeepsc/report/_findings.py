@@ -33,7 +33,8 @@ class Findings(Standing):
     cluster, second : ndarray of shape (n_samples,), int64
         Cluster of each sample, -1 for noise, and the next best; -1 where there is but one cluster.
     probability, second_probability : ndarray of shape (n_samples,), float64
-        Of these two, by ``predict_proba``, in which a sample that was clustered has no say in its own.
+        Of these two, by ``predict_proba``, in which a sample that was clustered has no say in its own, unless a
+        classifier tells.
     support, second_support : ndarray of shape (n_samples,), float64
         The mean of the probability and of the share that the cluster has in the affinities of the sample, to others,
         where it is in the graph that was clustered; else the probability.

@@ -11,7 +11,7 @@ from .._base import BaseSelfExpressive, Threaded, others_of
 from .._input import TakesRows
 from .._noise import residual_shares
 from .._params import Count, Estimator, Positive, answers, estimator
-from .._scale import divided, exponent_of, scaled_rows, squares_fit, unit_exponent
+from .._scale import divided, exponent_of, scaled_rows, squared_norms, squares_fit, unit_exponent
 
 # Values of a block of rows by samples: large enough for BLAS, small enough for any memory; the most rows.
 _BLOCK_VALUES, _MOST_ROWS = 2**23, 256
@@ -140,11 +140,11 @@ class BaseShallowSubspaceClustering(TakesRows, Threaded, BaseSelfExpressive):
 
     def _squares(self, z):
         """Squared lengths of new rows."""
-        return squared_norms(z).astype(np.float64)
+        return squared_norms(z)
 
     def _distances(self, coef, z):
         distances = [squared_norms(z - coef[:, rows] @ self.embedding_[rows]) for rows in self._members()]
-        return np.column_stack(distances).astype(np.float64)
+        return np.column_stack(distances)
 
     def _new_coefficients(self, samples):
         return self._taken(sparse.csr_array(self._express(self._normalized(samples)), dtype=np.float64, copy=True))
@@ -253,10 +253,3 @@ class Iterative(Estimator):
 def dense(matrix):
     """An array of what may be sparse."""
     return matrix.toarray() if sparse.issparse(matrix) else matrix
-
-
-def squared_norms(rows):
-    """Squared length of each row."""
-    if sparse.issparse(rows):
-        return np.asarray(rows.multiply(rows).sum(axis=1)).ravel()
-    return np.einsum("ij,ij->i", rows, rows)

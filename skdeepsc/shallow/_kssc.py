@@ -71,6 +71,10 @@ class KSSC(BaseSSC):
         self._kernel = self._kernels(z, z)
         return super()._coefficients(z)
 
+    def _solve(self, z, *, own=None, **settings):
+        targets = self._targets_of(z) if own is None else self._kernel[own]
+        return self._solve_targets(targets, own=own, **settings)
+
     def _solve_targets(self, targets, **settings):
         try:
             return super()._solve_targets(targets, **settings)

@@ -5,8 +5,9 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
 from .._params import Positive, estimator
+from .._scale import squared_norms
 from .._warn import warn_user
-from ._base import BaseShallowSubspaceClustering, Iterative, squared_norms
+from ._base import BaseShallowSubspaceClustering, Iterative
 from ._elastic_net import elastic_net
 
 # Weight of the affine constraint in its augmented Lagrangian, for samples of unit length; most updates of the aims.

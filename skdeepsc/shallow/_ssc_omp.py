@@ -4,7 +4,8 @@ import numpy as np
 from scipy import sparse
 
 from .._params import Count, NonNegative, estimator
-from ._base import BaseShallowSubspaceClustering, dense, squared_norms
+from .._scale import squared_norms
+from ._base import BaseShallowSubspaceClustering, dense
 
 
 @estimator
@@ -124,7 +125,7 @@ def _add(rows, chosen, step, targets, atoms, support, coef, coordinates):
     )
     former = coordinates[rows, :step, :step]
     projections = np.einsum("nij,nj->ni", former, with_former)
-    squares = squared_norms(new).astype(np.float64)
+    squares = squared_norms(new)
     height = squares - np.square(projections).sum(axis=1)
     independent = height > 100 * np.finfo(atoms.dtype).eps * squares
     rows, chosen, projections, former = (part[independent] for part in (rows, chosen, projections, former))

@@ -11,6 +11,8 @@ from .._random import generator_for
 
 # Share of the free memory of a device that samples may take as a whole.
 _MEMORY_SHARE = 0.25
+# Samples that a network encodes at once, as many as hold so many values: its layers make many times more of them.
+_BLOCK_VALUES, _MOST_ROWS = 2**22, 4096
 
 
 def resolve_device(device: str | torch.device) -> torch.device:
@@ -67,6 +69,16 @@ class Rows:
     def split(self, size):
         """Consecutive blocks of `size` rows."""
         return (self[block] for block in row_blocks(len(self), size))
+
+
+def rows_at_once(shape):
+    """How many samples of a shape a network encodes at once."""
+    return max(1, min(_MOST_ROWS, _BLOCK_VALUES // math.prod(shape)))
+
+
+def in_blocks(rows, most=_MOST_ROWS):
+    """Samples on the device, block by block, as a network encodes them."""
+    return rows.split(min(most, rows_at_once(rows[:1].shape)))
 
 
 def rows_for(samples, device):

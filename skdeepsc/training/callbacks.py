@@ -93,7 +93,7 @@ class Resegment(Callback):
     @torch.no_grad()
     def resegment(self, network, samples):
         """Cluster the samples under the present C; their outputs."""
-        out = network(samples)
+        out = network.eval()(samples)
         labels = self.segment(out.coef.cpu().numpy())
         if network.segments is not None:
             labels = match_labels(labels, network.segments.cpu().numpy())

@@ -23,6 +23,7 @@ import joblib
 import numpy as np
 import torch
 from filelock import FileLock, Timeout
+from scipy import sparse
 from sklearn.frozen import FrozenEstimator
 
 from .._container import read, write
@@ -290,7 +291,7 @@ def digest(samples, **params):
 
     Parameters
     ----------
-    samples : ndarray of shape (n_samples, ...)
+    samples : ndarray of shape (n_samples, ...) or csr_array
     **params
         Estimators count by their class and by the parameters that shape what is trained.
 
@@ -302,8 +303,9 @@ def digest(samples, **params):
     arrays = {}
     sha = hashlib.sha256(_sha256("", _packed(_described(params), arrays), arrays).encode())
     sha.update(json.dumps([samples.dtype.str, samples.shape]).encode())
-    for block in row_blocks(len(samples)):
-        sha.update(np.ascontiguousarray(samples[block]).reshape(-1).view(np.uint8))
+    for part in (samples.data, samples.indices, samples.indptr) if sparse.issparse(samples) else (samples,):
+        for block in row_blocks(len(part)):
+            sha.update(np.ascontiguousarray(part[block]).reshape(-1).view(np.uint8))
     return sha.hexdigest()
 
 
