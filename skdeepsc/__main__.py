@@ -2,12 +2,15 @@
 
 import argparse
 import csv
+import errno
 import itertools
+import os
+import secrets
 import shlex
 import shutil
 import sys
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -31,6 +34,10 @@ examples:
   skdeepsc features.npy -k 5 --method SSC --out found
 """
 _REFUSED, _INTERRUPTED = 2, 130
+# What lies in DIR beside the model.
+_WRITTEN = ("clusters.csv", "report.html", "sheets", "clusters")
+# Bytes of a name to which more is added; few file systems take more than 255.
+_LONGEST_NAME = 240
 # An attribute of a fitted model: how the pictures became images, as keywords of load_images.
 _READING = "reading_"
 # The same of the columns of a table, by their names.
@@ -56,7 +63,12 @@ def main(argv=None):
         0; 2 if something was refused, in a sentence on stderr; 130 after Ctrl-C, which leaves what is done.
     """
     arguments = _parser().parse_args(argv)
-    work = _Work(arguments, sys.argv[1:] if argv is None else argv)
+    with _any_character():
+        return _run(arguments, sys.argv[1:] if argv is None else argv)
+
+
+def _run(arguments, argv):
+    work = _Work(arguments, argv)
     try:
         work.run()
     except KeyboardInterrupt:
@@ -73,6 +85,19 @@ def main(argv=None):
     return 0
 
 
+@contextmanager
+def _any_character():
+    """A context in which the standard streams take every text, also characters that they have no bytes for."""
+    former = {stream: stream.errors for stream in (sys.stdout, sys.stderr) if hasattr(stream, "reconfigure")}
+    for stream in former:
+        stream.reconfigure(errors="backslashreplace")
+    try:
+        yield
+    finally:
+        for stream, errors in former.items():
+            stream.reconfigure(errors=errors)
+
+
 def _parser():
     parser = argparse.ArgumentParser(
         prog="skdeepsc",
@@ -83,20 +108,20 @@ def _parser():
     )
     parser.add_argument("--version", action="version", version=skdeepsc.__version__)
     parser.add_argument(
-        "source", metavar="FOLDER_OR_TABLE", type=Path, help=f"a folder of pictures, or {', '.join(_TABLES)}"
+        "source", metavar="FOLDER_OR_TABLE", type=_path, help=f"a folder of pictures, or {', '.join(_TABLES)}"
     )
     parser.add_argument(
         "-k", "--n-clusters", metavar="N", type=_number, default=8, help='number of clusters, or "auto" (8)'
     )
     parser.add_argument(
-        "--predict", metavar="MODEL", type=Path, help="label by a model.skdeepsc of another run instead"
+        "--predict", metavar="MODEL", type=_path, help="label by a model.skdeepsc of another run instead"
     )
     parser.add_argument(
         "--method", default="SubspaceClustering", type=_method, help=f"one of {', '.join(_METHODS.values())}"
     )
-    parser.add_argument("--out", metavar="DIR", type=Path, help="a new or empty folder (NAME-clusters, here)")
+    parser.add_argument("--out", metavar="DIR", type=_path, help="a new or empty folder (NAME-clusters, here)")
     parser.add_argument(
-        "--model", metavar="FILE", type=Path, help="a new file for the fitted model (model.skdeepsc in DIR)"
+        "--model", metavar="FILE", type=_path, help="a new file for the fitted model (model.skdeepsc in DIR)"
     )
     parser.add_argument(
         "--noise", metavar="SHARE", type=_noise, help='samples that no cluster explains are apart: "auto", or a share'
@@ -118,6 +143,12 @@ def _parser():
             help=f"{text} each picture to a folder of its cluster",
         )
     return parser
+
+
+def _path(text):
+    if not text:
+        raise argparse.ArgumentTypeError("the name is empty; the working folder is '.'")
+    return Path(text)
 
 
 def _method(name):
@@ -154,7 +185,7 @@ class _Work:
     def __init__(self, arguments, argv):
         self.arguments, self.argv = arguments, argv
         self.out = arguments.out or _free_folder(arguments.source)
-        self.was_there = self.out.exists()
+        self.was_there = _is_there(self.out)
         self.done, self.notes, self.under_way, self.columns = [], [], None, None
 
     def run(self):
@@ -178,7 +209,7 @@ class _Work:
 
     def remove_empty_folder(self):
         """Leave no folder in which there is nothing."""
-        if not self.was_there and self.out.is_dir() and not any(self.out.iterdir()):
+        if not self.was_there and _is_there(self.out) and self.out.is_dir() and not any(self.out.iterdir()):
             self.out.rmdir()
 
     # The steps
@@ -193,14 +224,16 @@ class _Work:
         for_folders += [flag for flag in self._given(_OF_PICTURES) if flag != "--size"]
         if source.is_file() and for_folders:
             raise ValueError(f"{for_folders[0]} is for folders of pictures; {str(source)!r} is a table.")
+        _check_writable(self.out, "choose another --out")
         if self.out.exists() and (not self.out.is_dir() or any(self.out.iterdir())):
             raise FileExistsError(f"{str(self.out)!r} is not an empty folder: choose another --out.")
-        _check_writable(self.out, "--out")
         model = self.arguments.model
-        if model is not None and model.exists():
-            raise FileExistsError(f"{str(model)!r} is there already: choose another --model.")
         if model is not None:
-            _check_writable(model, "--model")
+            _check_writable(model, "choose another --model")
+            if model.exists():
+                raise FileExistsError(f"{str(model)!r} is there already: choose another --model.")
+            if any(model.resolve().is_relative_to((self.out / name).resolve()) for name in _WRITTEN):
+                raise ValueError(f"{str(model)!r} is a name for what else is written: choose another --model.")
         if self.arguments.predict is not None and (given := self._given(_OF_THE_FIT)):
             raise ValueError(f"--predict labels by a model that is fitted already: leave out {', '.join(given)}.")
 
@@ -237,6 +270,8 @@ class _Work:
             have = f"{_counted(len(bunch.blank), 'picture')} {'has' if len(bunch.blank) == 1 else 'have'}"
             told = "one colour throughout, which tells nothing of where it belongs"
             self._tell(f"{have} {told}: {listed(bunch.blank)}.")
+        for folder in sorted({Path(name).parent for name in names}) if wanted.sorting == "move" else ():
+            _check_writable(folder, "--copy the pictures, or --link them")
         if len(names) == 1 and model is None:
             raise ValueError(f"There is but one picture in {str(wanted.source)!r}: there is nothing to tell apart.")
         as_usual = {"fit": "crop", "background": "white", "white": None}
@@ -383,7 +418,7 @@ class _Work:
 
     def _sort(self, findings):
         """Bring each picture to the folder of its cluster."""
-        into = {"copy": shutil.copy2, "link": _link, "move": _move}[self.arguments.sorting]
+        into = {"copy": _copy, "link": _link, "move": _move}[self.arguments.sorting]
         pairs = list(zip(findings.names, self._targets(findings), strict=True))
         there: list = []
         with self._step("clusters/", len(pairs), lambda: len(there)):
@@ -410,13 +445,26 @@ class _Work:
         print(f"Note: {note}", file=sys.stderr)
 
 
-def _check_writable(path, option):
-    """Refuse what cannot be written rather now than after the fit."""
-    there = next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.exists())
+def _is_there(path):
+    """Whether there is something of a name; of one that no file can have, there is nothing."""
     try:
-        TemporaryDirectory(dir=there).cleanup()
+        return path.exists()
+    except OSError:
+        return False
+
+
+def _check_writable(path, cure):
+    """Refuse what cannot be written rather now than after the fit."""
+    path = path.absolute()
+    candidates = path.parents if _is_there(path) and path.is_file() else (path, *path.parents)
+    there = next(folder for folder in candidates if _is_there(folder))
+    try:
+        if path.is_symlink() and not path.exists():
+            raise FileNotFoundError(errno.ENOENT, "it is a link to nothing")
+        with TemporaryDirectory(dir=there) as folder:
+            (folder / path.relative_to(there)).mkdir(parents=True, exist_ok=True)  # No file may have such a name.
     except OSError as error:
-        raise OSError(f"{str(path)!r} cannot be written: {error.strerror}. Choose another {option}.") from error
+        raise OSError(f"{str(path)!r} cannot be written: {error.strerror}. {cure[0].upper()}{cure[1:]}.") from error
 
 
 def _counted(number, what):
@@ -438,7 +486,10 @@ class _Samples:
 
 def _free_folder(source):
     """A folder here, named after the source, that is not there yet."""
-    name = f"{source.resolve().stem if source.is_file() else source.resolve().name}-clusters"
+    name = source.resolve().stem if source.is_file() else source.resolve().name
+    while len(os.fsencode(name)) > _LONGEST_NAME:
+        name = name[:-1]
+    name = f"{name}-clusters"
     tried = [Path(name), *(Path(f"{name}-{number}") for number in range(2, 1000))]
     return next((folder for folder in tried if not folder.exists()), tried[-1])
 
@@ -447,20 +498,35 @@ def _link(name, target):
     target.symlink_to(Path(name).resolve())
 
 
+def _copy(name, target):
+    """Copy a picture, which gets its name when it is whole."""
+    draft = target.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        shutil.copy2(name, draft)
+        os.replace(draft, target)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
 def _move(name, target):
     """Move a picture; in the place of a link, which may be relative, comes a copy of what it leads to."""
-    if not Path(name).is_symlink():
-        shutil.move(name, target)
-        return
-    shutil.copy2(name, target)
-    Path(name).unlink()
+    with suppress(OSError):  # Such as that the target is on another disk.
+        if not Path(name).is_symlink():
+            os.rename(name, target)
+            return
+    _copy(name, target)
+    try:
+        Path(name).unlink()
+    except OSError:
+        target.unlink()
+        raise
 
 
 def _shows_bars(stream):
     """Whether somebody looks, and rich is there to draw."""
     from importlib.util import find_spec
 
-    return stream.isatty() and find_spec("rich") is not None
+    return stream is not None and stream.isatty() and find_spec("rich") is not None
 
 
 # Tables
@@ -494,6 +560,8 @@ def _read_array(path):
             raise ValueError(f"it has no array of samples, only {', '.join(found.files)}.")
         code[-1] += f"[{names[0]!r}]"
         found = found[names[0]]
+    if found.dtype.kind not in "biuf":
+        raise ValueError(f"its array is of {found.dtype}, and samples are numbers.")
     if found.ndim < 2:
         raise ValueError(f"its array has the shape {found.shape}, and samples are rows, or images.")
     return found, None, code, None
@@ -508,7 +576,9 @@ def _read_csv(path):
     import numpy as np
 
     with open(path, newline="", encoding="utf-8-sig") as file:
-        lines = [line for line in csv.reader(file) if line]
+        reader = csv.reader(file)
+        numbered = [(reader.line_num, line) for line in reader if line]
+    lines = [line for _, line in numbered]
     if not lines:
         raise ValueError("it is empty.")
     is_index = not lines[0][0].strip() and len(lines[0]) > 1  # As pandas writes it, whatever its columns are called.
@@ -527,12 +597,9 @@ def _read_csv(path):
         raise ValueError(f"it must hold numbers, but for names in its first column: {error}.") from error
     names = lines[0][first:] if has_head else None
     _require_values(X, names)
-    columns = f", usecols=range({first}, {len(rows[0])})"
-    code = [
-        "import numpy as np",
-        "",
-        f"X = np.loadtxt({str(path)!r}, delimiter=',', skiprows={int(has_head)}{columns})",
-    ]
+    skipped, columns = numbered[0][0] if has_head else 0, f"range({first}, {len(rows[0])})"
+    how = f"delimiter=',', quotechar='\"', comments=None, skiprows={skipped}, usecols={columns}, ndmin=2"
+    code = ["import numpy as np", "", f"X = np.loadtxt({str(path)!r}, {how}, encoding='utf-8-sig')"]
     return X, [row[0] for row in rows] if first else None, code, names
 
 

@@ -1,14 +1,18 @@
 """Pictures from files become arrays that the estimators take."""
 
+import errno
+import os
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from skdeepsc import NCSC, SSC, AutoEncoder, LocalContrast, Scattering, SubspaceClustering
 from skdeepsc.datasets import load_images, pixels_of
+from skdeepsc.datasets._images import thumbnail
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -300,3 +304,82 @@ def test_labels_of_pixels_become_a_map():
         pixels_of(cube, mask.T)
     with pytest.raises(ValueError, match=r"must have shape \(height, width, bands\)"):
         pixels_of(cube[0])
+
+
+def test_a_picture_for_which_there_is_no_memory_is_not_left_out(folder, monkeypatch):
+    def read(self, source):
+        raise MemoryError("Unable to allocate")
+
+    monkeypatch.setattr("skdeepsc.datasets._images._Reader.read", read)
+    with pytest.raises(MemoryError, match="Unable"):
+        load_images(folder)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("a.png", {}),
+        ("a.jpg", {"quality": 100}),
+        ("raw.tif", {}),
+        ("packed.tif", {"compression": "tiff_lzw"}),
+        ("a.webp", {"lossless": True}),
+    ],
+)
+def test_pictures_of_all_formats_are_turned(tmp_path, name, how, orientation):
+    exif, upright = Image.Exif(), np.zeros((16, 32), np.uint8)
+    exif[0x0112], upright[:8, :8], upright[8:, 24:] = orientation, 255, 128
+    # The other way round: what ImageOps.exif_transpose undoes.
+    ways = [
+        None,
+        "FLIP_LEFT_RIGHT",
+        "ROTATE_180",
+        "FLIP_TOP_BOTTOM",
+        "TRANSPOSE",
+        "ROTATE_90",
+        "TRANSVERSE",
+        "ROTATE_270",
+    ]
+    image, way = Image.fromarray(upright), ways[orientation - 1]
+    (image.transpose(Image.Transpose[way]) if way else image).save(tmp_path / name, exif=exif, **how)
+    (read,) = load_images(tmp_path, color="grey").images
+    assert read.shape == (16, 32)
+    np.testing.assert_allclose(read.astype(int), upright, atol=3)
+
+
+def test_images_for_which_there_is_no_room_are_refused(folder, monkeypatch):
+    def none_left(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", none_left)
+    with pytest.raises(OSError, match=r"need \d.*e-06 GB, for which there is no room in .*: give another out="):
+        load_images(folder, out=folder / "all.npy")
+    assert not list(folder.glob("*.npy"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions.")
+def test_files_of_images_have_the_permissions_of_others(folder):
+    before = os.umask(0o027)
+    try:
+        load_images(folder, out=folder / "all.npy")
+        assert (folder / "all.npy").stat().st_mode & 0o777 == 0o640
+        (folder / "all.npy").chmod(0o600)
+        load_images(folder, out=folder / "all.npy")
+        assert (folder / "all.npy").stat().st_mode & 0o777 == 0o600
+    finally:
+        os.umask(before)
+
+
+def test_folders_that_links_lead_to_are_read_once(folder, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    Image.fromarray(shades(20, 30)).save(elsewhere / "a.png")
+    (elsewhere / "round").symlink_to(elsewhere)
+    for name, target in (("link", elsewhere), ("same", folder / "cats"), ("up", folder.parent), ("link2", elsewhere)):
+        (folder / name).symlink_to(target)
+    found = load_images(folder)
+    assert sorted(Path(name).name for name in found.filenames) == ["1.png", "10.png", "2.png", "a.png"]
+
+
+def test_thumbnails_of_small_pictures_show_their_pixels(folder):
+    assert thumbnail(folder / "cats/2.png", 100).size == (90, 60)
+    assert thumbnail(shades(20, 30), 100).size == (90, 60)

@@ -1,6 +1,7 @@
 """The command, and what it writes for people."""
 
 import csv
+import errno
 import html
 import json
 import os
@@ -21,7 +22,7 @@ from sklearn.preprocessing import StandardScaler
 
 import skdeepsc
 from skdeepsc import SSC, SSCOMP, SubspaceClustering, load
-from skdeepsc.__main__ import main
+from skdeepsc.__main__ import _move, _read_csv, main
 from skdeepsc.datasets import load_images
 from skdeepsc.datasets._images import image_files, thumbnail
 from skdeepsc.inspection import ContactSheetDisplay, Explanation
@@ -261,6 +262,7 @@ def test_images_are_drawn_wherever_their_channels_are():
 
 def test_what_cannot_be_done_is_told_in_a_sentence(folder, capsys):
     np.save("flat.npy", np.zeros(3))
+    np.save("text.npy", np.array([["a", "b"]]))
     (folder.parent / "words.csv").write_text("a,b\nc,d\n")
     for name in ("empty.npy", "empty.npz"):
         (folder.parent / name).write_text("")
@@ -274,6 +276,7 @@ def test_what_cannot_be_done_is_told_in_a_sentence(folder, capsys):
         ("flat.npy", "--copy"): "--copy is for folders of pictures",
         ("words.csv",): "'words.csv' cannot be read as a .csv file: it must hold numbers",
         ("empty.npy",): "'empty.npy' cannot be read as a .npy file: No data left in file",
+        ("text.npy",): "'text.npy' cannot be read as a .npy file: its array is of <U1, and samples are numbers",
         ("empty.npz",): "'empty.npz' cannot be read as a .npz file: No data left in file",
         ("pics", "--out", "taken"): "'taken' is not an empty folder",
         ("pics", "--method", "SSC", "--device", "cpu"): "SSC has no device",
@@ -363,18 +366,113 @@ def test_a_table_that_is_not_written_to_its_end_is_not_there(digits, tmp_path):
 
 
 def test_an_interrupted_move_says_how_far_it_came(folder, capsys, monkeypatch):
-    move, moved = shutil.move, []
+    rename, moved = os.rename, []
 
     def moved_twice(*paths):
         if len(moved) == 2:
             raise KeyboardInterrupt
-        moved.append(move(*paths))
+        moved.append(rename(*paths))
 
-    monkeypatch.setattr(shutil, "move", moved_twice)
+    monkeypatch.setattr(os, "rename", moved_twice)
     assert main(["pics", "-k", "3", "--method", "SSC", "--move"]) == 130
     assert "report.html, clusters/ (2 of 45)." in capsys.readouterr().err
     told = [line["moved_to"] for line in lines(folder.parent / "pics-clusters/clusters.csv")]
     assert sum(Path(path).exists() for path in told) == 2
+
+
+def test_an_interrupted_copy_leaves_whole_pictures_alone(folder, capsys, monkeypatch):
+    def interrupted(source, target):
+        Path(target).write_text("a part of it")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "copy2", interrupted)
+    assert main(["pics", "-k", "3", "--method", "SSC", "--copy"]) == 130
+    assert "clusters/ (0 of 45)." in capsys.readouterr().err
+    assert not [path for path in Path("pics-clusters/clusters").rglob("*") if path.is_file()]
+
+
+def test_pictures_are_moved_to_another_disk_or_stay(folder, monkeypatch):
+    def elsewhere(*_):
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "rename", elsewhere)
+    first, second = sorted(folder.rglob("<i>*.png"))[:2]
+    content = first.read_bytes()
+    _move(first, Path("moved.png"))
+    assert Path("moved.png").read_bytes() == content
+    assert not first.exists()
+    unlink = Path.unlink
+    monkeypatch.setattr(Path, "unlink", lambda self, **how: refuse() if self == second else unlink(self, **how))
+    with pytest.raises(PermissionError):
+        _move(second, Path("kept.png"))
+    assert second.exists()
+    assert not Path("kept.png").exists()
+
+
+def refuse():
+    raise PermissionError(errno.EACCES, "Permission denied")
+
+
+def test_what_cannot_be_moved_is_told_before_the_fit(folder, capsys, monkeypatch):
+    temporary = skdeepsc.__main__.TemporaryDirectory
+    monkeypatch.setattr(
+        "skdeepsc.__main__.TemporaryDirectory", lambda dir: refuse() if Path(dir).name == "b" else temporary(dir=dir)
+    )
+    assert main(["pics", "-k", "3", "--method", "SSC", "--move"]) == 2
+    said = capsys.readouterr()
+    assert "b' cannot be written: Permission denied. --copy the pictures, or --link them." in said.err
+    assert "Clustering" not in said.out
+
+
+def test_names_that_nothing_can_have_are_told_before_the_fit(folder, capsys):
+    Path("dangling").symlink_to("nowhere/at/all")
+    for arguments, sentence in {
+        ("pics", "--out", "dangling"): "it is a link to nothing. Choose another --out",
+        ("pics", "--model", "dangling"): "it is a link to nothing. Choose another --model",
+        ("pics", "--out", "o" * 300): "File name too long. Choose another --out",
+        ("pics", "--model", "m" * 300): "File name too long. Choose another --model",
+        ("pics", "--model", "pics-clusters/clusters.csv"): "is a name for what else is written",
+        ("pics", "--model", "pics-clusters/sheets/model"): "is a name for what else is written",
+    }.items():
+        assert main(list(arguments)) == 2
+        said = capsys.readouterr()
+        assert sentence in said.err
+        assert "Clustering" not in said.out
+    for arguments in (["", "-k", "3"], ["pics", "--out", ""], ["pics", "--predict", ""], ["pics", "--model", ""]):
+        with pytest.raises(SystemExit):
+            main(arguments)
+        assert "the name is empty" in capsys.readouterr().err
+    long = folder.rename("p" * 250)
+    assert main([str(long), "-k", "3", "--method", "SSC"]) == 0
+
+
+@pytest.mark.parametrize("closed", ["stdout", "stderr", "ascii"])
+def test_standard_streams_may_be_closed_or_know_few_letters(folder, monkeypatch, closed):
+    with open("told.txt", "w", encoding="ascii") as told:
+        monkeypatch.setattr(sys, "stdout", told)
+        if closed != "ascii":
+            monkeypatch.setattr(sys, closed, None)
+        assert main(["pics", "-k", "3", "--method", "SSC", "--out", "写真"]) == 0
+        assert told.errors == "strict"
+    assert ("Written to \\u5199\\u771f" in Path("told.txt").read_text()) == (closed != "stdout")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name,a,b\nrat #1,1,2\n#2,3,5\nc,9,1\nd,0,2\n",
+        '\n\nname,a,b\n"x, y",1,2\n"z",3,5\n\nc,9,1\nd,0,2\n',
+        "a\n1\n2\n5\n9\n",
+        "\ufeffa,b\n1,2\n3,5\n9,1\n0,2\n",
+    ],
+)
+def test_the_lines_of_python_read_what_the_command_read(text, tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text(text, encoding="utf-8")
+    X, _, code, _ = _read_csv(path)
+    scope = {}
+    exec("\n".join(code), scope)
+    np.testing.assert_array_equal(scope["X"], X)
 
 
 def test_a_model_reads_pictures_as_its_own(folder, capsys):

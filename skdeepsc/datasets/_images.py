@@ -1,11 +1,14 @@
 """Pictures from files: a folder, or a list of paths, becomes one array of images of a common size."""
 
+import errno
 import os
 import re
+import secrets
+import stat
 import tempfile
 import warnings
 import weakref
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -25,7 +28,9 @@ _GREY_MODES = {"1", "L", "LA", "La", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"
 _DEEP_MODES = {"I", "F", "I;16", "I;16L", "I;16B", "I;16N"}
 # What Pillow names but cannot show without a further library.
 _NO_PIXELS = {"BUFR", "GRIB", "HDF5", "MPEG"}
-_ORIENTATION = 0x0112
+# Tags of a TIFF, and where a PNG has what others have in their EXIF data.
+_ORIENTATION, _SIDES = 0x0112, (0x0100, 0x0101)
+_EXIF_OF_PNG = ("exif", "Raw profile type exif")
 # The longer side, at most, of a size that was not given; and of any.
 _LONGER_SIDE, _LONGEST_SIDE = 64, 65_535
 # Pictures that are looked at, where not all need be; channels that differ by this much or less have no colour.
@@ -171,7 +176,7 @@ def image_files(folder):
     """
     folder, extensions = Path(folder), _extensions()
     found = []
-    for parent, folders, files in os.walk(folder):
+    for parent, folders, files in _walk(folder):
         is_report = "clusters.csv" in files and ("report.html" in files or "sheets" in folders)
         if is_report:  # Of an earlier clustering of this folder, perhaps.
             folders.clear()
@@ -185,6 +190,18 @@ def image_files(folder):
             "that Pillow reads, such as .png, .jpg or .tif."
         )
     return sorted(pictures, key=lambda path: (_natural(path.relative_to(folder).parts), str(path)))
+
+
+def _walk(folder):
+    """As :func:`os.walk`; folders elsewhere that links lead to are read, too, each once."""
+    top, linked = folder.resolve(), set()
+    for parent, folders, files in os.walk(folder, followlinks=True):
+        for name in [name for name in folders if Path(parent, name).is_symlink()]:
+            where = Path(parent, name).resolve()
+            if where in linked or where.is_relative_to(top) or top.is_relative_to(where):
+                folders.remove(name)
+            linked.add(where)
+        yield parent, folders, files
 
 
 def thumbnail(source, side):
@@ -207,11 +224,11 @@ def thumbnail(source, side):
         source = np.moveaxis(source, -1, 0) if channels_are_last(source.shape) else source
         source = source if source.ndim == 2 else source[0] if len(source) < 3 else np.moveaxis(source[:3], 0, -1)
         image = Image.fromarray(np.ascontiguousarray(source)).convert("RGB")
-        scale = max(1, side // max(image.size))  # Small ones are shown with their pixels.
-        image = image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
     else:
         with _QUIET():
             image = _upright(source, (side, side), "RGB", "white", _white([source], None))
+    scale = max(1, side // max(image.size))  # Small ones are shown with their pixels.
+    image = image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
     image.thumbnail((side, side))
     return image
 
@@ -314,8 +331,10 @@ class _Head:
 def _head(source, number):
     with _opened(source) as image:
         width, height = image.size
-        # Pillow would decode a PNG to the end for this.
-        turned = image.format != "PNG" and image.getexif().get(_ORIENTATION, 1) >= 5
+        if hasattr(image, "tag_v2"):  # Of a TIFF, Pillow may have turned them.
+            width, height = (image.tag_v2.get(tag, side) for tag, side in zip(_SIDES, image.size, strict=True))
+        is_told = image.format != "PNG" or any(name in image.info for name in _EXIF_OF_PNG)  # Else Pillow decodes all.
+        turned = is_told and image.getexif().get(_ORIENTATION, 1) >= 5
         return _Head(*((width, height) if turned else (height, width)), image.mode)
 
 
@@ -388,10 +407,21 @@ def _some(sources):
     return [sources[number] for number in np.unique(np.linspace(0, len(sources) - 1, _LOOKED_AT).astype(int))]
 
 
+@contextmanager
+def _if_readable():
+    """A context that leaves out a file that cannot be read, which is told by who reads all."""
+    try:
+        yield
+    except MemoryError:  # Not the file's fault.
+        raise
+    except Exception:
+        pass
+
+
 def _any_color(sources):
     """Whether there is colour in any of some pictures."""
     for source in _some(sources) if sources else ():
-        with suppress(Exception):  # Those that cannot be read are told by who reads all.
+        with _if_readable():
             pixels = np.asarray(_upright(source, (_LONGER_SIDE, _LONGER_SIDE), "RGB", "white", 255), dtype=np.int16)
             if np.ptp(pixels, axis=-1).max() > _COLORLESS:
                 return True
@@ -404,7 +434,7 @@ def _white(sources, white):
         return float(white)
     largest, whole = 0.0, True
     for source in _some(sources) if sources else ():
-        with suppress(Exception), _opened(source) as image:
+        with _if_readable(), _opened(source) as image:
             if image.mode in _DEEP_MODES:
                 values = np.asarray(image)
                 largest = max(largest, float(values[np.isfinite(values)].max(initial=0)))
@@ -416,11 +446,17 @@ def _white(sources, white):
 # From a file to an image
 
 
+@contextmanager
 def _opened(source):
     """A context with a Pillow image, decoded when it is first used."""
     from PIL import Image
 
-    return nullcontext(source) if _is_open(source) else Image.open(source)
+    if _is_open(source):
+        yield source
+        return
+    # Of a path, Pillow maps a TIFF into memory, and mixes its pixels up where it is to be turned.
+    with open(source, "rb") as file, Image.open(file) as image:
+        yield image
 
 
 def _is_open(source):
@@ -466,6 +502,8 @@ def _read_all(reader, sources, out, max_bytes, n_jobs, progress):
     path = _draft_path(out) if on_disk else None
     try:
         images = np.lib.format.open_memmap(path, "w+", np.uint8, shape) if path else np.empty(shape, np.uint8)
+        if path:
+            _reserve(path, out)
 
         def read(source, number):
             images[number] = image = reader.read(source)
@@ -497,6 +535,8 @@ def _each(function, sources, n_jobs, description, progress):
 def _answer(function, source, number):
     try:
         return function(source, number)
+    except MemoryError:  # Not the file's fault.
+        raise
     except Exception as error:  # Whatever a decoder raises, the file is no picture.
         return error
 
@@ -515,11 +555,35 @@ def _tracked(groups, total, description, progress):
 
 def _draft_path(out):
     """An empty file beside the one that is wanted, which is not there until it is complete."""
-    if out is not None:
-        Path(out).parent.mkdir(parents=True, exist_ok=True)
-    handle, path = tempfile.mkstemp(suffix=".npy", prefix="images-", dir=None if out is None else Path(out).parent)
-    os.close(handle)
-    return Path(path)
+    if out is None:
+        handle, path = tempfile.mkstemp(suffix=".npy", prefix="images-")
+        os.close(handle)
+        return Path(path)
+    final = Path(out)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    path = final.parent / f"images-{secrets.token_hex(8)}.npy"
+    path.touch(exist_ok=False)
+    if final.exists():
+        path.chmod(stat.S_IMODE(final.stat().st_mode))
+    return path
+
+
+def _reserve(path, out):
+    """Take the room of a file on its disk; written through a map, one that finds none ends the process."""
+    size = path.stat().st_size
+    try:
+        with open(path, "rb+") as file:
+            os.posix_fallocate(file.fileno(), 0, size)
+    except AttributeError:  # Not on macOS and Windows.
+        pass
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):  # Such as that the disk knows no such thing.
+            return
+        another = "a larger max_bytes, or out= on another disk" if out is None else "another out="
+        raise OSError(
+            error.errno,
+            f"The images need {size / 1e9:.2g} GB, for which there is no room in {path.parent}: give {another}",
+        ) from error
 
 
 def _without(images, failed, path):
