@@ -9,6 +9,9 @@ from scipy import sparse
 
 from ._compat import check_array
 
+# Types of dates and times, as polars and Arrow call them.
+_TIMES = re.compile("date|time|duration", re.IGNORECASE)
+
 
 def plain(name, values):
     """The array of a tensor, half precision as float32; anything else as it is, if it can hold data.
@@ -58,12 +61,20 @@ def numeric(name, values):
     values = plain(name, values)
     if _is_sparse_frame(values) and not is_sparse(values):  # Scikit-learn takes those that leave out zeros.
         values = values.sparse.to_dense()
-    dtypes = getattr(values, "dtypes", None)  # Of a frame.
-    columns = dtypes if isinstance(dtypes, list) else getattr(dtypes, "values", ())
-    kinds = {getattr(dtype, "kind", "") for dtype in (getattr(values, "dtype", None), *columns)}
-    if kinds & set("mM") or _is_time(_first_of(values)) or ("O" in kinds and any(map(_is_time, _objects_of(values)))):
+    dtypes = [getattr(values, "dtype", None), *dtypes_of(values)]
+    has_objects = any(getattr(dtype, "kind", "") == "O" for dtype in dtypes)
+    of_times = any(map(_is_of_times, dtypes)) or _is_time(_first_of(values))
+    if of_times or (has_objects and any(map(_is_time, _objects_of(values)))):
         raise TypeError(f"{name} holds dates or times, which are no numbers as they are: make numbers of them.")
     return values
+
+
+def dtypes_of(values):
+    """Types of the columns of a frame of pandas or polars, or of a table of Arrow; of anything else, none."""
+    dtypes = getattr(values, "dtypes", None)
+    dtypes = getattr(getattr(values, "schema", None), "types", ()) if dtypes is None else dtypes
+    found = getattr(dtypes, "values", dtypes)
+    return list(found) if isinstance(found, list | tuple | np.ndarray) else []
 
 
 def is_sparse(values):
@@ -77,6 +88,10 @@ def _is_sparse_frame(values):
 
 def _leaves_out_zeros(dtype):
     return isinstance(dtype.fill_value, Number) and dtype.fill_value == 0
+
+
+def _is_of_times(dtype):
+    return getattr(dtype, "kind", "") in ("m", "M") or bool(_TIMES.match(str(dtype)))
 
 
 def _is_time(value):

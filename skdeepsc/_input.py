@@ -8,7 +8,7 @@ from numbers import Integral
 import numpy as np
 from scipy.sparse import csr_array, issparse
 
-from ._arrays import naming, numeric
+from ._arrays import dtypes_of, naming, numeric
 from ._compat import validate_data
 from ._mapped import MappedSamples, in_blocks, require_unchanged, require_whole
 from ._params import Estimator, estimator
@@ -168,7 +168,7 @@ def as_samples(estimator, X, *, image_shape=None, reset):
                 f"image_shape={own_shape}."
             )
         X = _flattened(X, len(X), math.prod(own_shape))
-    X = _checked(estimator, X, reset, dtype=[np.float32, np.float64, np.uint8])
+    X = _checked(estimator, X, reset, dtype=_kinds_of(X))
     X = _in_units(estimator, X, reset)
     own_shape = with_channels(own_shape) if len(own_shape) > 1 else X.shape[1:]
     wanted = own_shape if image_shape is None else with_channels(tuple(image_shape))
@@ -226,6 +226,27 @@ def as_flat_rows(estimator, X, *, reset):
     if not isinstance(X, MappedSamples):
         return X
     return X.converted(X.dtype if X.dtype in (np.float64, np.float32) else np.float64)
+
+
+def _kinds_of(X):
+    """Which numbers samples may be, the first of which others become.
+
+    Scikit-learn knows no bytes in columns of Arrow and polars, and no numbers at all in lists: those may be larger than
+    float32 holds.
+    """
+    dtypes = dtypes_of(X)
+    if dtypes and all(str(dtype).lower().startswith("uint8") for dtype in dtypes) and not _misses_values(X):
+        return np.uint8
+    is_told = getattr(getattr(X, "dtype", None), "kind", "O") in "biuf"
+    return [np.float32, np.float64, np.uint8] if is_told else [np.float64, np.float32, np.uint8]
+
+
+def _misses_values(frame):
+    """Whether a frame of pandas or polars, or a table of Arrow, has no value somewhere."""
+    if hasattr(frame, "isna"):
+        return bool(frame.isna().to_numpy().any())
+    counts = frame.null_count() if hasattr(frame, "null_count") else [column.null_count for column in frame.columns]
+    return bool(np.asarray(counts).any())
 
 
 def _flattened(X, *shape):

@@ -507,7 +507,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         if name == "contrast":
             return name, LocalContrast(image_shape=shared["image_shape"])
         if name == "pixels":
-            return name, FunctionTransformer()
+            return name, FunctionTransformer().set_output(transform="default")
         if name == "svd":
             n_components = min(_N_COMPONENTS, self.n_features_in_)
             return name, TruncatedSVD(n_components, random_state=seed)
@@ -553,7 +553,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
             samples = samples.astype(np.float32)
         features = made
         if made is None:
-            features = transformer.fit_transform(samples) if fit else transformer.transform(samples)
+            features = _fit_transform(transformer, samples) if fit else transformer.transform(samples)
         shape = np.shape(features)
         if sparse.issparse(features) or len(shape) != 2 or shape[0] != n_samples or not shape[1]:
             raise ValueError(
@@ -715,6 +715,13 @@ def _as_csr(weights, columns, n_columns):
     return made
 
 
+def _fit_transform(transformer, samples):
+    """What a transformer makes of the samples that it is fitted on; a frozen one has but both steps."""
+    if hasattr(transformer, "fit_transform"):
+        return transformer.fit_transform(samples)
+    return transformer.fit(samples, None).transform(samples)
+
+
 def _takes_images(transformer):
     """Whether a transformer, or the first step of a pipeline, says that it takes three-dimensional arrays."""
     while isinstance(transformer, Pipeline):
@@ -728,11 +735,11 @@ def _cloned(view, seed):
         name, transformer = view
     except (TypeError, ValueError) as error:
         raise ValueError(f"views must be names or (name, transformer) pairs; got {view!r}.") from error
-    has_methods = all(hasattr(transformer, method) for method in ("get_params", "fit_transform", "transform"))
+    has_methods = all(hasattr(transformer, method) for method in ("get_params", "fit", "transform"))
     if not isinstance(name, str) or isinstance(transformer, type) or not has_methods:
         raise ValueError(
-            "views must be names or (name, transformer) pairs, an instance with get_params, fit_transform and "
-            f"transform; got {view!r}."
+            "views must be names or (name, transformer) pairs, an instance with get_params, fit and transform; "
+            f"got {view!r}."
         )
     transformer = clone(transformer)
     params = transformer.get_params() if hasattr(transformer, "get_params") else {}

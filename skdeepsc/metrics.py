@@ -9,12 +9,14 @@ from functools import partial
 import numpy as np
 from scipy import sparse
 from scipy.optimize import linear_sum_assignment
+from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, silhouette_score
 from sklearn.metrics.cluster import contingency_matrix
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from ._arrays import as_numbers, plain
+from ._base import BaseSubspaceClustering
 from ._compat import num_samples
 from ._labels import as_labels, as_pair
 from ._scale import divided, exponent_of, squared_norms, unit_exponent
@@ -153,6 +155,7 @@ class _LabelsScorer:
         self.score_func = score_func
         self.needs_y = needs_y
         self.kwargs = kwargs
+        self.__name__ = self._name()  # By which scikit-learn's displays call it.
 
     def __call__(self, estimator, X, y=None):
         return _finite(self._name(), self._score(estimator, X, y))
@@ -187,7 +190,9 @@ def make_labels_scorer(score_func, *, needs_y=True, **kwargs):
     """A scorer for clusterers in GridSearchCV and its relatives, loud where the usual ones return nan.
 
     The labels are ``estimator.predict(X)``, or ``estimator.labels_`` of a clusterer that cannot predict, if `X` is as
-    long as its training set (see :class:`~skdeepsc.model_selection.TransductiveSplit`).
+    long as its training set (see :class:`~skdeepsc.model_selection.TransductiveSplit`). Features are those of
+    ``transform``, of a clusterer of this package that has it, else the samples as the clusterer gets them: in a
+    Pipeline, from the steps before it.
 
     Parameters
     ----------
@@ -309,7 +314,7 @@ _ADVICE = (
 
 def fitted_having(attribute, need, estimator, advice=_ADVICE):
     """The fitted estimator, the last of a pipeline, if it has what a score or a picture needs."""
-    estimator = _last(estimator)
+    estimator, _ = innermost(estimator)
     if estimator is None or not hasattr(estimator, "fit"):
         raise TypeError(f"estimator must be a fitted estimator; got {estimator!r}.")
     check_is_fitted(estimator)
@@ -327,34 +332,37 @@ def _finite(name, score):
 def _labels(estimator, X):
     if hasattr(estimator, "predict"):
         return estimator.predict(X)
-    labels, n_samples = getattr(_last(estimator), "labels_", ()), num_samples(X)
+    last, _ = innermost(estimator)
+    labels, n_samples = getattr(last, "labels_", ()), num_samples(X)
     if len(labels) != n_samples:
         raise ValueError(
-            f"{type(_last(estimator)).__name__} has no predict and holds labels of {len(labels)} training samples, but "
+            f"{type(last).__name__} has no predict and holds labels of {len(labels)} training samples, but "
             f"{n_samples} samples are to be scored: search with cv=TransductiveSplit()."
         )
     return labels
 
 
 def _features(estimator, X):
-    """Latent features where the estimator has them, else flat samples."""
-    if hasattr(estimator, "transform"):
-        return estimator.transform(X)
-    if isinstance(estimator, Pipeline) and len(estimator) > 1:
-        return estimator[:-1].transform(X)
+    """Latent features of a clusterer of this package that has them, else flat samples as the last step gets them."""
+    last, X = innermost(estimator, X)
+    if isinstance(last, BaseSubspaceClustering) and hasattr(last, "transform"):
+        return last.transform(X)
     X = plain("X", X)
-    return X if sparse.issparse(X) else np.asarray(X).reshape(len(X), -1)
+    return X if sparse.issparse(X) else np.asarray(X).reshape(num_samples(X), -1)
 
 
-def _last(estimator):
-    """The last step of a pipeline, of one within it, and what a search has fitted on all samples."""
+def innermost(estimator, X=None):
+    """What is last in pipelines, searches and frozen estimators, however nested, and `X` as it gets it."""
     while True:
         if isinstance(estimator, Pipeline) and len(estimator):
+            X = estimator[:-1].transform(X) if X is not None and len(estimator) > 1 else X
             estimator = estimator[-1]
+        elif isinstance(estimator, FrozenEstimator):
+            estimator = estimator.estimator
         elif hasattr(estimator, "best_estimator_"):
             estimator = estimator.best_estimator_
         else:
-            return estimator
+            return estimator, X
 
 
 def _table(labels_true, labels_pred):

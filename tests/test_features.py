@@ -1,14 +1,19 @@
 """Auto-encoders as parts: one pre-training for many methods, stage I of DSCSC alone, parameters of parts."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import adjusted_rand_score
 from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from skdeepsc import DSCSC, NCSC, PSSC, SSC, AutoEncoder, Contrastive, DSCNet, S2ConvSCN, SubspaceClustering
 from skdeepsc.deep import RidgeSolver, TrainedSolver
@@ -220,3 +225,37 @@ def test_samples_of_another_shape_than_the_frozen_network_knows_are_refused(imag
 def test_a_shape_that_is_given_holds_for_all_views():
     X = np.random.RandomState(0).uniform(size=(24, 6, 12, 1))
     assert len(SubspaceClustering(2, image_shape=(6, 12, 1), random_state=0).fit(X).labels_) == 24
+
+
+def test_flat_rows_come_back_as_flat_rows():
+    """Which the steps before it in a pipeline take."""
+    images = load_digits().images[:60]
+    rows = images.reshape(60, -1)
+    for kind in (AutoEncoder, Contrastive):
+        steps = make_pipeline(StandardScaler(), kind(max_epochs=1, image_shape=(8, 8), random_state=0)).fit(rows)
+        assert steps.inverse_transform(steps.transform(rows)).shape == (60, 64)
+        codes = kind(max_epochs=1, random_state=0).fit(images)
+        assert codes.inverse_transform(codes.transform(images)).shape == (60, 1, 8, 8)
+
+
+def test_what_is_frozen_can_be_a_view_and_first_labels(few_first_epochs):
+    images = load_digits(n_class=3).images[:60]
+    codes = FrozenEstimator(AutoEncoder(max_epochs=20, random_state=0).fit(images))
+    fitted = SubspaceClustering(3, views=[("codes", codes)], random_state=0).fit(images)
+    np.testing.assert_array_equal(fitted.views_["codes"].transform(images), codes.transform(images))
+    labels = FrozenEstimator(SSC(3, random_state=0).fit(images))
+    short = {"subspace_epochs": 0, "classifier_epochs": 60, "max_epochs": 0, "random_state": 0}
+    ncsc = NCSC(3, init=labels, autoencoder=codes, **short).fit(images)
+    assert adjusted_rand_score(labels.predict(images.reshape(60, -1)), ncsc.labels_) > 0.9
+
+
+def test_no_output_is_wrapped_for_a_view():
+    images = load_digits(n_class=3).images[:60]
+    with config_context(transform_output="pandas"), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        SubspaceClustering(3, random_state=0).fit(images)
+
+
+def test_parameters_of_the_auto_encoder_may_stand_beside_none():
+    assert DSCNet(3).set_params(autoencoder=None, autoencoder__max_epochs=7).autoencoder.max_epochs == 7
+    assert clone(DSCNet(3)).set_params(autoencoder__max_epochs=7).autoencoder.max_epochs == 7

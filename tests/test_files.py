@@ -11,8 +11,10 @@ import pytest
 import torch
 from scipy import sparse
 from sklearn.cluster import KMeans
+from sklearn.compose import ColumnTransformer
+from sklearn.feature_selection import SelectFromModel
 from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import EarlyStopping
 
@@ -26,6 +28,7 @@ from skdeepsc import (
     SSC,
     AutoEncoder,
     DSCNet,
+    EnSC,
     S2ConvSCN,
     Scattering,
     SubspaceClustering,
@@ -392,3 +395,25 @@ def test_a_pipe_is_no_file_to_save_in(tmp_path):
     with pytest.raises(OSError, match="is a device or a pipe"):
         skdeepsc.save(SSC(3).fit(np.eye(9)), tmp_path / "pipe")
     assert not (tmp_path / "pipe").is_file()
+
+
+def test_clusterers_after_unions_and_columns_of_transformers_are_kept(tmp_path):
+    rows = make_union_of_subspaces(60, 12, n_subspaces=3, random_state=0)[0]
+    union = FeatureUnion([("scaled", StandardScaler()), ("waves", Scattering(image_shape=(3, 4)))])
+    columns = ColumnTransformer(
+        [("codes", make_pipeline(StandardScaler(), AutoEncoder(max_epochs=1, random_state=0)), slice(0, 8))],
+        remainder="passthrough",
+    )
+    for transformer in (union, columns):
+        fitted = make_pipeline(transformer, EnSC(3, random_state=0)).fit(rows)
+        skdeepsc.save(fitted, tmp_path / "kept.skdeepsc")
+        again = skdeepsc.load(tmp_path / "kept.skdeepsc")
+        np.testing.assert_array_equal(again.predict_proba(rows), fitted.predict_proba(rows))
+
+
+def test_what_skops_cannot_write_is_refused_in_words(tmp_path):
+    rows = make_union_of_subspaces(60, 12, n_subspaces=3, random_state=0)[0]
+    codes = AutoEncoder(max_epochs=1, random_state=0)
+    selector = SelectFromModel(codes, importance_getter=lambda _: np.arange(12.0)).fit(rows)
+    with pytest.raises(TypeError, match=r"steps\[0\]\[1\] is a SelectFromModel that"):
+        skdeepsc.save(make_pipeline(selector, EnSC(3)), tmp_path / "kept.skdeepsc")

@@ -1,5 +1,6 @@
 """What comes in is checked in one place: functions refuse by name what estimators refuse, and take what they take."""
 
+import datetime
 import pickle
 import time
 import tracemalloc
@@ -12,6 +13,7 @@ import pytest
 import torch
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClusterMixin
+from sklearn.datasets import load_digits
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import skdeepsc
@@ -19,6 +21,8 @@ from skdeepsc import (
     SSC,
     AutoEncoder,
     DSCNet,
+    EnSC,
+    SubspaceClustering,
     _params,
     affinity,
     datasets,
@@ -505,3 +509,48 @@ def test_complex_labels_are_refused():
 def test_names_of_clusters_may_be_any_integers():
     matched = segmentation.match_labels([0, 1, 1, 2], [0, 2**61, 2**61, 0])
     assert matched.tolist() == [0, 2**61, 2**61, 1]
+
+
+@pytest.mark.parametrize("kind", ["uint8", "UInt8", "uint8[pyarrow]", "table"])
+def test_bytes_are_bytes_in_every_container(kind):
+    if "a" in kind:
+        pytest.importorskip("pyarrow")
+    digits = load_digits().data[:40].astype(np.uint8)
+    frame = pd.DataFrame(digits).rename(columns=str).astype(kind if kind != "table" else "uint8")
+    if kind == "table":
+        import pyarrow
+
+        frame = pyarrow.Table.from_pandas(frame)
+    of_frame, of_array = (AutoEncoder(max_epochs=1, image_shape=(8, 8), random_state=0) for _ in range(2))
+    codes = of_frame.fit_transform(frame)
+    assert of_frame.input_scale_ == 255
+    np.testing.assert_array_equal(codes, of_array.fit_transform(digits))
+
+
+def test_bytes_that_are_missing_are_told():
+    frame = pd.DataFrame(load_digits().data[:40].astype(np.uint8)).astype("UInt8")
+    frame.iloc[3, 4] = pd.NA
+    with pytest.raises(ValueError, match="contains NaN"):
+        AutoEncoder(max_epochs=1).fit(frame)
+
+
+@pytest.mark.parametrize("scale", [1e100, 1e-60])
+@pytest.mark.parametrize("kind", ["list", "Float64", "object"])
+def test_containers_without_a_type_of_numbers_hold_any_magnitude(kind, scale):
+    rows = datasets.make_union_of_subspaces(60, 12, n_subspaces=3, random_state=0)[0]
+    made = {
+        "list": np.ndarray.tolist,
+        "Float64": lambda array: pd.DataFrame(array).astype("Float64"),
+        "object": lambda array: array.astype(object),
+    }[kind]
+    wanted = SubspaceClustering(3, random_state=0).fit(rows * scale).labels_
+    np.testing.assert_array_equal(SubspaceClustering(3, random_state=0).fit(made(rows * scale)).labels_, wanted)
+
+
+@pytest.mark.parametrize("kind", ["table", "frame"])
+def test_dates_of_arrow_are_refused(kind):
+    pyarrow = pytest.importorskip("pyarrow")
+    days = pyarrow.array([datetime.date(2020, 1, 1 + day % 28) for day in range(30)])
+    table = pyarrow.table({"a": days, "b": list(range(30))})
+    with pytest.raises(TypeError, match="holds dates or times"):
+        EnSC(3).fit(table if kind == "table" else table.to_pandas(types_mapper=pd.ArrowDtype))

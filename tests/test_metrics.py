@@ -1,17 +1,23 @@
 from itertools import permutations
 
+import matplotlib
 import numpy as np
 import pytest
 import torch
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.cluster import KMeans, SpectralClustering
-from sklearn.metrics import adjusted_rand_score
+from sklearn.datasets import make_blobs
+from sklearn.decomposition import PCA
+from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import adjusted_rand_score, silhouette_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdeepsc import SSC, EnSC
 from skdeepsc.datasets import make_union_of_subspaces
+from skdeepsc.inspection import ContingencyDisplay
 from skdeepsc.metrics import (
     accuracy_scorer,
     ari_scorer,
@@ -27,7 +33,11 @@ from skdeepsc.metrics import (
     subspace_preserving_error,
 )
 from skdeepsc.model_selection import TransductiveSplit
+from skdeepsc.report import find
 from skdeepsc.segmentation import edge_information, normalized_cut
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
 
 
 def test_accuracy_is_the_best_of_all_matchings():
@@ -184,3 +194,50 @@ def test_the_residual_of_sparse_rows_is_that_of_the_same_rows_dense():
     rows = rows * (rows > 0)
     as_sparse, as_dense = (SSC(3, random_state=0).fit(X) for X in (sparse.csr_array(rows), rows))
     assert expression_scorer(as_sparse) == pytest.approx(expression_scorer(as_dense))
+
+
+def nested(rows):
+    """The same clusterer after the same steps, in one pipeline and however else."""
+    steps = StandardScaler(), PCA(3, random_state=0), EnSC(3, random_state=0)
+    flat = make_pipeline(*steps).fit(rows)
+    search = GridSearchCV(
+        make_pipeline(*map(clone, steps)), {"pca__n_components": [3]}, cv=TransductiveSplit(), scoring=silhouette_scorer
+    )
+    return flat, {
+        "pipelines": make_pipeline(clone(steps[0]), make_pipeline(*map(clone, steps[1:]))).fit(rows),
+        "search": search.fit(rows),
+        "frozen": FrozenEstimator(flat),
+        "frozen last": make_pipeline(*map(clone, steps[:2]), FrozenEstimator(flat[-1])).fit(rows),
+    }
+
+
+def test_scores_and_pictures_do_not_depend_on_what_a_clusterer_is_wrapped_in():
+    rows = make_union_of_subspaces(60, 12, n_subspaces=3, random_state=0)[0]
+    rows *= 10.0 ** np.random.default_rng(0).uniform(-2, 2, 12)
+    flat, others = nested(rows)
+    wanted = find(flat, rows)
+    table = ContingencyDisplay.from_estimator(flat, rows, flat[-1].labels_).table_
+    assert silhouette_scorer(flat, rows) == silhouette_score(flat[:-1].transform(rows), flat.predict(rows))
+    for name, other in others.items():
+        assert silhouette_scorer(other, rows) == pytest.approx(silhouette_scorer(flat, rows), abs=1e-6), name
+        assert edge_information_scorer(other, rows) == edge_information_scorer(flat, rows)
+        found = find(other, rows)
+        np.testing.assert_array_equal(found.doubtful(9), wanted.doubtful(9))
+        np.testing.assert_allclose(found.probability, wanted.probability)
+        np.testing.assert_array_equal(
+            ContingencyDisplay.from_estimator(other, rows, flat[-1].labels_).table_, table, err_msg=name
+        )
+    plt.close("all")
+
+
+def test_distances_to_centres_are_no_features():
+    """KMeans transforms, into as many dimensions as there are clusters: no two numbers of clusters would compare."""
+    rows = make_blobs(120, centers=4, n_features=8, cluster_std=3.0, random_state=1)[0]
+    for n_clusters in (2, 4):
+        kmeans = KMeans(n_clusters, n_init=2, random_state=0).fit(rows)
+        assert silhouette_scorer(kmeans, rows) == silhouette_score(rows, kmeans.labels_)
+
+
+def test_scorers_have_names():
+    assert accuracy_scorer.__name__ == "clustering_accuracy_score"
+    assert silhouette_scorer.__name__ == "silhouette_score"

@@ -530,7 +530,7 @@ def test_errors_say_what_to_do(digits):
         ({"subspace_dims": ()}, "subspace_dims must hold positive numbers"),
         ({"views": [("bad", FunctionTransformer(lambda X: X * np.nan))]}, "output of the view 'bad' contains NaN"),
         ({"views": [3]}, "views must be names or"),
-        ({"views": [("a", "pixels")]}, "views must be names or .*, fit_transform and transform"),
+        ({"views": [("a", "pixels")]}, "views must be names or .*, fit and transform"),
         ({"views": [("short", FunctionTransformer(lambda X: X[:9]))]}, "view 'short' must turn 40 samples into"),
         ({"subspace_dims": (1, np.nan)}, "subspace_dims must hold positive numbers"),
         ({"n_coefs": 0}, "'n_coefs' parameter of SubspaceClustering"),

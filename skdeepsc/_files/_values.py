@@ -11,9 +11,10 @@ from importlib import import_module
 
 import numpy as np
 from scipy import sparse
+from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import TruncatedSVD
 from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.fixes import parse_version
 
@@ -23,7 +24,10 @@ from .._params import Estimator
 
 # Where estimators live that are not public names of the package itself.
 _PARTS = {"RidgeSolver": "skdeepsc.deep", "TrainedSolver": "skdeepsc.deep"}
-_SCIKIT_LEARN = {cls.__name__: cls for cls in (FrozenEstimator, FunctionTransformer, Pipeline, TruncatedSVD)}
+_SCIKIT_LEARN = {
+    cls.__name__: cls
+    for cls in (ColumnTransformer, FeatureUnion, FrozenEstimator, FunctionTransformer, Pipeline, TruncatedSVD)
+}
 # Other classes of the package in fitted attributes, where they live, and the arguments that make them.
 _MADE_OF = {
     "RowAtoms": ("skdeepsc.shallow._elastic_net", ("atoms",)),
@@ -79,6 +83,9 @@ class Writer:
 
     def _frozenset(self, value, path):
         return sorted(self.write(list(value), path))
+
+    def _slice(self, value, path):
+        return [value.start, value.stop, value.step]
 
     def _dict(self, value, path):
         return [[self.write(key, path), self.write(part, _join(path, key))] for key, part in value.items()]
@@ -146,7 +153,12 @@ class Writer:
 
     def _skops(self, value, path):
         skops = _skops(f"{path} is a {type(value).__name__}, which is written")
-        data = skops.dumps(value)
+        try:
+            data = skops.dumps(value)
+        except Exception as error:  # Whatever it meets in what it does not know.
+            raise TypeError(
+                f"{path} is a {type(value).__name__} that skops cannot write ({error}). Keep it with pickle."
+            ) from error
         unknown = skops.get_untrusted_types(data=data)
         if unknown:
             raise TypeError(
@@ -208,6 +220,9 @@ class Reader:
 
     def _frozenset(self, content):
         return frozenset(self.read(content))
+
+    def _slice(self, content):
+        return slice(*map(self.read, content))
 
     def _dict(self, content):
         return {self.read(key): self.read(part) for key, part in content}
@@ -332,6 +347,7 @@ _FORMS = (
     (lambda value: type(value) is float, "float"),
     (lambda value: type(value) is tuple, "tuple"),
     (lambda value: type(value) is frozenset, "frozenset"),
+    (lambda value: type(value) is slice, "slice"),
     (lambda value: type(value) is dict, "dict"),
     (lambda value: type(value) in (np.ndarray, np.memmap), "array"),
     (lambda value: isinstance(value, np.generic), "scalar"),

@@ -66,8 +66,9 @@ class HasAutoEncoder(TrainsNetwork, BaseSubspaceClustering):
         -------
         self : estimator
         """
-        if self.autoencoder is None and any(name.startswith("autoencoder__") for name in params):
-            params.setdefault("autoencoder", self._default_autoencoder())
+        has_nested = any(name.startswith("autoencoder__") for name in params)
+        if has_nested and params.get("autoencoder", self.autoencoder) is None:
+            params["autoencoder"] = self._default_autoencoder()
         return super().set_params(**params)
 
     def _read(self, X, *, reset=True):

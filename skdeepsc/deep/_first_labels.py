@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils import get_tags
 from torch.nn import functional as F
 
@@ -42,13 +43,16 @@ class StartsFromLabels(TakesBatches):
         largest positive coefficients of each row. ``"head"``: the same of what a head makes of the codes, which has
         learnt from its own graph and random views, that of :class:`~skdeepsc.PSSC`. A clusterer is cloned and its
         `fit_predict` gets the rows, or the images if its tags say that it takes three-dimensional arrays:
-        :class:`~skdeepsc.SubspaceClustering` finds better labels.
+        :class:`~skdeepsc.SubspaceClustering` finds better labels. A fitted one, frozen by scikit-learn's
+        `FrozenEstimator`, is asked to `predict`.
     init_size : int
         The most samples of which first labels are found, drawn at random. ``"spectral"`` holds no matrix of their
         pairs, so that they may be more than a batch.
     """
 
-    init: Annotated[Any, StrOptions({"auto", "none", "spectral", "head"}), HasMethods("fit_predict")] = "auto"
+    init: Annotated[
+        Any, StrOptions({"auto", "none", "spectral", "head"}), HasMethods("fit_predict"), FrozenEstimator
+    ] = "auto"
     init_size: Count = 5000
 
     def _first_labels(self, samples, dim):
@@ -115,7 +119,7 @@ def labels_by_clusterer(clusterer, samples, n_clusters, seed):
 
     Parameters
     ----------
-    clusterer : estimator with `fit_predict`
+    clusterer : estimator with `fit_predict`, or a frozen one with `predict`
         Its random state is set if it is open.
     samples : ndarray of shape (n_samples, ...)
     n_clusters : int
@@ -132,7 +136,8 @@ def labels_by_clusterer(clusterer, samples, n_clusters, seed):
     if clusterer.get_params().get("random_state", 0) is None:
         clusterer.set_params(random_state=seed)
     takes_images = get_tags(clusterer).input_tags.three_d_array
-    found = clusterer.fit_predict(samples if takes_images else samples.reshape(len(samples), -1))
+    label = clusterer.fit_predict if hasattr(clusterer, "fit_predict") else clusterer.predict
+    found = label(samples if takes_images else samples.reshape(len(samples), -1))
     labels = numbered(as_labels("labels of init", found, len(samples)))
     if labels.max() >= n_clusters:
         raise ValueError(f"init found {labels.max() + 1} clusters, more than n_clusters={n_clusters}.")

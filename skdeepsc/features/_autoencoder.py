@@ -100,6 +100,8 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
     hidden_sizes: Sequence[int] = (64, 32)
     input_scale: Positive | Literal["auto"] = "auto"
 
+    _was_given_rows = False
+
     @fits
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Train the auto-encoder.
@@ -115,6 +117,7 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
         self : AutoEncoder
         """
         samples = self._read(X)
+        self._was_given_rows = len(getattr(X, "shape", None) or np.shape(X)) == 2
         advised = way_out("Choose a smaller batch_size.")
         with unchanged(samples), self._keeping(samples), advised, Progress(self, 1, samples) as progress:
             self._train(samples, self._draw_seeds(1)[0], progress)
@@ -131,13 +134,15 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
         Returns
         -------
         X : ndarray of shape (n_samples, ...), float32
-            In the units of the training data; float64 where float32 cannot hold them.
+            In the units of the training data; float64 where float32 cannot hold them. Flat rows, if `fit` was given
+            such, whatever `image_shape`.
         """
         check_is_fitted(self)
         codes = as_numbers("Z", Z, dtype=np.float32)
         if codes.shape[1] != self._n_latent:
             raise ValueError(f"Z has {codes.shape[1]} features, but codes have {self._n_latent}.")
-        return self._decode(to_device(codes, "cpu"))
+        decoded = self._decode(to_device(codes, "cpu"))
+        return decoded.reshape(len(decoded), -1) if self._was_given_rows else decoded
 
     def _validate_params(self):
         super()._validate_params()

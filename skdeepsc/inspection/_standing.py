@@ -3,12 +3,11 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from sklearn.pipeline import Pipeline
 
 from .._arrays import as_numbers, plain
 from .._input import unit_rows
 from .._scale import divided, unit_exponent
-from ..metrics import fitted_having
+from ..metrics import fitted_having, innermost
 
 # Share of the support of its cluster that another one must have for a sample to be doubtful.
 _LEAST = 0.01
@@ -64,9 +63,8 @@ class Standing:
 
 
 def as_seen(estimator, X):
-    """Samples as the last step of a fitted pipeline sees them; of another, as they are; sparse ones as CSR."""
-    is_pipeline = isinstance(estimator, Pipeline) and len(estimator) > 1
-    seen = estimator[:-1].transform(X) if is_pipeline else X
+    """Samples as the last of fitted pipelines and searches gets them; sparse ones as CSR."""
+    seen = innermost(estimator, X)[1]
     return seen.tocsr() if hasattr(seen, "tocsr") else seen
 
 
