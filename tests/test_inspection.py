@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from itertools import pairwise
 
 import matplotlib
 import numpy as np
@@ -23,6 +24,7 @@ from skdeepsc.inspection import (
     HistoryDisplay,
     NumberOfClustersDisplay,
 )
+from skdeepsc.inspection._pictures import short, without_folders
 from skdeepsc.inspection._standing import standing_of
 from skdeepsc.inspection._style import color_of, marker_of
 from skdeepsc.metrics import clustering_accuracy_score
@@ -279,7 +281,7 @@ def test_the_contingency_has_matches_on_the_diagonal_and_noise_last():
     assert display.clusters_ == [2, 0, 1, 5, -1] or display.clusters_ == [2, 0, 5, 1, -1]
     wanted = [[((true == label) & (pred == cluster)).sum() for cluster in display.clusters_] for label in "abc"]
     assert display.table_.tolist() == wanted
-    assert f"{clustering_accuracy_score(true, pred):.1%}, 12 samples" in display.ax_.get_title()
+    assert f"{clustering_accuracy_score(true, pred):.1%}\n12 samples" in display.ax_.get_title()
     assert display.ax_.get_xticklabels()[-1].get_text() == "noise"
 
 
@@ -335,3 +337,71 @@ def test_a_sample_does_not_vote_for_itself_by_its_affinity():
     shares = np.stack([affinity[:, labels == k].sum(axis=1) for k in range(3)], axis=1) / affinity.sum(1)[:, None]
     support = (clusterer.predict_proba(X) + shares) / 2
     np.testing.assert_allclose(standing_of(clusterer, X).support, support[np.arange(60), labels], rtol=1e-6)
+
+
+def shows_all(display):
+    """Whether every text of a figure lies within it."""
+    figure = display.figure_
+    figure.canvas.draw()
+    whole = figure.bbox.padded(1)
+    found = [text for text in figure.findobj(matplotlib.text.Text) if text.get_text() and text.get_visible()]
+    boxes = [text.get_window_extent() for text in found]
+    return all(whole.x0 <= box.x0 and box.x1 <= whole.x1 and box.y1 <= whole.y1 for box in boxes)
+
+
+def test_names_with_a_dollar_are_no_formulas(images):
+    """Which matplotlib would read, and refuse where they are none."""
+    images, _ = images
+    names = [f"a/${number}^_{{" for number in range(len(images))]
+    clusterer = SubspaceClustering(3, views=[("$x^_{", PCA(4))], random_state=0).fit(images)
+    rows = images.reshape(len(images), -1)
+    of_rows = SSC(3, random_state=0).fit(rows)
+    for display in (
+        ContactSheetDisplay.from_estimator(clusterer, images, names=names),
+        DoubtfulDisplay.from_estimator(clusterer, images, names=names),
+        DoubtfulDisplay.from_estimator(of_rows, rows, names=names),
+        ExplanationDisplay.from_estimator(clusterer, images, 3, names=names),
+        ExplanationDisplay.from_estimator(of_rows, rows, 3, names=names),
+        ContingencyDisplay.from_predictions(["a$^_$", "x"], [0, 1]),
+        AffinityDisplay(np.eye(2), ["a$^_$", "x"]).plot(),
+        CandidatesDisplay.from_estimator(clusterer),
+    ):
+        display.figure_.canvas.draw()
+
+
+def test_names_keep_the_folders_that_tell_them_apart():
+    assert without_folders(["/data/run/a.png", "/data/run/b.png"]) == ["a.png", "b.png"]
+    assert without_folders(["run/plate_3/image.png", "run/plate_4/image.png"]) == [
+        "plate_3/image.png",
+        "plate_4/image.png",
+    ]
+    assert without_folders(["control/2 mg/l", "treated/2 mg/l"]) == ["control/2 mg/l", "treated/2 mg/l"]
+    assert without_folders(["2 mg/l", "4 mg/l", ""]) == ["2 mg/l", "4 mg/l", ""]
+    assert short("plate_3/image.png", 11) == "..image.png"
+    assert short("two\nlines") == "two lines"
+
+
+def test_titles_and_names_fit_the_figure(images):
+    images, _ = images
+    species = np.array(["Iris setosa subsp. alpina", "Iris versicolor", "Iris virginica"])
+    which = np.arange(60) % 3
+    many = np.r_[np.zeros(500, dtype=int), np.arange(1, 30)]
+    for display in (
+        ContingencyDisplay.from_predictions(species[which], species[which]),
+        ContingencyDisplay.from_predictions(species[which], which),
+        ContingencyDisplay.from_predictions(np.zeros(20_000), np.zeros(20_000)),
+        ClusterImagesDisplay(np.repeat(images, 2, axis=0)[:60], np.arange(60)).plot(n_images=1),
+        ContactSheetDisplay(images, [np.arange(9)]).plot(n_images=1),
+        AffinityDisplay(np.ones((529, 529)), many).plot(),
+    ):
+        assert shows_all(display)
+
+
+def test_names_of_small_clusters_are_left_out_rather_than_written_on_each_other():
+    labels = np.r_[np.full(3, -1), np.zeros(500, dtype=int), np.arange(1, 30)]
+    display = AffinityDisplay(np.ones((532, 532)), labels).plot()
+    display.figure_.canvas.draw()
+    texts = display.ax_.get_yticklabels()
+    assert texts[0].get_text() == "noise  (3)"
+    boxes = sorted((text.get_window_extent() for text in texts), key=lambda box: box.y0)
+    assert all(low.y1 < high.y0 + 1 for low, high in pairwise(boxes))

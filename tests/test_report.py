@@ -27,7 +27,7 @@ from skdeepsc.datasets import load_images
 from skdeepsc.datasets._images import image_files, thumbnail
 from skdeepsc.inspection import ContactSheetDisplay, Explanation
 from skdeepsc.report import Findings, find, write_page, write_sheets, write_table
-from skdeepsc.report._sheets import said
+from skdeepsc.report._sheets import SIDE, _fitting, _font, said
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -473,6 +473,20 @@ def test_the_lines_of_python_read_what_the_command_read(text, tmp_path):
     scope = {}
     exec("\n".join(code), scope)
     np.testing.assert_array_equal(scope["X"], X)
+
+
+def test_sheets_have_letters_of_many_languages_and_no_caption_on_another(digits, tmp_path):
+    names = [f"Größe/{'W' * number}ÄÖÜ_ñ_{number}.png" for number in range(45)]
+    found = find(SSC(3, random_state=0).fit(digits), digits, names, list(digits))
+    image = Image.new("RGB", (10, 10))
+    font, draw = _font(10), pytest.importorskip("PIL.ImageDraw").Draw(image)
+    boxes = {letter: font.getmask(letter).getbbox() for letter in "Öñ"}
+    assert bytes(font.getmask("Ö")) != bytes(font.getmask("ñ"))  # Neither is the box of a letter that is missing.
+    assert all(boxes.values())
+    for number in range(45):
+        assert draw.textlength(_fitting(found.captions[number], draw, font), font) <= SIDE
+    assert found.captions[3] == "WWWÄÖÜ_ñ_3.png"
+    assert len(write_sheets(found, tmp_path)) == 3
 
 
 def test_a_model_reads_pictures_as_its_own(folder, capsys):

@@ -8,6 +8,7 @@ from .._labels import as_labels
 from .._params import Count, checked
 from ..metrics import fitted_having
 from ._axes import axes_or_new
+from ._style import PLAIN
 
 # Clusters up to which each is named; of more, some are.
 _NAMED = 20
@@ -104,15 +105,26 @@ class AffinityDisplay:
         borders = np.flatnonzero(labels[1:] != labels[:-1]) + 0.5
         middles = (np.concatenate([[-0.5], borders]) + np.concatenate([borders, [len(labels) - 0.5]])) / 2
         names, sizes = np.unique(labels, return_counts=True)
-        step = -(-len(names) // _NAMED)
-        called = [f"{name}  ({size:,})" for name, size in zip(names, sizes, strict=True)]
-        self.ax_.set_yticks(middles[::step], labels=called[::step])
-        self.ax_.set_xticks(middles[::step], labels=names[::step], rotation=90 if len(names) > _NAMED // 2 else 0)
+        shown = _apart(middles, 0.99 * len(labels) / _NAMED)
+        said = ["noise" if names.dtype.kind in "iu" and name == -1 else str(name) for name in names]
+        with_sizes = [f"{name}  ({size:,})" for name, size in zip(said, sizes, strict=True)]
+        is_upright = len(shown) > _NAMED // 2 or max(map(len, said)) > 3
+        self.ax_.set_yticks(middles[shown], labels=[with_sizes[k] for k in shown], **PLAIN)
+        self.ax_.set_xticks(middles[shown], labels=[said[k] for k in shown], rotation=90 if is_upright else 0, **PLAIN)
         if len(names) > 10:
             self.ax_.tick_params(labelsize="x-small")
         self.ax_.set(xlabel="samples by cluster", ylabel="cluster (samples)", title="Affinity")
         self.figure_.colorbar(self.image_, ax=self.ax_, label="affinity", extend="max")
         return self
+
+
+def _apart(places, least):
+    """Numbers of places, in order, that are no nearer to the one before than they may be."""
+    shown = []
+    for number, place in enumerate(places.tolist()):
+        if not shown or place - places[shown[-1]] >= least:
+            shown.append(number)
+    return shown
 
 
 def _to_own(affinity, labels):

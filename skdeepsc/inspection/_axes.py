@@ -19,6 +19,11 @@ def axes_or_new(ax, **figure_params):
     return all_axes("ax", [ax])[0]
 
 
+def inches_of(text, size=10.0):
+    """About how long a line of text is, in a font of `size` points."""
+    return 0.6 * len(text) * size / 72
+
+
 def all_axes(name, axes):
     """Some axes, as an array."""
     axes = np.ravel(axes)

@@ -5,7 +5,7 @@ import numpy as np
 from ..metrics import fitted_having
 from ._affinity import AffinityDisplay
 from ._axes import all_axes, pyplot
-from ._style import line_of
+from ._style import PLAIN, line_of
 
 # Factor by which the dimensions of one view are drawn beside those of the next.
 _BESIDE = 1.06
@@ -70,21 +70,31 @@ class CandidatesDisplay:
         -------
         display : CandidatesDisplay
         """
+        if not isinstance(self.candidates, dict) or not {"view", "subspace_dim"} <= set(self.candidates):
+            raise TypeError("candidates must be a dict of columns, as candidates_ of SubspaceClustering.")
         if axes is None:
-            _, axes = pyplot().subplots(1, 3, figsize=(14, 4.2), layout="constrained")
+            n_lines = len(set(np.asarray(self.candidates["view"]).tolist())) // 2  # Of the legend.
+            _, axes = pyplot().subplots(1, 3, figsize=(14, 4.2 + 0.2 * max(0, n_lines - 4)), layout="constrained")
         self.axes_ = all_axes("axes", axes)
         if len(self.axes_) != 3:
             raise ValueError(f"axes must be three; got {len(self.axes_)}.")
-        if not isinstance(self.candidates, dict) or not {"view", "subspace_dim"} <= set(self.candidates):
-            raise TypeError("candidates must be a dict of columns, as candidates_ of SubspaceClustering.")
         self.figure_ = self.axes_[0].figure
         self._plot_scores(self.axes_[0], "edge_information", "edge information / log(number of clusters)")
         self._plot_scores(self.axes_[1], "normalized_cut", "normalised cut / number of clusters")
-        self.axes_[0].set_title(_in_words(self.candidates), fontsize="medium")
+        self.axes_[0].set_title(_in_words(self.candidates), fontsize="medium", **PLAIN)
         self.axes_[1].set_title("less is better", fontsize="medium")
-        self.axes_[0].legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, fontsize="small")
+        legend = self._legend(self.axes_[0])
+        for text in legend.get_texts():
+            text.set(**PLAIN)
         AffinityDisplay(self.affinity, self.labels).plot(ax=self.axes_[2])
         return self
+
+    def _legend(self, ax):
+        """The legend of both, below the label of the first, however high that is."""
+        from matplotlib.transforms import ScaledTranslation
+
+        below = ax.transAxes + ScaledTranslation(0, -0.5, self.figure_.dpi_scale_trans)
+        return ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=below, ncols=2, fontsize="small")
 
     def _plot_scores(self, ax, score, label):
         view, dim, value = (np.asarray(self.candidates[name]) for name in ("view", "subspace_dim", score))

@@ -9,8 +9,9 @@ from sklearn.metrics.cluster import contingency_matrix
 from .._labels import as_pair
 from .._params import checked
 from ..metrics import clustering_accuracy_score, fitted_having
-from ._axes import axes_or_new
+from ._axes import axes_or_new, inches_of
 from ._standing import as_seen
+from ._style import PLAIN
 
 # Rows or columns up to which cells have numbers, and up to which they have names.
 _NUMBERED, _NAMED = 20, 40
@@ -118,7 +119,14 @@ class ContingencyDisplay:
 
         n_rows, n_columns = shares.shape
         side = 0.42 if max(shares.shape) <= _NUMBERED else 7 / max(shares.shape)
-        self.ax_ = ax = axes_or_new(ax, figsize=(side * n_columns + 2.4, side * n_rows + 1.4))
+        names = {"y": list(map(str, self.labels_)), "x": ["noise" if k == -1 else str(k) for k in self.clusters_]}
+        longest = {axis: max(map(len, each)) for axis, each in names.items()}
+        is_upright = longest["x"] > 3 or n_columns > _NUMBERED
+        right = clustering_accuracy_score(true, pred)
+        title = f"Clustering accuracy {right:.1%}\n{len(true):,} samples"
+        width = side * n_columns + inches_of("m" * longest["y"]) + 1.9
+        height = side * n_rows + (inches_of("m" * longest["x"]) if is_upright else 0.2) + 1.2
+        self.ax_ = ax = axes_or_new(ax, figsize=(max(width, 3.4), height))
         self.figure_ = ax.figure
         image = ax.imshow(
             shares, **{"cmap": "Blues", "vmin": 0, "vmax": 1, "interpolation": "nearest", **imshow_params}
@@ -127,16 +135,14 @@ class ContingencyDisplay:
             for (row, column), count in np.ndenumerate(self.table_):
                 color = "white" if shares[row, column] > 0.5 else "black" if count else "#bbbbbb"
                 ax.text(column, row, f"{count}", ha="center", va="center", fontsize=7.5, color=color)
-        for name, names, n in (("y", self.labels_, n_rows), ("x", self.clusters_, n_columns)):
-            step = 1 if n <= _NAMED else -(-n // 20)
-            called = ["noise" if name == "x" and each == -1 else each for each in names[::step]]
-            ax.set(**{f"{name}ticks": range(0, n, step), f"{name}ticklabels": called})
-        long = max(len(str(each)) for each in self.clusters_) > 3
-        ax.tick_params(axis="x", labelrotation=90 if long or n_columns > _NUMBERED else 0)
+        for axis, set_ticks in (("y", ax.set_yticks), ("x", ax.set_xticks)):
+            step = 1 if len(names[axis]) <= _NAMED else -(-len(names[axis]) // 20)
+            set_ticks(range(0, len(names[axis]), step), labels=names[axis][::step], **PLAIN)
+        ax.tick_params(axis="x", labelrotation=90 if is_upright else 0)
         ax.set(xlabel="cluster", ylabel="given label")
-        right = clustering_accuracy_score(true, pred)
-        ax.set_title(f"Clustering accuracy {right:.1%}, {len(true):,} samples", fontsize="medium")
-        self.figure_.colorbar(image, ax=ax, label="share of the label")
+        ax.set_title(title, fontsize="medium")
+        beside = ax.inset_axes([1 + 0.12 / (side * n_columns), 0, 0.14 / (side * n_columns), 1])
+        self.figure_.colorbar(image, cax=beside, label="share of the label")
         return self
 
 

@@ -8,10 +8,10 @@ from .._labels import as_names
 from .._params import Count, checked
 from ..metrics import fitted_having
 from ._axes import axes_or_new
-from ._pictures import Thumbnails, as_pictures, short
+from ._pictures import Thumbnails, as_pictures, short, without_folders
 from ._sheet import images_or_none
 from ._standing import Standing, as_seen, explanations_of, standing_of
-from ._style import QUIET, called, color_of
+from ._style import PLAIN, QUIET, called, color_of
 from ._tiles import GAP, LINE, Tiles
 
 _SIDE, _INCHES = 72, 0.66
@@ -125,7 +125,7 @@ class DoubtfulDisplay:
         """
         if not isinstance(self.standing, Standing):
             raise TypeError(f"standing must be that of a fitted display; got {self.standing!r}.")
-        self._names = as_names(self.names, len(self.standing.cluster))
+        self._names = without_folders(as_names(self.names, len(self.standing.cluster)))
         self.shown_ = self.standing.doubtful(n_samples)
         draw = self._draw_bars if self.images is None else self._draw_images
         self.ax_ = draw(ax, **imshow_params)
@@ -179,7 +179,7 @@ class DoubtfulDisplay:
             for offset, hatch, (cluster, support) in zip((-0.2, 0.2), ("", "///"), self._both(number), strict=True):
                 ax.barh(place + offset, support, 0.36, color=color_of(cluster), hatch=hatch, edgecolor="white")
                 ax.text(support, place + offset, f" {called(cluster)}", va="center", fontsize="x-small")
-        ax.set_yticks(range(len(self.shown_)), labels=[self._name(number) for number in self.shown_.tolist()])
+        ax.set_yticks(range(len(self.shown_)), labels=[self._name(number) for number in self.shown_.tolist()], **PLAIN)
         ax.invert_yaxis()
         ax.set(xlim=(0, 1), xlabel="support of its cluster, and of the next best (hatched)")
         return ax

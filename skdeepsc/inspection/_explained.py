@@ -13,10 +13,10 @@ from .._labels import as_names
 from .._params import Count, checked
 from ..metrics import fitted_having
 from ._axes import axes_or_new
-from ._pictures import Thumbnails, as_pictures, pictures_of, short
+from ._pictures import Thumbnails, as_pictures, pictures_of, short, without_folders
 from ._sheet import images_or_none
 from ._standing import as_seen, explanations_of
-from ._style import QUIET, called, color_of, marker_of
+from ._style import PLAIN, QUIET, called, color_of, marker_of
 from ._tiles import LINE, Tiles
 
 _SIDE, _INCHES, _SIGN = 112, 1.05, 0.42
@@ -138,7 +138,7 @@ class ExplanationDisplay:
         """
         if not isinstance(self.explanation, Explanation):
             raise TypeError(f"explanation must be what explain gives for a sample; got {self.explanation!r}.")
-        self._names = as_names(self.names)
+        self._names = without_folders(as_names(self.names))
         draw = self._draw_bars if self.images is None else self._draw_images
         self.ax_ = draw(n_terms, ax, **imshow_params)
         self.figure_ = self.ax_.figure
@@ -174,11 +174,17 @@ class ExplanationDisplay:
             tiles.say("no sample expresses it", 1 + _SIGN + 0.5, LINE + 0.5, va="center", **text)
         for place, (index, weight, cluster) in enumerate(terms):
             left = step * (place + 1)
-            sign = r"$\approx$" if place == 0 else "$+$" if weight >= 0 else "$-$"
+            sign = "≈" if place == 0 else "+" if weight >= 0 else "\N{MINUS SIGN}"
             tiles.say(sign, left - _SIGN / 2, LINE + 0.5, va="center", **{**text, "fontsize": 15})
             tiles.put(index, left, LINE, cluster)
             shown = weight if place == 0 else abs(weight)
-            tiles.say(rf"${shown:.2f}\,\times$", left + 0.5, LINE - 0.04, va="bottom", **text)
+            tiles.say(
+                f"{shown:.2f} \N{MULTIPLICATION SIGN}".replace("-", "\N{MINUS SIGN}"),
+                left + 0.5,
+                LINE - 0.04,
+                va="bottom",
+                **text,
+            )
             tiles.say(f"{self._name(index)}\n{called(cluster)}", left + 0.5, LINE + 1.05, **text)
         if n_more:
             tiles.say(f"+ {n_more:,}\nmore", width - 0.38, LINE + 0.5, va="center", **text)
@@ -192,7 +198,7 @@ class ExplanationDisplay:
             ax.barh(place, weight, 0.6, color=color_of(cluster))
             ax.plot(weight, place, marker_of(cluster), color=color_of(cluster), markeredgecolor="white", markersize=9)
         labels = [f"{self._name(index)}, {called(cluster)}" for index, _, cluster in terms]
-        ax.set_yticks(range(len(terms)), labels=labels)
+        ax.set_yticks(range(len(terms)), labels=labels, **PLAIN)
         ax.invert_yaxis()
         ax.axvline(0, color="black", linewidth=0.8)
         ax.margins(x=0.08)
@@ -200,7 +206,10 @@ class ExplanationDisplay:
         more = f", {n_more:,} more are left out" if n_more else ""
         ax.set_xlabel(f"weight{more}" if terms else "no sample expresses it")
         ax.set_title(
-            f"{self._name(self.explanation.sample)}, {called(self.explanation.label)}", fontsize="medium", pad=18
+            f"{self._name(self.explanation.sample)}, {called(self.explanation.label)}",
+            fontsize="medium",
+            pad=18,
+            **PLAIN,
         )
         return ax
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -117,9 +118,20 @@ def as_pictures(images, n_samples=None, name="images"):
     return ImagesOfRows(images)
 
 
+def without_folders(names):
+    """Names without the folders that all of them are in."""
+    if names is None:
+        return None
+    parts = [Path(name).parts for name in names]
+    folders = [each[:-1] for each in parts]
+    pairs = zip(min(folders, default=()), max(folders, default=()), strict=False)
+    n_common = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    return [str(Path(*each[n_common:])) for each in parts] if n_common else names
+
+
 def short(name, length=18):
-    """The end of a file's name, which differs most."""
-    name = Path(name).name or name
+    """The end of a name, which differs most; what is no letter is a blank."""
+    name = "".join(letter if letter.isprintable() else " " for letter in name)
     return name if len(name) <= length else ".." + name[2 - length :]
 
 

@@ -9,9 +9,10 @@ from .._arrays import naming
 from .._labels import as_names
 from .._params import Count, CountOrZero, checked
 from ..metrics import fitted_having
-from ._axes import axes_or_new
-from ._pictures import Thumbnails, as_pictures, first_and_last, pictures_of, short
+from ._axes import axes_or_new, inches_of
+from ._pictures import Thumbnails, as_pictures, first_and_last, pictures_of, short, without_folders
 from ._standing import as_seen, standing_of
+from ._style import PLAIN
 from ._tiles import GAP, LINE, Tiles
 
 # Pixels of a side of a picture, inches of it, and clusters of a page.
@@ -131,7 +132,7 @@ class ContactSheetDisplay:
         """
         images = as_pictures(self.images)
         members = _as_members(self.members, len(images))
-        names = as_names(self.names, len(images))
+        names = without_folders(as_names(self.names, len(images)))
         if self.labels is not None and len(self.labels) != len(members):
             raise ValueError(f"labels must be one for each of {len(members)} clusters; got {len(self.labels)}.")
         self.shown_ = [first_and_last(each, n_images) for each in members]
@@ -170,7 +171,10 @@ def draw_clusters(
     n_first = n_images - 2 * n_images // 5
     split = 0.35 if is_split and any(sizes[cluster] > n_images for cluster in clusters) else 0.0
     width, height = n_images * (1 + GAP) + split, max(len(clusters), 1) * row
-    ax = axes_or_new(ax, figsize=(_INCHES * width + 1.4, _INCHES * height + 0.7))
+    of_pages = f" (page {page + 1} of {display.n_pages_})" if display.n_pages_ > 1 else ""
+    ax = axes_or_new(
+        ax, figsize=(max(_INCHES * width + 1.4, inches_of(title + of_pages) + 1.4), _INCHES * height + 0.7)
+    )
     tiles = Tiles(ax, Thumbnails(images, _SIDE), width, height)
     for place, cluster in enumerate(clusters):
         for column, number in enumerate(display.shown_[cluster].tolist()):
@@ -185,10 +189,10 @@ def draw_clusters(
     numbers = range(len(sizes)) if labels is None else labels
     said = ["noise" if numbers[cluster] == -1 else numbers[cluster] for cluster in clusters]
     ticks = [f"{name}  ({sizes[cluster]:,})" for name, cluster in zip(said, clusters, strict=True)]
-    ax.set_yticks([place * row + 0.5 for place in range(len(clusters))], labels=ticks)
+    ax.set_yticks([place * row + 0.5 for place in range(len(clusters))], labels=ticks, **PLAIN)
     ax.tick_params(length=0)
-    of_pages = f" (page {page + 1} of {display.n_pages_})" if display.n_pages_ > 1 else ""
     ax.set(ylabel="cluster (samples)")
+    ax.set_anchor("W")  # Where the title begins.
     ax.set_title(title + of_pages, loc="left", fontsize="medium")
     display.ax_, display.figure_ = ax, ax.figure
     return clusters

@@ -7,7 +7,9 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*", "d", "H",
 LINES = ("-", "--", "-.", ":")
 NOISE_COLOR, NOISE_MARKER = "#999999", "."
 _GREY = "#666666"
-QUIET = {"color": _GREY, "fontsize": "small"}
+# Names may hold a $, which says nothing of formulas.
+PLAIN = {"parse_math": False}
+QUIET = {"color": _GREY, "fontsize": "small", **PLAIN}
 
 
 def color_of(cluster):

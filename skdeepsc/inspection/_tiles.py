@@ -6,6 +6,8 @@ from ._style import QUIET, color_of
 
 # Of a picture's side: the space between two, and that of a line of text below.
 GAP, LINE = 0.08, 0.26
+# How far beyond a picture the middle of its frame lies, on both sides together.
+_FRAME = 0.04
 
 
 class Tiles:
@@ -39,8 +41,10 @@ class Tiles:
         if cluster is not None:
             from matplotlib.patches import Rectangle
 
-            place = (x / side, y / side), width / side, height / side
-            self.ax.add_patch(Rectangle(*place, fill=False, edgecolor=color_of(cluster), linewidth=2, zorder=3))
+            edge = _FRAME  # Around the picture, of which it hides nothing.
+            place = (x / side - edge / 2, y / side - edge / 2), width / side + edge, height / side + edge
+            how = {"fill": False, "edgecolor": color_of(cluster), "linewidth": 2, "zorder": 3, "clip_on": False}
+            self.ax.add_patch(Rectangle(*place, **how))
 
     def say(self, text, left, top, **params):
         """Write in the middle below or above a place."""

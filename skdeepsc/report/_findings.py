@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from reprlib import repr as brief
 from typing import Any
 
@@ -12,7 +13,7 @@ from .._explanation import Explanation
 from .._labels import as_names
 from .._params import checked
 from ..inspection._map import projected
-from ..inspection._pictures import as_pictures, pictures_of
+from ..inspection._pictures import as_pictures, pictures_of, without_folders
 from ..inspection._standing import Standing, as_seen, directions_of, explanations_of, standing_of
 from ..metrics import fitted_having
 
@@ -73,6 +74,11 @@ class Findings(Standing):
     code: str = ""
     notes: list[str] = field(default_factory=list)
     columns: dict[str, list] = field(default_factory=dict)
+
+    @cached_property
+    def captions(self):
+        """Names, without the folders that all of them are in."""
+        return without_folders(self.names)
 
 
 @checked

@@ -215,8 +215,7 @@ def _doubtful(findings, pictures):
     for number in rows:
         both = int(findings.cluster[number]), int(findings.second[number])
         support = float(findings.support[number]), float(findings.second_support[number])
-        name = findings.names[number]
-        label = _label(name)
+        name, label = findings.names[number], _label(findings, number)
         first = label if pictures is None else f"<figure>{pictures.of(number)}<figcaption>{label}</figcaption></figure>"
         of_both = [_cell(cluster, _typical(findings, pictures, cluster, number)) for cluster in both]
         for_both = [_cell(round(share, 4), f"{share:.2f}") for share in support]
@@ -282,11 +281,11 @@ def _style(cluster):
 
 
 def _caption(findings, number):
-    return f"{_label(findings.names[number])}<br><span>{escape(said(findings, number))}</span>"
+    return f"{_label(findings, number)}<br><span>{escape(said(findings, number))}</span>"
 
 
-def _label(name):
-    return f'<b title="{escape(name)}">{escape(short(name, _LETTERS))}</b>'
+def _label(findings, number):
+    return f'<b title="{escape(findings.names[number])}">{escape(short(findings.captions[number], _LETTERS))}</b>'
 
 
 class _Inlined:

@@ -1,5 +1,6 @@
 """Contact sheets: one picture a cluster, with the typical samples first and the doubtful ones last."""
 
+from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -43,23 +44,45 @@ def write_sheets(findings: Findings, folder: str | PathLike) -> Any:
 
 def _sheet(findings, cluster, members, thumbnails):
     """The contact sheet of one cluster."""
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
 
     shown = first_and_last(members, _SHOWN)
     width, height = SIDE + _GAP, SIDE + _TEXT + _GAP
     n_columns = min(_COLUMNS, max(5, len(shown)))
     n_rows = -(-len(shown) // n_columns)
     sheet = Image.new("RGB", (n_columns * width + _GAP, n_rows * height + _HEAD + _GAP), "white")
-    draw, large, small = ImageDraw.Draw(sheet), ImageFont.load_default(17), ImageFont.load_default(11)
+    draw, large, small = ImageDraw.Draw(sheet), _font(17), _font(10)
     left_out = "" if len(shown) == len(members) else f" ({len(shown)} shown, those between left out)"
     draw.text((_GAP, _GAP), title_of(cluster, len(members)) + left_out, "black", large)
     for place, number in enumerate(shown.tolist()):
         left, top = _GAP + place % n_columns * width, _HEAD + place // n_columns * height
         image = thumbnails.of(number)
         sheet.paste(image, (left + (SIDE - image.width) // 2, top + (SIDE - image.height) // 2))
-        draw.text((left, top + SIDE + 2), short(findings.names[number]), "black", small)
+        draw.text((left, top + SIDE + 2), _fitting(findings.captions[number], draw, small), "black", small)
         draw.text((left, top + SIDE + 16), said(findings, number), "dimgrey", small)
     return sheet
+
+
+def _font(size):
+    """A font with the letters of many languages, matplotlib's own or of the machine; without one, that of Pillow."""
+    from PIL import ImageFont
+
+    found = find_spec("matplotlib")
+    folders = found.submodule_search_locations if found is not None else ()
+    for path in (*(f"{folder}/mpl-data/fonts/ttf/DejaVuSans.ttf" for folder in folders), "DejaVuSans.ttf", "Arial.ttf"):
+        try:
+            return ImageFont.truetype(path, size)
+        except OSError:
+            continue
+    return ImageFont.load_default(size)
+
+
+def _fitting(name, draw, font):
+    """As much of the end of a name as stands below a picture."""
+    length = len(name)
+    while length > 3 and draw.textlength(short(name, length), font) > SIDE:
+        length -= 1
+    return short(name, length)
 
 
 def slug_of(cluster):
