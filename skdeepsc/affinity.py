@@ -54,7 +54,7 @@ def symmetric_affinity(coef: Any) -> Any:
 
     Returns
     -------
-    affinity : ndarray of shape (n_samples, n_samples)
+    affinity : ndarray or csr_array of shape (n_samples, n_samples)
 
     Examples
     --------
@@ -114,7 +114,7 @@ def threshold_coefficients(coef: Any, keep: Kept = 0.2, *, axis: Literal[0, 1] =
 
     Returns
     -------
-    thresholded : ndarray of shape (n_samples, n_samples)
+    thresholded : ndarray or csr_array of shape (n_samples, n_samples)
     """
     coef = as_coefficients(coef)
     if keep >= 1:
@@ -144,7 +144,7 @@ def thresholded_affinity(coef: Any, *, keep: Kept = 0.2, axis: Literal[0, 1] = 0
 
     Returns
     -------
-    affinity : ndarray of shape (n_samples, n_samples)
+    affinity : ndarray or csr_array of shape (n_samples, n_samples)
     """
     return symmetric_affinity(threshold_coefficients(_without_diagonal(coef), keep, axis=axis))
 
@@ -244,7 +244,7 @@ def row_normalized_affinity(coef: Any, *, symmetric: bool = True) -> Any:
 
     Returns
     -------
-    affinity : ndarray of shape (n_samples, n_samples)
+    affinity : ndarray or csr_array of shape (n_samples, n_samples)
         In [0, 1].
     """
     affinity = scaled_rows(symmetric_affinity(coef), "max")

@@ -10,8 +10,7 @@ is imported then. What the figures mean:
   functions count by themselves too; lambdas do not.
 - A *parameter* is one of a public estimator's constructor. It is *told* in each place that has an entry
   ``name : type`` (or ``a, b : type``) for it: the "Parameters" section in the source of a docstring, of an estimator or
-  of its base classes in the package, and each string of `_docs.py` whose name contains PARAMETERS, once however many
-  classes it is filled into. A name alone on its line adds to an inherited entry and is not another place.
+  of its base classes in the package. A name alone on its line adds to an inherited entry and is not another place.
 - The *trace* is of ``PSSC.fit_predict`` on 60 images, all in one batch, with two epochs of pre-training and two of the
   joint phase, after a first fit that is not traced. Only frames of the package in the calling thread are seen.
   Functions differ by file and qualified name. A *move* is a change of the file of the innermost frame, by a call or a
@@ -22,7 +21,6 @@ is imported then. What the figures mean:
 
 import argparse
 import ast
-import inspect
 import io
 import re
 import sys
@@ -94,16 +92,12 @@ def sizes(sources):
 
 
 def sections(sources, bases):
-    """Lists of parameters in the sources, as ``(place, text)``, of the classes `bases` and the shared strings."""
+    """Lists of parameters in the sources, as ``(place, text)``, of the classes `bases`."""
     for source in sources:
         for node in source.walk(ast.ClassDef):
             found = SECTION.search(ast.get_docstring(node) or "")
             if found and (source.module, node.name) in bases:
                 yield node.name, found[1]
-        for node in source.walk(ast.Assign) if source.name == "_docs.py" else ():
-            name = ast.unparse(node.targets[0])
-            if "PARAMETERS" in name and isinstance(node.value, ast.Constant):
-                yield name, inspect.cleandoc(node.value.value)
 
 
 def parameters(sources, package):

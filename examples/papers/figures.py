@@ -5,11 +5,11 @@
 gammas           accuracy and silhouette of PSSC (or --method) by each of its gammas, PSSC Figs 4 to 7
 clusters         ACC and NMI of PSSC (or --method) by the number of clusters that it is told, PSSC Fig. 8
 rank             ACC of one C by q, the rank that Algorithm 2 of PSSC keeps, PSSC Fig. 9
-affinities       one data set's graph by DSCNet, PSSC_l and PSSC, rows in the order of the classes, PSSC Fig. 3
-reconstructions  images, as they are decoded from their own codes, and from those of the others, with PSNR
-codes            pixels, codes, and what C is made of in PSSC, by PCA and by t-SNE
+affinities       one data set's graph by DSCNet, PSSC_l and PSSC, rows in the order of the classes, PSSC Fig. 2
+reconstructions  images, as they are decoded from their own codes, and from those of the others, with PSNR, PSSC Fig. 3
+codes            pixels, codes, and what C is made of in PSSC, by PCA and by t-SNE, its Fig. 11
 training         the share of C between clusters, and the error, by epoch of S2ConvSCN, its Fig. 2
-neighbours       ACC of DSCSC by k, the neighbours that are not pushed away
+neighbours       ACC of DSCSC by k, the neighbours that are not pushed away, its Fig. 3
 
 Pre-training is shared by all fits of a figure. Labels are looked at to draw them, and for nothing else.
 """

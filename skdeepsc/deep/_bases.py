@@ -4,6 +4,7 @@ from functools import partial
 from typing import Annotated, Any, Literal
 
 import torch
+from sklearn.frozen import FrozenEstimator
 
 from .._compat import HasMethods, StrOptions
 from .._dimension import best_graph, best_labelling
@@ -58,7 +59,7 @@ class HasBases(LabelsByClassifier, StartsFromLabels, HasAutoEncoder):
     subspace_dim: Count | Literal["auto"] = "auto"
     latent_normalization: Literal["none", "unit", "centered"] = "unit"
     batch_size: Count | Literal["all"] = 250
-    init: Annotated[Any, StrOptions({"auto", "spectral", "head"}), HasMethods("fit_predict")] = "auto"
+    init: Annotated[Any, StrOptions({"auto", "spectral", "head"}), HasMethods("fit_predict"), FrozenEstimator] = "auto"
 
     _drawing = ("pretrain", "train", "init")
 

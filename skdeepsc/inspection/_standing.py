@@ -45,7 +45,18 @@ class Standing:
         return self.support - self.second_support
 
     def doubtful(self, n_samples):
-        """The samples of clusters that could most easily belong elsewhere, the most doubtful first, or fewer."""
+        """The samples of clusters that could most easily belong elsewhere.
+
+        Parameters
+        ----------
+        n_samples : int
+            The most of them; there are fewer where for others no second cluster has a hundredth of the support.
+
+        Returns
+        -------
+        samples : ndarray of int
+            Their numbers, the most doubtful first.
+        """
         order = np.argsort(self.margin, kind="stable")
         could_be_elsewhere = (self.second_support > _LEAST * self.support) & (self.cluster >= 0)
         return order[could_be_elsewhere[order]][:n_samples]
