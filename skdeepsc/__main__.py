@@ -309,6 +309,10 @@ class _Work:
         print(f"Read {_counted(len(X), 'sample')} of shape {X.shape[1:]}.")
         if self.columns is not None:
             print(f"Columns: {_some(self.columns)}.")
+        if X.ndim > 2 or self.arguments.size:
+            from skdeepsc.datasets._images import require_pillow
+
+            require_pillow("A page of images")
         known = getattr(model, _COLUMNS, None)
         if known is not None and self.columns is not None and list(known) != self.columns:
             raise ValueError(

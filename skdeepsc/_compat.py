@@ -1,13 +1,13 @@
 """What scikit-learn does not declare public, imported here alone, and what its base classes are to type checkers."""
 
 import sys
-import threading
 from importlib.machinery import PathFinder, SourceFileLoader
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import sklearn.utils.validation
 
+from ._threads import ProcessLock
 from ._version import __version__
 
 try:
@@ -112,7 +112,7 @@ if sys.flags.optimize > 1:
     sys.meta_path.insert(0, _FindsSkorch())  # type: ignore[arg-type]
 
 # scikit-learn's validation changes the process's warnings filters for a moment, which no two threads may do at once.
-VALIDATION = threading.RLock()
+VALIDATION = ProcessLock()
 # It sums values, to see whether any is infinite, of which the largest there are overflow.
 _OF_SUMS: dict = {"over": "ignore", "invalid": "ignore"}
 

@@ -1,6 +1,5 @@
 """Local randomness: an estimator draws its own seeds and leaves the user's generators as they were."""
 
-import threading
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 
@@ -8,7 +7,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from ._params import Estimator, RandomState, estimator
-from ._threads import Shared
+from ._threads import ProcessLock, Shared
 
 _LARGEST_SEED = np.iinfo(np.int32).max
 
@@ -63,7 +62,7 @@ def draw_rows(n_samples, n_rows, seed):
 # Generators of the fit that this thread is in.
 _OWN: ContextVar = ContextVar("skdeepsc_generators", default=None)
 # Code of others draws from torch's generators, of which the process has one for each device.
-_PROCESS = threading.RLock()
+_PROCESS = ProcessLock()
 
 
 @contextmanager

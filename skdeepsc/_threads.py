@@ -1,6 +1,7 @@
 """Threads that do not wait for each other: some tasks at a time, with linear algebra on one core in each."""
 
 import functools
+import os
 import sys
 import threading
 from collections import deque
@@ -62,6 +63,24 @@ def one_core():
     return _pools("torch" in sys.modules).limit(limits=1, user_api="openmp")
 
 
+class ProcessLock:
+    """A lock of the whole process, which a thread may take again; a forked child finds it open."""
+
+    def __init__(self):
+        self._renew()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._renew)
+
+    def _renew(self):
+        self.lock = threading.RLock()
+
+    def __enter__(self):
+        self.lock.acquire()
+
+    def __exit__(self, *_):
+        self.lock.release()
+
+
 class Shared:
     """A context of the whole process, which the first of the threads that want it enters and the last one leaves.
 
@@ -72,7 +91,7 @@ class Shared:
     """
 
     def __init__(self, context):
-        self.context, self.lock, self.n_holders, self.entered = context, threading.Lock(), 0, ExitStack()
+        self.context, self.lock, self.n_holders, self.entered = context, ProcessLock(), 0, ExitStack()
 
     @contextmanager
     def __call__(self, *args):

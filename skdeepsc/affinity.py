@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from scipy import sparse
 from scipy.linalg import eigh, svd
-from scipy.sparse.linalg import eigsh
+from scipy.sparse.linalg import ArpackError, eigsh
 
 from ._arrays import as_numbers, naming, numeric
 from ._compat import Interval
@@ -26,6 +26,8 @@ Affinity = Literal["symmetric", "scaled", "thresholded", "enhanced", "low_rank",
 DENSE_AFFINITIES = ("enhanced", "low_rank")
 # The largest coefficients that together hold this share of a norm.
 Kept = Annotated[float, Interval(Real, 0, 1, closed="right")]
+# Restarts of a partial eigen-decomposition; where it needs more, eigenvalues bunch.
+_MOST_RESTARTS = 100
 # Rows of the factors of C up to so many units of the last place are rounding errors.
 _ROUNDING = 10
 
@@ -194,7 +196,8 @@ def enhanced_affinity(
     axis : {0, 1}, default=0
         See :func:`threshold_coefficients`.
     random_state : int, RandomState instance or None, default=0
-        Of the start vector of the partial eigen-decomposition; it changes nothing but rounding.
+        Of the start vector of the partial eigen-decomposition; it changes nothing but rounding, and
+        which vectors are taken where equal singular values stand on both sides of the rank.
 
     Returns
     -------
@@ -405,13 +408,19 @@ def _largest_singular(graph, rank, generator):
     """
     n_samples = len(graph)
     rank = min(rank, n_samples)
-    if n_samples < 200 or rank > n_samples // 5:
-        values, vectors = eigh(graph, overwrite_a=True, check_finite=False)
-    else:
-        start = generator.uniform(-1, 1, n_samples)
-        values, vectors = eigsh(graph, k=rank, which="LM", v0=start.astype(graph.dtype))
+    pairs = None if n_samples < 200 or rank > n_samples // 5 else _iterated_eigenpairs(graph, rank, generator)
+    values, vectors = eigh(graph, overwrite_a=True, check_finite=False) if pairs is None else pairs
     largest = np.argsort(-np.abs(values))[:rank]
     return np.abs(values[largest]), vectors[:, largest]
+
+
+def _iterated_eigenpairs(graph, rank, generator):
+    """Those of the largest magnitudes; None where they bunch, which takes longer than all of them, or all are 0."""
+    start = generator.uniform(-1, 1, len(graph)).astype(graph.dtype)
+    try:
+        return eigsh(graph, k=rank, which="LM", v0=start, maxiter=_MOST_RESTARTS)
+    except ArpackError:
+        return None
 
 
 def _threshold_rows(coef, keep):
@@ -432,7 +441,12 @@ def _top_of(coef, n_coefs):
     if sparse.issparse(coef):
         return _sparse_top_affinity(coef.copy(), n_coefs)
     n_coefs = min(n_coefs, len(coef) - 1)
-    columns = np.argpartition(-coef, n_coefs - 1, axis=1)[:, :n_coefs] if n_coefs else np.empty((len(coef), 0), int)
+    if not n_coefs:
+        return affinity_from_top(np.empty((len(coef), 0), int), coef[:, :0])
+    columns = np.argpartition(-coef, n_coefs - 1, axis=1)[:, :n_coefs]
+    least = np.take_along_axis(coef, columns, axis=1).min(axis=1)
+    tied = np.flatnonzero((least > 0) & (np.count_nonzero(coef >= least[:, None], axis=1) > n_coefs))
+    columns[tied] = np.argsort(-coef[tied], axis=1, kind="stable")[:, :n_coefs]  # Of equal ones the first.
     return affinity_from_top(columns, np.take_along_axis(coef, columns, axis=1))
 
 

@@ -4,9 +4,12 @@ NMI and ARI are scikit-learn's: :func:`sklearn.metrics.normalized_mutual_info_sc
 and :func:`sklearn.metrics.adjusted_rand_score`.
 """
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import sparse
 from scipy.optimize import linear_sum_assignment
 from sklearn.frozen import FrozenEstimator
@@ -39,7 +42,7 @@ __all__ = [
 ]
 
 
-def clustering_accuracy_score(labels_true, labels_pred):
+def clustering_accuracy_score(labels_true: ArrayLike, labels_pred: ArrayLike) -> float:
     """Share of samples that are right when every cluster is given the class that fits best, one to one (ACC).
 
     Clusters are matched to classes by the Hungarian method. Their numbers may differ: those without a partner count as
@@ -65,7 +68,7 @@ def clustering_accuracy_score(labels_true, labels_pred):
     return float(table[linear_sum_assignment(table, maximize=True)].sum() / table.sum())
 
 
-def purity_score(labels_true, labels_pred):
+def purity_score(labels_true: ArrayLike, labels_pred: ArrayLike) -> float:
     """Share of samples that belong to the largest class of their cluster.
 
     Several clusters may have the same class, so that purity grows with the number of clusters.
@@ -89,7 +92,7 @@ def purity_score(labels_true, labels_pred):
     return float(table.max(axis=0).sum() / table.sum())
 
 
-def subspace_preserving_error(coef, labels_true):
+def subspace_preserving_error(coef: Any, labels_true: ArrayLike) -> float:
     r"""Mean share of each row's l1 norm that lies on samples of other classes.
 
     .. math:: \frac{1}{N} \sum_i \Big(1 - \frac{\sum_{j: y_j = y_i} |c_{ij}|}{\sum_j |c_{ij}|}\Big)
@@ -125,7 +128,7 @@ def subspace_preserving_error(coef, labels_true):
     return float(1 - np.divide(own, total, out=np.zeros_like(total), where=total > 0).mean())
 
 
-def expression_residual(coef, features):
+def expression_residual(coef: Any, features: Any) -> float:
     r"""Share of the features that self-expression leaves unexplained, :math:`\|Z - CZ\|_F^2 / \|Z\|_F^2`.
 
     Parameters
@@ -157,7 +160,7 @@ class _LabelsScorer:
         self.kwargs = kwargs
         self.__name__ = self._name()  # By which scikit-learn's displays call it.
 
-    def __call__(self, estimator, X, y=None):
+    def __call__(self, estimator: Any, X: Any, y: Any = None) -> float:
         return _finite(self._name(), self._score(estimator, X, y))
 
     def _name(self):
@@ -186,7 +189,9 @@ class _LabelsScorer:
         return f"make_labels_scorer({self._name()})"
 
 
-def make_labels_scorer(score_func, *, needs_y=True, **kwargs):
+def make_labels_scorer(
+    score_func: Callable[..., float], *, needs_y: bool = True, **kwargs: Any
+) -> Callable[..., float]:
     """A scorer for clusterers in GridSearchCV and its relatives, loud where the usual ones return nan.
 
     The labels are ``estimator.predict(X)``, or ``estimator.labels_`` of a clusterer that cannot predict, if `X` is as
@@ -226,7 +231,7 @@ ari_scorer = make_labels_scorer(adjusted_rand_score)
 silhouette_scorer = make_labels_scorer(silhouette_score, needs_y=False)
 
 
-def expression_scorer(estimator, X=None, y=None):
+def expression_scorer(estimator: Any, X: Any = None, y: Any = None) -> float:
     """Minus :func:`expression_residual` of the fitted estimator's own training rows, as they were expressed.
 
     Needs no labels and ignores `X`. Compares weights of one way to C; other normalisations have other residuals.
@@ -247,7 +252,7 @@ def expression_scorer(estimator, X=None, y=None):
     return -expression_residual(estimator.coef_, features)
 
 
-def edge_information_scorer(estimator, X=None, y=None):
+def edge_information_scorer(estimator: Any, X: Any = None, y: Any = None) -> float:
     """:func:`~skdeepsc.segmentation.edge_information` of the fitted estimator's own affinity and labels, in nats.
 
     Needs no labels and ignores `X`. It is what :class:`~skdeepsc.SubspaceClustering` chooses its views by, and serves
@@ -281,7 +286,7 @@ def edge_information_scorer(estimator, X=None, y=None):
     return edge_information(*_graph_and_labels(estimator, "edge_information_scorer"))
 
 
-def normalized_cut_scorer(estimator, X=None, y=None):
+def normalized_cut_scorer(estimator: Any, X: Any = None, y: Any = None) -> float:
     """Minus :func:`~skdeepsc.segmentation.normalized_cut` of the fitted estimator's own affinity and labels.
 
     Needs no labels and ignores `X`. Cuts compare only between graphs of equal density, as ``affinity="top"`` gives.

@@ -3,6 +3,7 @@ import pytest
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
+from skdeepsc import SSCOMP
 from skdeepsc.affinity import (
     affinity_from_top,
     compute_affinity,
@@ -15,6 +16,7 @@ from skdeepsc.affinity import (
     thresholded_affinity,
     top_affinity,
 )
+from skdeepsc.datasets import make_union_of_subspaces
 
 
 @pytest.fixture
@@ -237,3 +239,20 @@ def test_a_coefficient_after_those_that_hold_the_share_is_left_out():
 
 def test_single_precision_stays_single_in_sparse_affinities(coef):
     assert symmetric_affinity(sparse.csr_array(coef.astype(np.float32))).dtype == np.float32
+
+
+@pytest.mark.filterwarnings("ignore:The affinity falls into")
+@pytest.mark.parametrize("rank", [2, 3])
+def test_bunched_singular_values_are_found(rank):
+    """Where a partial decomposition does not come to an end, or has nothing to start from, there is the whole one."""
+    X = make_union_of_subspaces(400, 30, n_subspaces=6, subspace_dim=2, random_state=0)[0]
+    coef = SSCOMP(6, n_nonzero_coefs=2, random_state=0).fit(X).coef_
+    assert np.isfinite(enhanced_affinity(coef, 6, subspace_rank=rank)).all()
+    assert not enhanced_affinity(np.zeros((250, 250)), 3, diagonal="zero", subspace_rank=rank).any()
+
+
+def test_of_equal_coefficients_the_first_are_kept():
+    coef = np.random.RandomState(0).randint(0, 3, (12, 12)).astype(float)
+    for n_coefs in (1, 3, 5):
+        made = top_affinity(coef, n_coefs=n_coefs).toarray()
+        np.testing.assert_array_equal(made, top_affinity(sparse.csr_array(coef), n_coefs=n_coefs).toarray())

@@ -251,3 +251,16 @@ def test_search_takes_the_policy_whose_graph_says_most(images):
     np.testing.assert_array_equal(alone.coef_, fitted.coef_)
     rows = make(DSCSC, **QUICK).fit(X.reshape(60, -1))
     assert rows.augment_ == "rows"
+
+
+def test_grey_images_without_channels_are_images():
+    x = torch.rand(6, 8, 8)
+    augment = RandomAugmentation(shift=0.2, rotation=30, contrast=0.5)
+    assert augment(x).shape == x.shape
+    assert not torch.equal(augment(x), x)
+
+
+def test_masks_hide_pixels_in_all_colours():
+    masked = RandomAugmentation(masking=0.5)(torch.ones(20, 3, 8, 8)) == 0
+    assert torch.equal(masked.any(1), masked.all(1))
+    assert 0.4 < masked.float().mean() < 0.6

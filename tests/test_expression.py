@@ -6,6 +6,7 @@ import torch
 from scipy.linalg import eigh
 
 from skdeepsc.nn import (
+    ExpressionHead,
     RidgeExpression,
     RidgePath,
     TrainedExpression,
@@ -218,3 +219,18 @@ def test_a_ridge_has_no_more_freedom_than_most_of_the_samples():
 def test_a_path_knows_the_rank_of_its_samples():
     z = torch.randn(20, 3, generator=torch.Generator().manual_seed(0)) @ torch.ones(3, 30).tril()
     assert len(RidgePath(z).spectrum) == 3
+
+
+def test_weights_with_and_without_a_chosen_penalty_can_be_loaded():
+    used, new = RidgeExpression(None, 4.0), RidgeExpression(None, 4.0)
+    coef = used(Z := torch.randn(20, 6, generator=torch.Generator().manual_seed(0)))
+    new.load_state_dict(used.state_dict())
+    torch.testing.assert_close(new(Z), coef)
+    new.load_state_dict(RidgeExpression(None, 4.0).state_dict())
+    assert new.lam is None
+
+
+def test_a_head_has_the_precision_of_the_codes():
+    codes = torch.randn(20, 6, dtype=torch.float64)
+    head = ExpressionHead.of_codes(codes)
+    assert head.project(head.directions(codes)).dtype == torch.float64

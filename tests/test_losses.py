@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 from skdeepsc.affinity import symmetric_affinity
 from skdeepsc.losses import (
@@ -13,6 +14,7 @@ from skdeepsc.losses import (
     coefficient_norm,
     confident_cross_entropy,
     contrastive_graph_loss,
+    edge_contrastive_loss,
     laplacian_cost,
     nearest_samples,
     negative_cross_entropy,
@@ -416,3 +418,18 @@ def test_noise_has_no_part_in_a_scatter(generator):
     rows, labels = torch.randn(4, 2, generator=generator), torch.tensor([0, 0, 1, -1])
     found = scatter_by_label([(rows, labels)], 2)
     torch.testing.assert_close(found[1], rows[2:3].T.double() @ rows[2:3].double())
+
+
+def test_edges_are_contrasted_with_what_is_linked_neither_way():
+    """As the formula says it, for links of one direction."""
+    generator = torch.Generator().manual_seed(0)
+    h, g = (F.normalize(torch.randn(6, 4, generator=generator, dtype=torch.float64)) for _ in range(2))
+    linked = torch.rand(6, 6, generator=generator) < 0.3
+    total = 0.0
+    for i in range(6):
+        to_g = [j for j in range(6) if j == i or not linked[i, j]]
+        from_h = [j for j in range(6) if j == i or not linked[j, i]]
+        own = (h[i] @ g[i] / 0.2).exp()
+        total += (own / sum((h[i] @ g[j] / 0.2).exp() for j in to_g)).log()
+        total += (own / sum((h[j] @ g[i] / 0.2).exp() for j in from_h)).log()
+    torch.testing.assert_close(edge_contrastive_loss(h, g, linked), -total / 12)

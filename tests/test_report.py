@@ -799,3 +799,13 @@ def test_the_command_starts_quickly_and_helps():
     subprocess.run([sys.executable, "-c", code], check=True)
     help_ = subprocess.run([sys.executable, "-m", "skdeepsc", "--help"], capture_output=True, text=True, check=True)
     assert "FOLDER_OR_TABLE" in help_.stdout
+
+
+def test_without_pillow_a_table_of_images_is_refused_before_the_fit(digits, tmp_path, monkeypatch, capsys):
+    np.save(tmp_path / "images.npy", digits)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "PIL.Image", None)
+    assert main(["images.npy", "-k", "3", "--method", "SSC"]) == 2
+    said = capsys.readouterr()
+    assert "A page of images needs Pillow: pip install 'skdeepsc[images]'" in said.err
+    assert "Clustering" not in said.out

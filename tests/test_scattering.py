@@ -304,3 +304,18 @@ def test_each_scale_has_one_network(monkeypatch):
     )
     MultiscaleScattering().fit(load_digits().images[:20])
     assert len(made) == 2
+
+
+def test_wavelets_take_images_of_their_size_alone():
+    network = ScatteringNetwork((8, 8))
+    for shape in ((2, 20, 20), (2, 9, 8), (2, 1, 8, 8)):
+        with pytest.raises(ValueError, match=r"images must have shape \(n_samples, 8, 8\)"):
+            network(torch.zeros(shape))
+    assert network(torch.zeros(0, 8, 8)).shape == (0, len(network.paths), *network.grid_shape)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_images_of_one_colour_have_gradients(value):
+    images = torch.full((2, 8, 8), value, requires_grad=True)
+    ScatteringNetwork((8, 8))(images).sum().backward()
+    assert images.grad.isfinite().all()

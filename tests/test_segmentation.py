@@ -500,3 +500,17 @@ def test_numbers_to_try_are_checked():
     for numbers in ([1, 2], [], [2.5], [100]):
         with pytest.raises(ValueError, match="n_clusters must hold whole numbers from 2 to n_samples = 60"):
             choose_n_clusters(graph, numbers)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rounding_of_single_precision_is_no_asymmetry(seed):
+    rows = np.abs(np.random.RandomState(seed).randn(1500, 30)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    affinity = rows @ rows.T
+    scale = 1 / np.sqrt(affinity.sum(axis=1))
+    normalized = scale[:, None] * affinity * scale
+    for graph in (normalized, normalized @ normalized):
+        normalized_cut(graph, np.arange(1500) % 3)
+    affinity[3, 7] *= 2
+    with pytest.raises(ValueError, match="must be symmetric"):
+        normalized_cut(affinity, np.arange(1500) % 3)

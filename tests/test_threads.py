@@ -1,5 +1,8 @@
 """Tasks in threads: as many as linear algebra would use, with linear algebra on one core in each."""
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -108,3 +111,28 @@ def test_an_error_ends_the_others():
         list(run(work, range(1000)))
     assert len(done) < 20
     assert threading.active_count() < 20
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="There is no fork here.")
+def test_a_forked_child_finds_the_locks_of_the_process_open():
+    code = """
+import os, threading
+from skdeepsc._compat import VALIDATION
+from skdeepsc._random import _PROCESS, seeded
+held, done = threading.Event(), threading.Event()
+def hold():
+    with VALIDATION, _PROCESS:
+        held.set()
+        done.wait()
+thread = threading.Thread(target=hold)
+thread.start()
+held.wait()
+child = os.fork()
+if child == 0:
+    with VALIDATION, seeded(0, shared=True):
+        os._exit(7)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+done.set()
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert run.stdout.strip() == "7"

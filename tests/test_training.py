@@ -320,3 +320,21 @@ def test_networks_encode_no_more_values_at_once_than_a_block_holds():
     assert [len(block) for block in in_blocks(torch.zeros(50, 3, 300, 300))] == [15, 15, 15, 5]
     assert [len(block) for block in in_blocks(torch.zeros(5000, 3))] == [4096, 904]
     assert [len(block) for block in in_blocks(torch.zeros(1000, 3), 512)] == [512, 488]
+
+
+@pytest.mark.parametrize("names", [{"parts": ("encoder", "decodr")}, {"part_lrs": {"decodr": 0.1}}])
+def test_parts_that_a_network_does_not_have_are_named(names):
+    layers = DenseAutoEncoder((6,), (4, 2))
+    network = SubspaceNetwork(layers.encoder, layers.decoder)
+    phase = Phase("learn", lambda out: {"cost": out.z.square().sum()}, 1, 0.1, **names)
+    with pytest.raises(ValueError, match=r"'learn' names the parts decodr, .* it has encoder, decoder"):
+        Trainer(network, phase).fit(torch.ones(5, 6))
+
+
+def test_fit_trains_the_parts_of_its_phase():
+    layers = DenseAutoEncoder((6,), (4, 2))
+    network = SubspaceNetwork(layers.encoder, layers.decoder)
+    before = [value.clone() for value in network.decoder.parameters()]
+    phase = Phase("learn", lambda out: {"cost": (out.x - out.x_auto).square().sum()}, 2, 0.1, parts=("encoder",))
+    Trainer(network, phase).fit(torch.rand(5, 6))
+    assert all(torch.equal(value, former) for value, former in zip(network.decoder.parameters(), before, strict=True))

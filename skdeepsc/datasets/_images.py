@@ -130,7 +130,7 @@ def load_images(
     (2, 16, 16)
     >>> folder.cleanup()
     """
-    _require_pillow("load_images")
+    require_pillow("load_images")
     _check_choices(size, background, out)
     folder, sources = _sources(folder_or_paths)
     with _QUIET():
@@ -247,7 +247,8 @@ _QUIET = Shared(_quiet)
 # What is asked for
 
 
-def _require_pillow(who):
+def require_pillow(who):
+    """Refuse to go on without Pillow, and say how to get it."""
     try:
         import PIL.Image  # noqa: F401
     except ImportError as error:

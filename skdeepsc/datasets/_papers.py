@@ -2,6 +2,7 @@
 
 import csv
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.datasets import fetch_rcv1
@@ -14,7 +15,14 @@ _ROOTS = ("CCAT", "ECAT", "GCAT", "MCAT")
 _LISTS = {"train": ("Ebay_train.txt",), "test": ("Ebay_test.txt",), "all": ("Ebay_train.txt", "Ebay_test.txt")}
 
 
-def load_rcv1_words(*, n_samples=10_000, n_words=2_000, random_state=0, data_home=None, return_X_y=False):
+def load_rcv1_words(
+    *,
+    n_samples: int = 10_000,
+    n_words: int = 2_000,
+    random_state: Any = 0,
+    data_home: Any = None,
+    return_X_y: bool = False,
+) -> Any:
     """RCV1-10k of the papers: news of Reuters as tf-idf of the words that weigh most.
 
     Documents that belong to exactly one of the four root categories are kept, then the words with the largest sum of
@@ -64,7 +72,14 @@ def load_rcv1_words(*, n_samples=10_000, n_words=2_000, random_state=0, data_hom
     return Bunch(data=data, target=target, target_names=list(_ROOTS), sample_id=news.sample_id[drawn], words=words)
 
 
-def load_online_products(folder, size=32, *, subset="all", color="grey", **image_params):
+def load_online_products(
+    folder: Any,
+    size: Any = 32,
+    *,
+    subset: str = "all",
+    color: Literal["auto", "grey", "rgb"] = "grey",
+    **image_params: Any,
+) -> Bunch:
     """Stanford Online Products from its unpacked folder: 120,053 pictures in 12 super classes.
 
     Parameters

@@ -1,11 +1,14 @@
 """Scenes of many bands: their pixels become rows, and labels of the rows a map again."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._arrays import naming, numeric, plain
 
 
-def pixels_of(cube, mask=None):
+def pixels_of(cube: ArrayLike, mask: ArrayLike | None = None) -> tuple[np.ndarray, "PixelMap"]:
     """Pixels of a scene as rows, and what puts labels back into a map.
 
     An array of shape (height, width, bands) cannot be told from images of shape (n, height, width), so estimators never
@@ -64,7 +67,7 @@ class PixelMap:
     def __init__(self, mask):
         self.mask = np.asarray(mask, dtype=bool)
 
-    def __call__(self, values, fill=-1):
+    def __call__(self, values: ArrayLike, fill: Any = -1) -> np.ndarray:
         """The map of some values.
 
         Parameters

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from .._arrays import naming, numeric, plain
-from ..datasets._images import thumbnail
+from ..datasets._images import require_pillow, thumbnail
 
 SIDE = 112
 
@@ -48,6 +48,7 @@ class Thumbnails:
     """
 
     def __init__(self, pictures, side=SIDE):
+        require_pillow("Drawing pictures")
         self.pictures, self.side = pictures, side
         self.of = lru_cache(maxsize=4000)(self._made)
 

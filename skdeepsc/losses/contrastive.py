@@ -63,10 +63,10 @@ def edge_contrastive_loss(h, h_neighbor, linked, temperature=0.2):
     r"""Contrast along the edges of a graph (InfoNCE), a mean over the edges.
 
     .. math:: -\frac{1}{2n} \sum_i \log \frac{\exp(h_i^T g_i / \rho)}{\sum_{j \in N_i} \exp(h_i^T g_j / \rho)}
-              + \log \frac{\exp(h_i^T g_i / \rho)}{\sum_{j \in N_i} \exp(h_j^T g_i / \rho)}
+              + \log \frac{\exp(h_i^T g_i / \rho)}{\sum_{j \in M_i} \exp(h_j^T g_i / \rho)}
 
-    where an edge leads from sample i to the sample whose features are :math:`g_i`, and :math:`N_i` holds i and all j
-    that are not linked to it.
+    where an edge leads from sample i to the sample whose features are :math:`g_i`. :math:`N_i` holds i and all j to
+    whose :math:`g_j` sample i is not linked, :math:`M_i` holds i and all j that are not linked to :math:`g_i`.
 
     Parameters
     ----------

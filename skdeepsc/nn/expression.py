@@ -127,6 +127,12 @@ class RidgeExpression(SelfExpression):
         self.weight = weight
         self.register_buffer("lam", None if lam is None else torch.tensor(float(lam), dtype=torch.float32))
 
+    def _load_from_state_dict(self, state_dict, prefix, *args):
+        """Weights of a layer whose penalty has been chosen have it, those of others have none."""
+        lam = state_dict.get(f"{prefix}lam")
+        self.lam = None if lam is None else torch.empty_like(lam)
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
     def forward(self, z, index=None):
         """C, shape (n_samples, n_samples), for the codes `z` of all samples."""
         features = self.normalize(z)[0]

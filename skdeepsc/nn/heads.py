@@ -152,7 +152,7 @@ class ExpressionHead(nn.Module):
         else:
             axes = directions.T @ eigenpairs(directions @ directions.T)[1]
         axes = F.normalize(axes.flip(1)[:, : max(1, min(n_axes, n_samples - 1, n_latent))], dim=0)
-        return cls(mean, axes.to(z.dtype), n_hidden)
+        return cls(mean, axes, n_hidden).to(z.dtype)
 
     def directions(self, z):
         """p, shape (n_samples, n_axes)."""

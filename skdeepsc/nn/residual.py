@@ -45,6 +45,8 @@ class ResidualAutoEncoder(nn.Module):
 
     def __init__(self, image_shape, channels=(10, 20, 30, 40), kernel_sizes=(3,), *, preactivation=False):
         super().__init__()
+        if len(tuple(image_shape)) != 3:
+            raise ValueError(f"image_shape must be (channels, height, width); got {image_shape}.")
         channels = checked_sizes("channels", channels, least=1)
         if len(channels) == 1:
             raise ValueError(f"channels must hold two numbers or more for residual blocks; got {channels}.")

@@ -143,7 +143,10 @@ class ScatteringNetwork(nn.Module):
             product.addcmul_(folded[..., alias, :], bank[:, alias])
         height, width = spectrum.shape[-2] // factor, spectrum.shape[-1] // factor
         filtered = torch.fft.ifft2(torch.view_as_complex(product.unflatten(-1, (height, width, 2))))
-        return (filtered.real.square() + filtered.imag.square()).sqrt_()
+        squares = filtered.real.square() + filtered.imag.square()
+        if squares.requires_grad:
+            squares = squares.clamp_min(torch.finfo(squares.dtype).tiny)  # At 0, a root has no gradient.
+        return squares.sqrt_()
 
 
 def scattered(networks, images):
@@ -161,6 +164,13 @@ def scattered(networks, images):
     -------
     coefficients : list of tensors of shape (n_samples, n_paths, n_down, n_across), float32
     """
+    size = networks[0].image_size
+    if images.ndim != 3 or tuple(images.shape[1:]) != size:
+        raise ValueError(
+            f"images must have shape (n_samples, {size[0]}, {size[1]}), as the wavelets; got {tuple(images.shape)}."
+        )
+    if not len(images):
+        return [images.new_zeros(0, len(network.paths), *network.grid_shape) for network in networks]
     by_order: dict = {network: ([], []) for network in networks}
     for padded in {network.padded for network in networks}:
         alike = [network for network in networks if network.padded == padded]

@@ -58,19 +58,19 @@ class RandomAugmentation(nn.Module):
     def __init__(
         self,
         *,
-        shift=0.0,
-        rotation=0.0,
-        scale=0.0,
-        shear=0.0,
-        flip=False,
-        light=0.0,
-        gamma=0.0,
-        contrast=0.0,
-        brightness=0.0,
-        noise=0.0,
-        erasing=0.0,
-        masking=0.0,
-    ):
+        shift: float = 0.0,
+        rotation: float = 0.0,
+        scale: float = 0.0,
+        shear: float = 0.0,
+        flip: bool = False,
+        light: float = 0.0,
+        gamma: float = 0.0,
+        contrast: float = 0.0,
+        brightness: float = 0.0,
+        noise: float = 0.0,
+        erasing: float = 0.0,
+        masking: float = 0.0,
+    ) -> None:
         super().__init__()
         settings = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         for name, value in settings.items():
@@ -80,10 +80,12 @@ class RandomAugmentation(nn.Module):
         self.light, self.gamma, self.contrast, self.brightness = light, gamma, contrast, brightness
         self.noise, self.erasing, self.masking = noise, erasing, masking
 
-    def forward(self, x):
-        """Views of `x`, float32 of shape (n_samples, channels, height, width) or (n_samples, n_features)."""
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Views of `x`, float32 of shape (n_samples, [channels,] height, width) or (n_samples, n_features)."""
         if not torch.is_tensor(x):
             raise TypeError(f"x must be a tensor; got {type(x).__name__}.")
+        if x.ndim == 3:
+            return self.forward(x[:, None])[:, 0]
         if x.ndim == 4:
             if self.shift or self.rotation or self.scale or self.shear or self.flip:
                 x = self._warped(x)
@@ -99,7 +101,7 @@ class RandomAugmentation(nn.Module):
             if self.erasing:
                 x = self._erased(x)
         if self.masking:
-            x = x * (_rand_like(x) >= self.masking)
+            x = x * (_rand_like(x[:, :1] if x.ndim == 4 else x) >= self.masking)
         return x + self.noise * _randn_like(x) if self.noise else x
 
     def _warped(self, x):

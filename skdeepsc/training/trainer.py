@@ -170,8 +170,19 @@ class Trainer(NeuralNet):
         # What skorch's own callbacks record, for those that keep the best epoch.
         epoch["train_loss_best"] = epoch["train_loss"] < least
 
+    def fit(self, X, y=None, **fit_params):
+        """Run the phase, see :meth:`train_phase`; `y` is ignored."""
+        return self.train_phase(X)
+
     def train_phase(self, samples):
         """Run the phase on `samples`, a tensor on the device; Ctrl-C passes through as KeyboardInterrupt."""
+        known = [name for name, _ in self.module.named_children()]
+        unknown = sorted({*(self.phase.parts or ()), *self.phase.part_lrs} - {*known, *vars(self.module)["_modules"]})
+        if unknown:
+            raise ValueError(
+                f"Phase {self.phase.name!r} names the parts {', '.join(unknown)}, which the network does not have; it "
+                f"has {', '.join(known)}."
+            )
         trainable = {value: value.requires_grad for value in self.module.parameters()}
         for name, part in self.module.named_children():
             if self.phase.parts is not None and name not in self.phase.parts:
