@@ -697,7 +697,7 @@ def _affinity(coef, graph):
     chosen = graph["chosen"].get(graph["affinity"], {}) if isinstance(graph["affinity"], str) else {}
     params = {**chosen, **graph["params"]}
     made = compute_affinity(coef, graph["affinity"], n_clusters=graph["n_clusters"], **params)
-    made = made if sparse.issparse(made) else np.asarray(plain("affinity", made))
+    made = sparse.csr_array(made) if sparse.issparse(made) else np.asarray(plain("affinity", made))
     if made.shape != coef.shape:
         raise ValueError(f"affinity must make a matrix of shape {coef.shape} of C; got {np.shape(made)}.")
     return made

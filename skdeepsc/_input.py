@@ -296,7 +296,8 @@ def _in_units(estimator, X, reset):
         given = estimator._given_exponent()
         estimator._exponent = unit_exponent(X) if given is None else given
     if isinstance(X, MappedSamples):
-        return X.converted(np.uint8 if X.dtype == np.uint8 else np.float32, estimator._exponent)
+        stays = X.dtype == np.uint8 and not estimator._exponent
+        return X.converted(np.uint8 if stays else np.float32, estimator._exponent)
     scaled = divided(X, estimator._exponent)
     return scaled if scaled.dtype == np.uint8 else in_float32(scaled, "X")
 

@@ -1,5 +1,7 @@
 """A fit that was interrupted goes on where it stopped, and ends as if nothing had happened."""
 
+import importlib
+import linecache
 import os
 import pickle
 import shutil
@@ -526,3 +528,29 @@ def test_processes_train_together_where_the_first_finds_a_damaged_entry(tmp_path
         said.append(group.agreed[0])
     assert said == [False, True, False]
     assert len(trained) == 2
+
+
+def test_a_batch_of_all_is_known_to_the_cache(images, tmp_path):
+    plain = AutoEncoder(batch_size="all", max_epochs=2, random_state=0).fit(images[0])
+    for batch_size in ("all", 60, 100):
+        params = {"batch_size": batch_size, "max_epochs": 2, "random_state": 0, "memory": tmp_path}
+        assert_equal(AutoEncoder(**params).fit(images[0]), plain)
+    assert len(list(tmp_path.rglob("output.pkl"))) == 1
+
+
+def test_functions_that_were_edited_are_others(images, tmp_path, monkeypatch):
+    """In a notebook, or in a module that is loaded again, they keep their names."""
+    module = tmp_path / "edited_views.py"
+    monkeypatch.syspath_prepend(str(tmp_path))
+    keys, weights = [], []
+    for factor in ("1.0", "0.2"):
+        module.write_text(f"def view(x):\n    return x * {factor}\n")
+        monkeypatch.delitem(sys.modules, "edited_views", raising=False)
+        linecache.clearcache()
+        importlib.invalidate_caches()
+        view = importlib.import_module("edited_views").view
+        keys.append(checkpoints.digest(np.zeros(1), augment=view))
+        fitted = Contrastive(max_epochs=2, augment=view, memory=tmp_path / "memory", random_state=0).fit(images[0])
+        weights.append(next(fitted.network_.encoder.parameters()).detach())
+    assert keys[0] != keys[1]
+    assert not torch.equal(*weights)

@@ -15,7 +15,9 @@ import torch
 from scipy import sparse
 from sklearn import config_context
 from sklearn.base import clone
+from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.frozen import FrozenEstimator
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skorch.callbacks import Callback, Checkpoint
 
@@ -24,6 +26,8 @@ from skdeepsc import EDSC, NCSC, SSC, AutoEncoder, DSCNet, _memory, _row_keys, a
 from skdeepsc._random import seeded
 from skdeepsc._row_keys import first_copies
 from skdeepsc.datasets import make_union_of_subspaces
+from skdeepsc.deep import TrainedSolver
+from skdeepsc.training.batches import Batches
 from tests.estimators import DEEP, SHALLOW, make_known
 
 SHORT = {"n_clusters": 3, "autoencoder__max_epochs": 2, "max_epochs": 1, "augment": None, "random_state": 0}
@@ -580,3 +584,125 @@ def test_segmentation_takes_no_more_memory_than_is_foretold(name, dtype):
         tracemalloc.stop()
     foretold = _memory.segmentation_bytes(name, coef.itemsize) * coef.size
     assert 0.6 * foretold < peak + coef.nbytes < 1.1 * foretold
+
+
+class Net(torch.nn.Module):
+    """An auto-encoder of rows of twelve values, as users write them."""
+
+    def __init__(self, encoder, decoder=None):
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder or torch.nn.Linear(6, 12)
+
+
+class Single(torch.nn.Linear):
+    """A layer that computes in single precision whatever it gets."""
+
+    def forward(self, x):
+        return super().forward(x.float())
+
+
+class Stack(torch.nn.Sequential):
+    """A sequence whose constructor takes something else."""
+
+    def __init__(self, width):
+        super().__init__(torch.nn.Linear(12, width), torch.nn.ReLU(), torch.nn.Flatten())
+
+
+def test_frozen_parts_answer_as_after_training(rows):
+    layers = torch.nn.Linear(12, 6), torch.nn.BatchNorm1d(6)
+    codes = AutoEncoder(network=Net(torch.nn.Sequential(*layers)), max_epochs=5, random_state=0).fit(rows)
+    short = {"subspace_epochs": 0, "classifier_epochs": 3, "max_epochs": 0, "init": "spectral", "random_state": 0}
+    fitted = NCSC(3, autoencoder=FrozenEstimator(codes), **short).fit(rows)
+    np.testing.assert_array_equal(fitted.transform(rows), codes.transform(rows))
+    noisy = Net(torch.nn.Sequential(torch.nn.Linear(12, 6), torch.nn.Dropout(0.5)))
+    solver = TrainedSolver(epochs=5)
+    express = quick(DSCNet, autoencoder__network=noisy, solver=solver, max_epochs=0).fit(rows).history_[-5:]
+    assert [row["phase"] for row in express] == ["express"] * 5
+    costs = [row["expression"] for row in express]
+    assert costs == sorted(costs, reverse=True)  # Of features that do not change from step to step.
+
+
+@pytest.mark.parametrize("method", [skdeepsc.PSSC, NCSC])
+def test_networks_of_single_precision_and_of_any_constructor_serve_all_methods(rows, method):
+    for encoder in (Single(12, 6), torch.nn.Sequential(Single(12, 6), torch.nn.Unflatten(1, (2, 3))), Stack(6)):
+        fitted = quick(method, autoencoder__network=Net(encoder)).fit(rows)
+        assert fitted.labels_.shape == (45,)
+
+
+def test_layers_that_change_what_they_get_are_refused(rows):
+    layers = torch.nn.Dropout(0.5, inplace=True), torch.nn.Linear(12, 6)
+    with pytest.raises(ValueError, match=r"The encoder changes what it is given in place, .* inplace=False"):
+        AutoEncoder(network=Net(torch.nn.Sequential(*layers)), max_epochs=1).fit(rows)
+    decoder = torch.nn.Sequential(torch.nn.ReLU(inplace=True), torch.nn.Linear(6, 12))
+    with pytest.raises(ValueError, match="The decoder changes what it is given in place"):
+        AutoEncoder(network=Net(torch.nn.Linear(12, 6), decoder), max_epochs=1).fit(rows)
+
+
+def in_place(x):
+    x += 0.5 * torch.randn_like(x)
+    return x
+
+
+def apart(x):
+    return x + 0.5 * torch.randn_like(x)
+
+
+def test_an_augmentation_may_change_what_it_gets(rows):
+    made = [quick(skdeepsc.PSSC, augment=augment, max_epochs=3).fit(rows) for augment in (in_place, apart)]
+    np.testing.assert_array_equal(made[0].embedding_, made[1].embedding_)
+
+
+def test_a_last_batch_of_one_sample_joins_the_one_before(rows):
+    network = Net(torch.nn.Sequential(torch.nn.Linear(12, 6), torch.nn.BatchNorm1d(6)))
+    fitted = AutoEncoder(network=network, max_epochs=2, batch_size=22, random_state=0).fit(rows)  # 45 = 2 * 22 + 1
+    assert len(fitted.history_) == 2
+    batches = Batches(torch.arange(45.0)[:, None], 22)
+    assert [len(batch["x"]) for batch, _ in batches] == [22, 23]
+    assert len(batches) == 2
+    assert [len(batch["x"]) for batch, _ in Batches(torch.zeros(3, 1), 1)] == [1, 1, 1]
+
+
+def test_first_labels_are_of_samples_in_their_own_units(rows):
+    large = rows * 1e15
+    kmeans = FrozenEstimator(KMeans(3, n_init=3, random_state=0).fit(large.astype(np.float32)))
+    short = {"subspace_epochs": 0, "classifier_epochs": 100, "max_epochs": 0, "random_state": 0}
+    fitted = NCSC(3, init=kmeans, autoencoder=AutoEncoder(max_epochs=20), **short).fit(large)
+    assert len(set(fitted.labels_)) == 3
+    of_doubles = FrozenEstimator(KMeans(3, n_init=3, random_state=0).fit(rows.astype(float)))
+    assert len(set(NCSC(3, init=of_doubles, autoencoder=AutoEncoder(max_epochs=20), **short).fit(rows).labels_)) == 3
+
+
+def test_maps_that_are_read_backwards_are_samples(rows, tmp_path):
+    np.save(tmp_path / "rows.npy", rows.astype(np.float32))
+    for mode in ("r", "r+", "c"):
+        mapped = np.load(tmp_path / "rows.npy", mmap_mode=mode)[::-1]
+        found = quick(skdeepsc.KSCN).fit(mapped)
+        np.testing.assert_array_equal(found.labels_, quick(skdeepsc.KSCN).fit(np.array(mapped)).labels_)
+
+
+def test_mapped_bytes_are_in_the_units_of_the_fit(tmp_path):
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "bytes.npy", rng.integers(0, 255, (45, 12)).astype(np.uint8))
+    mapped = np.load(tmp_path / "bytes.npy", mmap_mode="r")
+    fitted = AutoEncoder(max_epochs=1, random_state=0).fit(mapped * 1e-15)
+    np.testing.assert_array_equal(fitted.transform(mapped), fitted.transform(np.array(mapped)))
+
+
+def test_one_sample_that_is_clustered_has_the_first_label(rows):
+    assert set(quick(skdeepsc.PSSC, n_clusters=1, subsample=1, augment="rows").fit(rows).labels_) == {0}
+    assert set(quick(NCSC, n_clusters=1, init_size=1, init="head").fit(rows).labels_) == {0}
+
+
+def test_each_partial_fit_draws_other_batches(rows, monkeypatch):
+    fitted, drawn, drawn_of = quick(NCSC, batch_size=15).fit(rows), [], Batches._drawn
+    monkeypatch.setattr(Batches, "_drawn", lambda self: (drawn.append(b[0]["index"]) or b for b in drawn_of(self)))
+    for _ in range(2):
+        fitted.partial_fit(rows)
+    assert not torch.equal(drawn[0], drawn[3])
+
+
+def test_an_affinity_of_any_sparse_format_is_csr(rows):
+    fitted = quick(DSCNet, affinity=lambda coef: sparse.coo_matrix(np.abs(coef) + np.abs(coef).T)).fit(rows)
+    assert isinstance(fitted.affinity_matrix_, sparse.csr_array)
+    fitted.explain(0, 1)

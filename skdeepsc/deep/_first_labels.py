@@ -19,6 +19,7 @@ from .._params import Count, estimator
 from .._random import draw_rows
 from .._ridge import penalties_by_dim
 from .._row_keys import distinct_rows, first_copies
+from .._scale import restored
 from .._warn import muted
 from ..affinity import affinity_from_top
 from ..features import AutoEncoder
@@ -65,9 +66,12 @@ class StartsFromLabels(TakesBatches):
         init, seed = self._resolved("init"), self._seeds["init"]
         if isinstance(init, str) and init == "spectral":
             return labels_by_codes(self._first_codes(samples), self.n_clusters, dim, seed)
+        rows = self._first(samples)
+        if len(rows) == 1:
+            return np.zeros(1, dtype=np.int64)
         if isinstance(init, str):
-            init = self._head_on_codes()
-        return labels_by_clusterer(init, self._first(samples), self.n_clusters, seed)
+            return labels_by_clusterer(self._head_on_codes(), rows, self.n_clusters, seed)
+        return labels_by_clusterer(init, restored(rows, self._exponent), self.n_clusters, seed)
 
     def _head_on_codes(self):
         """A clusterer that learns a head on the codes as they are."""
@@ -136,12 +140,20 @@ def labels_by_clusterer(clusterer, samples, n_clusters, seed):
     if clusterer.get_params().get("random_state", 0) is None:
         clusterer.set_params(random_state=seed)
     takes_images = get_tags(clusterer).input_tags.three_d_array
-    label = clusterer.fit_predict if hasattr(clusterer, "fit_predict") else clusterer.predict
-    found = label(samples if takes_images else samples.reshape(len(samples), -1))
+    samples = samples if takes_images else samples.reshape(len(samples), -1)
+    found = clusterer.fit_predict(samples) if hasattr(clusterer, "fit_predict") else _predicted(clusterer, samples)
     labels = numbered(as_labels("labels of init", found, len(samples)))
     if labels.max() >= n_clusters:
         raise ValueError(f"init found {labels.max() + 1} clusters, more than n_clusters={n_clusters}.")
     return labels
+
+
+def _predicted(frozen, samples):
+    """Labels by a frozen clusterer; some of scikit-learn's take the precision alone that they were fitted on."""
+    try:
+        return frozen.predict(samples)
+    except ValueError:
+        return frozen.predict(samples.astype(np.float32 if samples.dtype == np.float64 else np.float64))
 
 
 def graphs_by_dim(z, n_clusters, dims=SUBSPACE_DIMS):

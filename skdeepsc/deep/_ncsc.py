@@ -325,7 +325,7 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, Expresses):
         require_batch_memory(len(samples), self._batch_rows(len(samples)), _PAIR_BYTES, self.device_)
         self.network_ = deepcopy(self.network_)
         with unchanged(samples), self._reported(samples, 2) as progress:
-            with seeded(self._draw_seeds(1)[0], self.device_, shared=self._runs_foreign_code()):
+            with seeded(self._draw_seeds(self.n_iter_ + 1)[-1], self.device_, shared=self._runs_foreign_code()):
                 *_, joint = self._phases(len(samples))
                 self._run(replace(joint, epochs=1), rows_for(samples, self.device_), progress)
             with progress.task("segment"):

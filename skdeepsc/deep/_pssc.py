@@ -170,7 +170,7 @@ class PSSC(LearnsHead, SelfSupervised, BaseDeepSubspaceClustering):
 
     def _prepare(self, rows, progress):
         self.supervision_, self.augment_ = "none", None
-        if self._has_head() and not progress.stopped:
+        if self._has_head() and len(rows) > 1 and not progress.stopped:
             self._learn_head(rows, progress)
 
     def _has_head(self):

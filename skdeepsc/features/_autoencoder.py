@@ -1,7 +1,6 @@
 """The auto-encoder that every deep subspace clusterer has, a transformer of its own."""
 
 import hashlib
-import inspect
 import math
 import os
 import pickle
@@ -34,7 +33,7 @@ from ..nn import ConvAutoEncoder, DenseAutoEncoder, ResidualAutoEncoder, Subspac
 from ..training import Phase, epochs_of
 from ..training.batches import in_blocks, rows_for, to_device
 from ..training.callbacks import DeadAutoEncoder, RedrawIfDead
-from ..training.checkpoints import digest
+from ..training.checkpoints import digest, source_of
 from ..training.construction import Construction
 from ..training.trainer import run_phase
 from ._base import TakesBatches, TrainsNetwork
@@ -48,7 +47,7 @@ _MAX_DRAWS, _TRIAL_STEPS, _SHORT_STEPS = 5, 300, 100
 _TEST_ROWS, _DEAD_ERROR = 20_000, 0.9
 # What changes nothing in a trained network, or is told to the cache in another form.
 _NOT_IN_KEY = {"network", "callbacks", "memory", "checkpoint", "device", "verbose"}
-_NOT_IN_KEY |= {"random_state", "image_shape", "max_epochs"}
+_NOT_IN_KEY |= {"random_state", "image_shape", "max_epochs", "batch_size"}
 
 
 @estimator
@@ -221,9 +220,9 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
         if isinstance(network, torch.nn.Module):
             network = digest(np.empty(0), network=network)
         elif callable(network):
-            network = network, _source(network)
+            network = network, source_of(network)
         params = {
-            name: tuple(value) if isinstance(value, list) else value
+            name: tuple(value) if isinstance(value, list) else (value, source_of(value)) if callable(value) else value
             for name, value in self.get_params(deep=False).items()
             if name not in _NOT_IN_KEY
         }
@@ -259,14 +258,6 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
             if not isinstance(getattr(built, part, None), torch.nn.Module):
                 raise TypeError(f"network must have a torch module {part!r}; got {type(built).__name__} without one.")
         return SubspaceNetwork(built.encoder, built.decoder, input_scale=self._divisor)
-
-
-def _source(function):
-    """The text of a function or class, where there is one: in a notebook, its name may have got another meaning."""
-    try:
-        return inspect.getsource(function)
-    except (OSError, TypeError):
-        return ""
 
 
 def _cached_pretrain(memory, arguments, epochs):

@@ -185,7 +185,7 @@ class TrainsNetwork(CallbackSupportMixin, OnDevice, TransformsImages, TakesCallb
         One entry an epoch: ``phase``, ``epoch``, every cost under its name (weighted, a sum over the samples in units
         of the input scale), ``train_loss`` (their sum), ``seconds``.
     n_iter_ : int
-        Epochs of all phases.
+        Epochs of all phases; of a clusterer, of those after the pre-training.
     """
 
     max_epochs: Epochs | Literal["auto"] = "auto"

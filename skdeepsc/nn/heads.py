@@ -1,5 +1,6 @@
 """Classifier heads: from codes to logits."""
 
+import math
 from copy import deepcopy
 from itertools import pairwise
 
@@ -17,7 +18,7 @@ def classifier_for(code_shape, n_clusters):
     Parameters
     ----------
     code_shape : tuple of int
-        ``(channels, height, width)`` or ``(n_latent,)``.
+        ``(channels, height, width)``; codes of any other shape are flat to it.
     n_clusters : int
 
     Returns
@@ -27,7 +28,7 @@ def classifier_for(code_shape, n_clusters):
     """
     if len(code_shape) == 3:
         return conv_classifier(code_shape, (64, 64, 64), n_clusters)
-    return xavier(dense_head(code_shape[0], (128,), n_clusters))
+    return xavier(dense_head(math.prod(code_shape), (128,), n_clusters))
 
 
 def conv_classifier(code_shape, hidden_channels, n_clusters):
@@ -170,7 +171,11 @@ class ExpressionHead(nn.Module):
         """
         x = precise(out.x)
         encoder, exact = (deepcopy(part).to(x.dtype) for part in (out.encoder, self))
-        return exact.project(exact.directions(encoder(x).flatten(1))).to(out.x.dtype)
+        try:
+            z = encoder(x).flatten(1)
+        except RuntimeError:  # A user's encoder may hold tensors of float32.
+            z = out.z
+        return exact.project(exact.directions(z.to(x.dtype))).to(out.x.dtype)
 
 
 @torch.no_grad()

@@ -67,7 +67,7 @@ class SubspaceNetwork(nn.Module):
     def code_shape(self, x):
         """Shape of the code of a sample before it is flattened."""
         flattens = isinstance(self.encoder, nn.Sequential) and isinstance(self.encoder[-1], nn.Flatten)
-        encoder = self.encoder[:-1] if flattens else self.encoder
+        encoder = nn.Sequential(*list(self.encoder)[:-1]) if flattens else self.encoder
         with torch.inference_mode():
             return tuple(encoder.eval()(self(x).x).shape[1:])
 
@@ -123,7 +123,7 @@ class Outputs:
 
     @cached_property
     def z(self):
-        return self._whole(self._network.encoder(self._own(self.x)).flatten(1))
+        return self._made("encoder", self.x).flatten(1)
 
     @property
     def encoder(self):
@@ -143,11 +143,11 @@ class Outputs:
 
     @cached_property
     def x_hat(self):
-        return self._whole(self._network.decoder(self._own(self.z_hat)))
+        return self._made("decoder", self.z_hat)
 
     @cached_property
     def x_auto(self):
-        return self._whole(self._network.decoder(self._own(self.z)))
+        return self._made("decoder", self.z)
 
     @cached_property
     def logits(self):
@@ -170,6 +170,16 @@ class Outputs:
         view.x = augmented(self._network.augment, self.x)
         return view
 
+    def _made(self, part, given):
+        """What the encoder or the decoder makes of a tensor, which others ask for, too."""
+        version = None if given.is_inference() else given._version
+        made = self._whole(getattr(self._network, part)(self._own(given)))
+        if version is not None and given._version != version:
+            raise ValueError(
+                f"The {part} changes what it is given in place, and the costs compare with that: take inplace=False."
+            )
+        return made
+
     def _own(self, whole):
         """The rows of a batch that this process works on."""
         return whole if self._batch is None else self._batch.own(whole)
@@ -183,7 +193,7 @@ def augmented(augment, x):
     """A view of each of some samples, of their shape and dtype, by an augmentation, which may be the user's own."""
     before = tuple(x.shape)
     try:
-        view = augment(x)
+        view = augment(x.clone())  # It may change what it gets.
     except Exception as error:
         error.add_note(f"It was raised by augment, of samples of shape {before}.")
         raise

@@ -29,8 +29,9 @@ def resolve_device(device: str | torch.device) -> torch.device:
 
 
 def to_device(samples, device):
-    """A checked array as a tensor on `device`; read-only memory is copied, all other CPU memory is shared."""
-    return torch.from_numpy(samples if samples.flags.writeable else samples.copy()).to(device)
+    """A checked array as a tensor on `device`; memory is shared but where it is read-only, or read backwards."""
+    is_as_torchs = samples.flags.writeable and min(samples.strides, default=0) >= 0
+    return torch.from_numpy(samples if is_as_torchs else samples.copy()).to(device)
 
 
 def collect(blocks, out):
@@ -114,7 +115,8 @@ class Batches:
         On the device already, or on the way to it.
     batch_size : int
         Samples in a batch. At least n_samples: one batch that is `samples` itself, in order, without a copy. Else the
-        rows are shuffled by the fit's generator in each epoch; the last batch may be smaller.
+        rows are shuffled by the fit's generator in each epoch; the last batch may be smaller, but a single row,
+        which has no variance, joins the batch before it.
     group : ProcessGroup or None, default=None
         Processes that share out the rows of each batch; this one's are handed out.
     """
@@ -126,7 +128,13 @@ class Batches:
         self.index = torch.arange(len(samples), device=samples.device)
 
     def __len__(self):
-        return math.ceil(len(self.samples) / self.batch_size)
+        return len(self._sizes())
+
+    def _sizes(self):
+        n_full, n_left = divmod(len(self.samples), self.batch_size)
+        if n_left == 1 and n_full and self.batch_size > 1:
+            return [*[self.batch_size] * (n_full - 1), self.batch_size + 1]
+        return [self.batch_size] * n_full + [n_left] * (n_left > 0)
 
     def __iter__(self):
         if self.group is not None:  # Layers that draw have drawn for different numbers of rows.
@@ -138,7 +146,7 @@ class Batches:
         return iter([({"x": self.samples[own], "index": self.index[own]}, None)])
 
     def _drawn(self):
-        for index in torch.randperm(len(self.samples), generator=generator_for("cpu")).split(self.batch_size):
+        for index in torch.randperm(len(self.samples), generator=generator_for("cpu")).split(self._sizes()):
             index = index.to(self.samples.device)
             index = index if self.group is None else index[self.group.rows(len(index))]
             yield {"x": self.samples[index], "index": index}, None

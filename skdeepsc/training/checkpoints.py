@@ -6,6 +6,7 @@ and sample, each has one of its own, and holds its lock.
 """
 
 import hashlib
+import inspect
 import json
 import os
 import re
@@ -337,13 +338,21 @@ def _described(value):
                 "memory= and checkpoint= cannot tell one lambda or local function from another: give a module, or a "
                 "function that can be imported."
             )
-        return f"{value.__module__}.{value.__qualname__}"
+        return [f"{value.__module__}.{value.__qualname__}", source_of(value)]
     if isinstance(value, os.PathLike | torch.device):
         return [kind, str(value)]
     try:
         return [kind, joblib.hash(value)]
     except PicklingError as error:
         raise ValueError(f"memory= and checkpoint= cannot tell one {kind} from another: {error}.") from error
+
+
+def source_of(function):
+    """The text of a function or class, where there is one: once it is edited, its name has another meaning."""
+    try:
+        return inspect.getsource(function)
+    except (OSError, TypeError):
+        return ""
 
 
 def _settings(module):

@@ -170,6 +170,13 @@ class Trainer(NeuralNet):
         # What skorch's own callbacks record, for those that keep the best epoch.
         epoch["train_loss_best"] = epoch["train_loss"] < least
 
+    def _set_training(self, training=True):
+        """Training mode for the parts that learn; those that are frozen answer as they do after training."""
+        super()._set_training(training)
+        for name, part in self.module.named_children():
+            if self.phase.parts is not None and name not in self.phase.parts:
+                part.eval()
+
     def fit(self, X, y=None, **fit_params):
         """Run the phase, see :meth:`train_phase`; `y` is ignored."""
         return self.train_phase(X)
