@@ -150,7 +150,7 @@ def as_samples(estimator, X, *, image_shape=None, reset):
     X, image_shape = numeric("X", _no_files(X)), _checked_shape(image_shape)
     require_whole(X)
     X = in_blocks(X)
-    own_shape = tuple(getattr(X, "shape", None) or _nested_shape(X))[1:]
+    own_shape = shape_of(X)[1:]
     if len(own_shape) > 1:
         if len(own_shape) > 3:
             raise ValueError(
@@ -214,7 +214,7 @@ def as_flat_rows(estimator, X, *, reset):
     X = numeric("X", _no_files(X))
     require_whole(X)
     X = in_blocks(X)
-    shape = tuple(getattr(X, "shape", None) or _nested_shape(X))
+    shape = shape_of(X)
     if len(shape) > 2:
         X = _flattened(X, shape[0], math.prod(shape[1:]))
     X = _checked(estimator, X, reset, accept_sparse="csr", dtype=[np.float64, np.float32])
@@ -320,10 +320,10 @@ def with_channels(shape):
     return (1, *shape) if len(shape) == 2 else tuple(shape)
 
 
-def _nested_shape(X):
-    """Shape of nested lists; scikit-learn's validation says what is wrong with anything else."""
+def shape_of(X):
+    """Shape of an array, or of nested lists; scikit-learn's validation says what is wrong with anything else."""
     try:
-        return np.shape(X) if isinstance(X, list | tuple) else ()
+        return tuple(getattr(X, "shape", None) or (np.shape(X) if isinstance(X, list | tuple) else ()))
     except ValueError:
         return ()
 

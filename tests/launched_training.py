@@ -50,7 +50,7 @@ def estimators(cache):
     """What is trained, by name."""
     ncsc = {
         "n_clusters": 3, "batch_size": 84, "subspace_epochs": 1, "classifier_epochs": 1, "max_epochs": 3, **RUN,
-        "autoencoder": AutoEncoder(channels=(10, 20, 30), max_epochs=2), "memory": cache,
+        "autoencoder": AutoEncoder(channels=(10, 20, 30), max_epochs=2, batch_size=40), "memory": cache,
     }  # fmt: skip
     # Fewer phases: to start one takes several processes longer than to run it.
     short = {**ncsc, "subspace_epochs": 0, "classifier_epochs": 0}

@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted, check_memory
 
 from .._arrays import as_numbers
 from .._base import Progress
-from .._input import input_divisor
+from .._input import input_divisor, shape_of
 from .._mapped import unchanged
 from .._memory import way_out
 from .._params import Positive, answers, call_given, estimator, fits
@@ -116,7 +116,7 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
         self : AutoEncoder
         """
         samples = self._read(X)
-        self._was_given_rows = len(getattr(X, "shape", None) or np.shape(X)) == 2
+        self._was_given_rows = len(shape_of(X)) == 2
         advised = way_out("Choose a smaller batch_size.")
         with unchanged(samples), self._keeping(samples), advised, Progress(self, 1, samples) as progress:
             self._train(samples, self._draw_seeds(1)[0], progress)
