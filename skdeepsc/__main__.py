@@ -232,7 +232,9 @@ class _Work:
             _check_writable(model, "choose another --model")
             if model.exists():
                 raise FileExistsError(f"{str(model)!r} is there already: choose another --model.")
-            if any(model.resolve().is_relative_to((self.out / name).resolve()) for name in _WRITTEN):
+            written = (self.out / name for name in _WRITTEN)
+            is_taken = any(model.resolve().is_relative_to(path.resolve()) for path in written)
+            if is_taken or self.out.resolve().is_relative_to(model.resolve()):
                 raise ValueError(f"{str(model)!r} is a name for what else is written: choose another --model.")
         if self.arguments.predict is not None and (given := self._given(_OF_THE_FIT)):
             raise ValueError(f"--predict labels by a model that is fitted already: leave out {', '.join(given)}.")
@@ -271,7 +273,8 @@ class _Work:
             told = "one colour throughout, which tells nothing of where it belongs"
             self._tell(f"{have} {told}: {listed(bunch.blank)}.")
         for folder in sorted({Path(name).parent for name in names}) if wanted.sorting == "move" else ():
-            _check_writable(folder, "--copy the pictures, or --link them")
+            if self._is_own(folder):
+                _check_writable(folder, "--copy the pictures, or --link them")
         if len(names) == 1 and model is None:
             raise ValueError(f"There is but one picture in {str(wanted.source)!r}: there is nothing to tell apart.")
         as_usual = {"fit": "crop", "background": "white", "white": None}
@@ -420,6 +423,10 @@ class _Work:
             folder = str(cluster) if cluster >= 0 else "noise"
             yield self.out / "clusters" / folder / Path(name).relative_to(self.arguments.source)
 
+    def _is_own(self, folder):
+        """Whether a folder lies below the source, and not where a link leads."""
+        return folder.resolve().is_relative_to(self.arguments.source.resolve())
+
     def _sort(self, findings):
         """Bring each picture to the folder of its cluster."""
         into = {"copy": _copy, "link": _link, "move": _move}[self.arguments.sorting]
@@ -429,7 +436,8 @@ class _Work:
             # Links first, before what they lead to has moved.
             for name, target in sorted(pairs, key=lambda pair: not Path(pair[0]).is_symlink()):
                 target.parent.mkdir(parents=True, exist_ok=True)
-                into(name, target)
+                # What lies in another folder, to which a link leads, is not moved away from there.
+                (into if into is not _move or self._is_own(Path(name).parent) else _copy)(name, target)
                 there.append(target)
 
     @contextmanager
@@ -490,12 +498,12 @@ class _Samples:
 
 def _free_folder(source):
     """A folder here, named after the source, that is not there yet."""
-    name = source.resolve().stem if source.is_file() else source.resolve().name
+    name = source.resolve().stem if _is_there(source) and source.is_file() else source.resolve().name
     while len(os.fsencode(name)) > _LONGEST_NAME:
         name = name[:-1]
     name = f"{name}-clusters"
     tried = [Path(name), *(Path(f"{name}-{number}") for number in range(2, 1000))]
-    return next((folder for folder in tried if not folder.exists()), tried[-1])
+    return next((folder for folder in tried if not _is_there(folder)), tried[-1])
 
 
 def _link(name, target):
@@ -520,9 +528,10 @@ def _move(name, target):
             return
     _copy(name, target)
     try:
-        Path(name).unlink()
+        Path(name).unlink(missing_ok=True)
     except OSError:
-        target.unlink()
+        if os.path.lexists(name):
+            target.unlink()
         raise
 
 

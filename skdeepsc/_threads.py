@@ -67,17 +67,21 @@ class ProcessLock:
     """A lock of the whole process, which a thread may take again; a forked child finds it open."""
 
     def __init__(self):
-        self._renew()
+        self.lock, self.holder, self.depth = threading.RLock(), None, 0
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._renew)
 
     def _renew(self):
-        self.lock = threading.RLock()
+        if self.holder not in (None, threading.get_ident()):
+            self.lock, self.holder, self.depth = threading.RLock(), None, 0
 
     def __enter__(self):
         self.lock.acquire()
+        self.holder, self.depth = threading.get_ident(), self.depth + 1
 
     def __exit__(self, *_):
+        self.depth -= 1
+        self.holder = self.holder if self.depth else None
         self.lock.release()
 
 

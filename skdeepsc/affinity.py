@@ -28,6 +28,8 @@ DENSE_AFFINITIES = ("enhanced", "low_rank")
 Kept = Annotated[float, Interval(Real, 0, 1, closed="right")]
 # Restarts of a partial eigen-decomposition; where it needs more, eigenvalues bunch.
 _MOST_RESTARTS = 100
+# Rows with equal coefficients that are ordered at once.
+_TIED_ROWS = 256
 # Rows of the factors of C up to so many units of the last place are rounding errors.
 _ROUNDING = 10
 
@@ -446,7 +448,8 @@ def _top_of(coef, n_coefs):
     columns = np.argpartition(-coef, n_coefs - 1, axis=1)[:, :n_coefs]
     least = np.take_along_axis(coef, columns, axis=1).min(axis=1)
     tied = np.flatnonzero((least > 0) & (np.count_nonzero(coef >= least[:, None], axis=1) > n_coefs))
-    columns[tied] = np.argsort(-coef[tied], axis=1, kind="stable")[:, :n_coefs]  # Of equal ones the first.
+    for rows in np.split(tied, range(_TIED_ROWS, len(tied), _TIED_ROWS)):
+        columns[rows] = np.argsort(-coef[rows], axis=1, kind="stable")[:, :n_coefs]  # Of equal ones the first.
     return affinity_from_top(columns, np.take_along_axis(coef, columns, axis=1))
 
 

@@ -549,8 +549,30 @@ def test_functions_that_were_edited_are_others(images, tmp_path, monkeypatch):
         linecache.clearcache()
         importlib.invalidate_caches()
         view = importlib.import_module("edited_views").view
-        keys.append(checkpoints.digest(np.zeros(1), augment=view))
+        keys.append([checkpoints.digest(np.zeros(1), augment=each) for each in (view, partial(view))])
         fitted = Contrastive(max_epochs=2, augment=view, memory=tmp_path / "memory", random_state=0).fit(images[0])
         weights.append(next(fitted.network_.encoder.parameters()).detach())
-    assert keys[0] != keys[1]
+    assert all(one != other for one, other in zip(*keys, strict=True))
     assert not torch.equal(*weights)
+
+
+def test_a_training_that_ended_early_is_not_kept_for_longer_ones(tmp_path, monkeypatch):
+    trained = []
+    monkeypatch.setattr(_autoencoder, "pretrain", lambda *args: trained.append(args) or ("network", [{}]))
+    memory, arguments = joblib.Memory(tmp_path, verbose=0), (np.zeros(3), "key", 0, "cpu", None, {"group": None})
+    with monkeypatch.context() as patched:
+        patched.setattr("joblib.memory.MemorizedResult.clear", lambda self: None)  # The process ended before that.
+        _autoencoder._cached_pretrain(memory, arguments, 2)
+    for _ in range(2):
+        _autoencoder._cached_pretrain(memory, arguments, 2)
+    assert len(trained) == 3
+
+
+def test_the_first_process_trains_with_the_others_whatever_the_cache_has_got(tmp_path, monkeypatch):
+    trained = []
+    monkeypatch.setattr(_autoencoder, "pretrain", lambda *args: trained.append(args) or ("network", [{}, {}]))
+    monkeypatch.setattr(_autoencoder, "_known", lambda *_: None)  # Another process fills it just now.
+    memory, group = joblib.Memory(tmp_path, verbose=0), FirstOfTwo()
+    for _ in range(2):
+        _autoencoder._cached_pretrain(memory, (np.zeros(3), "key", 0, "cpu", None, {"group": group}), 2)
+    assert len(trained) == 2

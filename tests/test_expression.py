@@ -234,3 +234,15 @@ def test_a_head_has_the_precision_of_the_codes():
     codes = torch.randn(20, 6, dtype=torch.float64)
     head = ExpressionHead.of_codes(codes)
     assert head.project(head.directions(codes)).dtype == torch.float64
+
+
+def test_a_penalty_stays_where_weights_are_loaded_in_part():
+    fixed, chosen = RidgeExpression(0.5), RidgeExpression(None, 4.0)
+    chosen(torch.randn(20, 6))
+    lam = chosen.lam.clone()
+    for layer in (fixed, chosen):
+        layer.load_state_dict({}, strict=False)
+    assert fixed.lam == 0.5
+    assert chosen.lam == lam
+    with pytest.raises(RuntimeError, match="Missing key"):
+        fixed.load_state_dict(RidgeExpression(None, 4.0).state_dict())

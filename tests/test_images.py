@@ -351,8 +351,8 @@ def test_images_for_which_there_is_no_room_are_refused(folder, monkeypatch):
     def none_left(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("os.posix_fallocate", none_left)
-    with pytest.raises(OSError, match=r"need \d.*e-06 GB, for which there is no room in .*: give another out="):
+    monkeypatch.setattr("os.posix_fallocate", none_left, raising=False)
+    with pytest.raises(OSError, match=r"need 0.0 GB, for which there is no room in .*: give another out="):
         load_images(folder, out=folder / "all.npy")
     assert not list(folder.glob("*.npy"))
 
@@ -374,10 +374,13 @@ def test_folders_that_links_lead_to_are_read_once(folder, tmp_path_factory):
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     Image.fromarray(shades(20, 30)).save(elsewhere / "a.png")
     (elsewhere / "round").symlink_to(elsewhere)
-    for name, target in (("link", elsewhere), ("same", folder / "cats"), ("up", folder.parent), ("link2", elsewhere)):
+    (elsewhere / "deep").mkdir()
+    Image.fromarray(shades(20, 30)).save(elsewhere / "deep" / "b.png")
+    links = {"link": elsewhere, "same": folder / "cats", "up": folder.parent, "link2": elsewhere, ".hidden": elsewhere}
+    for name, target in {**links, "zlink": elsewhere / "deep"}.items():
         (folder / name).symlink_to(target)
-    found = load_images(folder)
-    assert sorted(Path(name).name for name in found.filenames) == ["1.png", "10.png", "2.png", "a.png"]
+    found = [str(Path(name).relative_to(folder)) for name in load_images(folder).filenames]
+    assert found == ["cats/2.png", "cats/10.png", "dogs/1.png", "link/a.png", "zlink/b.png"]
 
 
 def test_thumbnails_of_small_pictures_show_their_pixels(folder):

@@ -554,3 +554,27 @@ def test_dates_of_arrow_are_refused(kind):
     table = pyarrow.table({"a": days, "b": list(range(30))})
     with pytest.raises(TypeError, match="holds dates or times"):
         EnSC(3).fit(table if kind == "table" else table.to_pandas(types_mapper=pd.ArrowDtype))
+
+
+class Frame:
+    """What polars has and scikit-learn asks of it: columns with types of their own."""
+
+    def __init__(self, values, name):
+        self.values_, self.shape, self.dtypes = values, values.shape, [name] * values.shape[1]
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.values_, dtype=dtype)
+
+    def __len__(self):
+        return len(self.values_)
+
+    def null_count(self):
+        return np.isnan(self.values_.astype(float)).sum(axis=0)[None]
+
+
+def test_frames_with_types_of_their_own_are_read_as_they_say():
+    digits = load_digits().data[:40]
+    assert AutoEncoder(max_epochs=1, random_state=0).fit(Frame(digits.astype(np.uint8), "UInt8")).input_scale_ == 255
+    assert AutoEncoder(max_epochs=1, random_state=0).fit(Frame(digits, "Float64")).input_scale_ == 16
+    with pytest.raises(TypeError, match="holds dates or times"):
+        EnSC(3).fit(Frame(digits, "Datetime(time_unit='us', time_zone=None)"))

@@ -15,7 +15,7 @@ import torch
 from scipy import sparse
 from sklearn import config_context
 from sklearn.base import clone
-from sklearn.cluster import KMeans
+from sklearn.cluster import KMeans, SpectralClustering
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
@@ -27,6 +27,7 @@ from skdeepsc._random import seeded
 from skdeepsc._row_keys import first_copies
 from skdeepsc.datasets import make_union_of_subspaces
 from skdeepsc.deep import TrainedSolver
+from skdeepsc.training import epochs_of
 from skdeepsc.training.batches import Batches
 from tests.estimators import DEEP, SHALLOW, make_known
 
@@ -706,3 +707,41 @@ def test_an_affinity_of_any_sparse_format_is_csr(rows):
     fitted = quick(DSCNet, affinity=lambda coef: sparse.coo_matrix(np.abs(coef) + np.abs(coef).T)).fit(rows)
     assert isinstance(fitted.affinity_matrix_, sparse.csr_array)
     fitted.explain(0, 1)
+
+
+class Beside(torch.nn.Sequential):
+    """A sequence with a way around its layers."""
+
+    def forward(self, x):
+        return self[1](torch.hstack([self[0](x), x]))
+
+
+class NoMemory(torch.nn.Linear):
+    """A layer for which there is no memory in double precision."""
+
+    def forward(self, x):
+        if x.dtype == torch.float64:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.")
+        return super().forward(x)
+
+
+def test_the_shape_of_codes_is_what_the_encoder_makes(rows):
+    net = Net(Beside(torch.nn.Linear(12, 4), torch.nn.Flatten()), torch.nn.Linear(16, 12))
+    assert quick(NCSC, autoencoder__network=net).fit(rows).labels_.shape == (45,)
+
+
+def test_no_memory_for_double_precision_is_told(rows):
+    with pytest.raises(MemoryError, match=r"Memory has run out: CUDA out of memory.* subsample="):
+        quick(skdeepsc.PSSC, autoencoder__network=Net(NoMemory(12, 6))).fit(rows)
+
+
+def test_auto_epochs_are_as_many_steps_as_they_say():
+    for n_samples in (50, 51, 101, 120, 401):
+        epochs = epochs_of(1500, n_samples, 50)
+        assert 1500 <= epochs * len(Batches(torch.zeros(n_samples, 1), 50)) < 1500 + n_samples
+
+
+def test_a_frozen_clusterer_that_predicts_nothing_is_refused_before_any_training(rows):
+    frozen = FrozenEstimator(SpectralClustering(3).fit(rows))
+    with pytest.raises(ValueError, match="init is a frozen SpectralClustering, which has no predict"):
+        quick(NCSC, init=frozen).fit(rows)

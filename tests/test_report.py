@@ -809,3 +809,41 @@ def test_without_pillow_a_table_of_images_is_refused_before_the_fit(digits, tmp_
     said = capsys.readouterr()
     assert "A page of images needs Pillow: pip install 'skdeepsc[images]'" in said.err
     assert "Clustering" not in said.out
+
+
+def test_pictures_of_other_folders_are_not_moved_away(folder, digits):
+    elsewhere = folder.parent / "elsewhere"
+    elsewhere.mkdir()
+    Image.fromarray(digits[0]).save(elsewhere / "theirs.png")
+    (folder / "linked").symlink_to(elsewhere)
+    assert main(["pics", "-k", "3", "--method", "SSC", "--move"]) == 0
+    assert (elsewhere / "theirs.png").exists()
+    assert len(list((folder.parent / "pics-clusters/clusters").rglob("theirs.png"))) == 1
+    assert len(image_files(folder.parent / "pics-clusters/clusters")) == 46
+
+
+def test_a_picture_that_vanishes_while_it_is_moved_is_kept(folder, monkeypatch):
+    def elsewhere(*_):
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    first = next(folder.rglob("<i>*.png"))
+    unlink = Path.unlink
+
+    def gone(self, **how):
+        unlink(self, **how)
+        if self == first:
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "rename", elsewhere)
+    monkeypatch.setattr(Path, "unlink", gone)
+    with pytest.raises(OSError, match="Input/output"):
+        _move(first, Path("moved.png"))
+    assert Path("moved.png").exists()
+
+
+def test_a_model_cannot_have_the_name_of_a_folder_above_the_results(folder, capsys):
+    for out, model in (("o1", "o1"), ("o2/x", "o2")):
+        assert main(["pics", "--out", out, "--model", model]) == 2
+        assert "choose another --model" in capsys.readouterr().err
+    assert main(["x" * 300]) == 2
+    assert "File name too long" in capsys.readouterr().err

@@ -335,6 +335,10 @@ def test_fit_trains_the_parts_of_its_phase():
     layers = DenseAutoEncoder((6,), (4, 2))
     network = SubspaceNetwork(layers.encoder, layers.decoder)
     before = [value.clone() for value in network.decoder.parameters()]
+    encoder = [value.clone() for value in network.encoder.parameters()]
     phase = Phase("learn", lambda out: {"cost": (out.x - out.x_auto).square().sum()}, 2, 0.1, parts=("encoder",))
     Trainer(network, phase).fit(torch.rand(5, 6))
     assert all(torch.equal(value, former) for value, former in zip(network.decoder.parameters(), before, strict=True))
+    assert not all(
+        torch.equal(value, former) for value, former in zip(network.encoder.parameters(), encoder, strict=True)
+    )

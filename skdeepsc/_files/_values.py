@@ -85,7 +85,7 @@ class Writer:
         return sorted(self.write(list(value), path))
 
     def _slice(self, value, path):
-        return [value.start, value.stop, value.step]
+        return self.write([value.start, value.stop, value.step], path)
 
     def _dict(self, value, path):
         return [[self.write(key, path), self.write(part, _join(path, key))] for key, part in value.items()]
@@ -155,6 +155,8 @@ class Writer:
         skops = _skops(f"{path} is a {type(value).__name__}, which is written")
         try:
             data = skops.dumps(value)
+        except MemoryError:
+            raise
         except Exception as error:  # Whatever it meets in what it does not know.
             raise TypeError(
                 f"{path} is a {type(value).__name__} that skops cannot write ({error}). Keep it with pickle."

@@ -181,7 +181,6 @@ def image_files(folder):
         if is_report:  # Of an earlier clustering of this folder, perhaps.
             folders.clear()
             continue
-        folders[:] = [name for name in folders if not name.startswith(".")]
         found += [Path(parent, name) for name in files if not name.startswith(".")]
     pictures = [path for path in found if path.suffix.lower() in extensions]
     if not pictures:
@@ -193,15 +192,20 @@ def image_files(folder):
 
 
 def _walk(folder):
-    """As :func:`os.walk`; folders elsewhere that links lead to are read, too, each once."""
-    top, linked = folder.resolve(), set()
+    """As :func:`os.walk`, without what is hidden; folders elsewhere that links lead to are read once, too."""
+    top = folder.resolve()
+    seen = {top}
     for parent, folders, files in os.walk(folder, followlinks=True):
-        for name in [name for name in folders if Path(parent, name).is_symlink()]:
-            where = Path(parent, name).resolve()
-            if where in linked or where.is_relative_to(top) or top.is_relative_to(where):
-                folders.remove(name)
-            linked.add(where)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield parent, folders, files
+        kept = []
+        for name in folders:
+            where = Path(parent, name).resolve()
+            is_round = Path(parent, name).is_symlink() and (where.is_relative_to(top) or top.is_relative_to(where))
+            if where not in seen and not is_round:
+                kept.append(name)
+                seen.add(where)
+        folders[:] = kept
 
 
 def thumbnail(source, side):
@@ -583,7 +587,7 @@ def _reserve(path, out):
         another = "a larger max_bytes, or out= on another disk" if out is None else "another out="
         raise OSError(
             error.errno,
-            f"The images need {size / 1e9:.2g} GB, for which there is no room in {path.parent}: give {another}",
+            f"The images need {size / 1e9:.1f} GB, for which there is no room in {path.parent}: give {another}",
         ) from error
 
 

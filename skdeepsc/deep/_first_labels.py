@@ -56,6 +56,12 @@ class StartsFromLabels(TakesBatches):
     ] = "auto"
     init_size: Count = 5000
 
+    def _check_parts(self):
+        super()._check_parts()
+        if isinstance(self.init, FrozenEstimator) and not hasattr(self.init, "predict"):
+            name = type(self.init.estimator).__name__
+            raise ValueError(f"init is a frozen {name}, which has no predict: give it as it is, to be fitted.")
+
     def _first_labels(self, samples, dim):
         """Labels of the first samples, by `init`."""
         group = self._group()
@@ -152,7 +158,9 @@ def _predicted(frozen, samples):
     """Labels by a frozen clusterer; some of scikit-learn's take the precision alone that they were fitted on."""
     try:
         return frozen.predict(samples)
-    except ValueError:
+    except ValueError as error:
+        if "dtype" not in str(error):
+            raise
         return frozen.predict(samples.astype(np.float32 if samples.dtype == np.float64 else np.float64))
 
 

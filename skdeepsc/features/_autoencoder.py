@@ -31,7 +31,7 @@ from .._warn import warn_user
 from ..losses import squared_error
 from ..nn import ConvAutoEncoder, DenseAutoEncoder, ResidualAutoEncoder, SubspaceNetwork, checked_sizes
 from ..training import Phase, epochs_of
-from ..training.batches import in_blocks, rows_for, to_device
+from ..training.batches import in_blocks, n_batches, rows_for, to_device
 from ..training.callbacks import DeadAutoEncoder, RedrawIfDead
 from ..training.checkpoints import digest, source_of
 from ..training.construction import Construction
@@ -273,11 +273,13 @@ def _cached_pretrain(memory, arguments, epochs):
     cached, group = memory.cache(train, ignore=["autoencoder", "report", "trained"]), arguments[-1]["group"]
     # What is trained now, which joblib cannot give where it could not write it.
     arguments = (*arguments, trained := [])
-    found = _known(cached, arguments) if group is None or group.rank == 0 else None
+    found = _known(cached, arguments, epochs) if group is None or group.rank == 0 else None
     if group is not None:
         is_known = group.agree(found is not None)
         if group.rank:
             return group.agree(None if is_known else pretrain(*arguments[:-1]))
+    if found is None and group is not None:
+        trained.append(pretrain(*arguments[:-1]))  # The others train, too, whatever the cache has got meanwhile.
     if found is None:
         result = cached.call_and_shelve(*arguments)  # Another process may have filled the cache meanwhile.
         found = trained.pop() if trained else _unpickled(*result.get())
@@ -286,23 +288,31 @@ def _cached_pretrain(memory, arguments, epochs):
     return found if group is None else group.agree(found)
 
 
-def _known(cached, arguments):
-    """What the cache has; nothing if that is damaged."""
+def _known(cached, arguments, epochs):
+    """What the cache has; nothing if that is damaged, or of a training that was ended before all epochs."""
     if not cached.check_call_in_cache(*arguments):
         return None
     result = cached.call_and_shelve(*arguments)
     try:
-        return _unpickled(*result.get())
+        found = _unpickled(*result.get())
     except MemoryError:
         raise
     except Exception as error:  # Whatever is wrong with the entry.
         _put_aside(result, error)
         return None
+    if len(found[1]) < epochs:
+        result.clear()
+        return None
+    return found
 
 
 def _pickled_pretrain(samples, key, seed, device, autoencoder, report, trained):
-    """What :func:`pretrain` returns as a pickle, and its checksum: joblib would not notice a byte that is damaged."""
-    trained.append(pretrain(samples, key, seed, device, autoencoder, report))
+    """What :func:`pretrain` returns, unless it is `trained` already, as a pickle, and its checksum.
+
+    Joblib would not notice a byte that is damaged.
+    """
+    if not trained:
+        trained.append(pretrain(samples, key, seed, device, autoencoder, report))
     content = pickle.dumps(trained[-1])
     return content, hashlib.sha256(content).hexdigest()
 
@@ -351,7 +361,7 @@ def pretrain(samples, key, seed, device, autoencoder, report):
     history : list of dict
     """
     rows, epochs, batch_size = rows_for(samples, device), key["epochs"], key["batch_size"]
-    n_steps = math.ceil(len(samples) / batch_size)
+    n_steps = n_batches(len(samples), batch_size)
     is_dead = _never
     if n_steps * epochs >= _SHORT_STEPS:
         test_rows = rows[:: math.ceil(len(rows) / _TEST_ROWS)]

@@ -154,7 +154,7 @@ class TakesBatches(Estimator):
     Parameters
     ----------
     batch_size : int or "all"
-        The most samples in a batch.
+        Samples in a batch, at most; a last one of a single sample joins the one before.
     """
 
     batch_size: Count | Literal["all"] = 50

@@ -127,11 +127,14 @@ class RidgeExpression(SelfExpression):
         self.weight = weight
         self.register_buffer("lam", None if lam is None else torch.tensor(float(lam), dtype=torch.float32))
 
-    def _load_from_state_dict(self, state_dict, prefix, *args):
+    def _load_from_state_dict(self, state_dict, prefix, local_metadata, *args):
         """Weights of a layer whose penalty has been chosen have it, those of others have none."""
         lam = state_dict.get(f"{prefix}lam")
-        self.lam = None if lam is None else torch.empty_like(lam)
-        super()._load_from_state_dict(state_dict, prefix, *args)
+        if lam is not None and self.lam is None:
+            self.lam = torch.empty_like(lam)
+        elif lam is None and local_metadata and self.degrees_of_freedom is not None:  # Of a layer, not of another part.
+            self.lam = None
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *args)
 
     def forward(self, z, index=None):
         """C, shape (n_samples, n_samples), for the codes `z` of all samples."""

@@ -173,8 +173,10 @@ class ExpressionHead(nn.Module):
         encoder, exact = (deepcopy(part).to(x.dtype) for part in (out.encoder, self))
         try:
             z = encoder(x).flatten(1)
-        except RuntimeError:  # A user's encoder may hold tensors of float32.
-            z = out.z
+        except RuntimeError as error:
+            if "type" not in str(error):
+                raise
+            z = out.z  # A user's encoder may hold tensors of float32.
         return exact.project(exact.directions(z.to(x.dtype))).to(out.x.dtype)
 
 

@@ -66,10 +66,15 @@ class SubspaceNetwork(nn.Module):
 
     def code_shape(self, x):
         """Shape of the code of a sample before it is flattened."""
-        flattens = isinstance(self.encoder, nn.Sequential) and isinstance(self.encoder[-1], nn.Flatten)
-        encoder = nn.Sequential(*list(self.encoder)[:-1]) if flattens else self.encoder
+        shapes, encoder = [], self.encoder.eval()
+        if isinstance(encoder, nn.Sequential) and isinstance(encoder[-1], nn.Flatten):
+            hook = encoder[-1].register_forward_pre_hook(lambda _, given: shapes.append(given[0].shape))
+        else:
+            hook = encoder.register_forward_hook(lambda _, given, code: shapes.append(code.shape))
         with torch.inference_mode():
-            return tuple(encoder.eval()(self(x).x).shape[1:])
+            encoder(self(x).x)
+        hook.remove()
+        return tuple(shapes[-1][1:])
 
     def forward(self, x, index=None):
         """Outputs for the samples `x`, which are the rows `index` of the training set.

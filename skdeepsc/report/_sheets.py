@@ -13,6 +13,8 @@ from ._findings import Findings
 
 _COLUMNS, _GAP, _HEAD, _TEXT = 10, 10, 40, 34
 _SHOWN = 100
+# Of a name, the most that can stand below a picture, however narrow they are.
+_LETTERS = 40
 
 
 @checked
@@ -79,7 +81,7 @@ def _font(size):
 
 def _fitting(name, draw, font):
     """As much of the end of a name as stands below a picture."""
-    length = len(name)
+    length = min(len(name), _LETTERS)
     while length > 3 and draw.textlength(short(name, length), font) > SIDE:
         length -= 1
     return short(name, length)

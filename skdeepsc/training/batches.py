@@ -104,6 +104,13 @@ def rows_for(samples, device):
     return tensor
 
 
+def n_batches(n_samples, batch_size):
+    """How many batches there are; a last one of a single row, which has no variance, joins the one before."""
+    n_full, n_left = divmod(n_samples, batch_size)
+    is_joined = n_left == 1 and n_full > 0 and batch_size > 1
+    return n_full + (n_left > 0) - is_joined
+
+
 class Batches:
     """Iterator over ``({"x": samples, "index": rows}, None)``, the form that the trainer hands to the network.
 
@@ -128,13 +135,7 @@ class Batches:
         self.index = torch.arange(len(samples), device=samples.device)
 
     def __len__(self):
-        return len(self._sizes())
-
-    def _sizes(self):
-        n_full, n_left = divmod(len(self.samples), self.batch_size)
-        if n_left == 1 and n_full and self.batch_size > 1:
-            return [*[self.batch_size] * (n_full - 1), self.batch_size + 1]
-        return [self.batch_size] * n_full + [n_left] * (n_left > 0)
+        return n_batches(len(self.samples), self.batch_size)
 
     def __iter__(self):
         if self.group is not None:  # Layers that draw have drawn for different numbers of rows.
@@ -146,7 +147,9 @@ class Batches:
         return iter([({"x": self.samples[own], "index": self.index[own]}, None)])
 
     def _drawn(self):
-        for index in torch.randperm(len(self.samples), generator=generator_for("cpu")).split(self._sizes()):
+        sizes = [self.batch_size] * (len(self) - 1)
+        sizes.append(len(self.samples) - sum(sizes))
+        for index in torch.randperm(len(self.samples), generator=generator_for("cpu")).split(sizes):
             index = index.to(self.samples.device)
             index = index if self.group is None else index[self.group.rows(len(index))]
             yield {"x": self.samples[index], "index": index}, None

@@ -40,6 +40,8 @@ _LOCK, _GONE = "lock", ".gone"
 # Parameters that a trained network does not depend on; the device is told apart.
 _NOT_IN_KEY = {*HOW_NOT_WHAT, "callbacks", "memory", "checkpoint", "device"}
 _PLAIN = (type(None), bool, int, str)
+# Packages whose code is known by their versions.
+_VERSIONED = {"skdeepsc", "torch", "sklearn", "skorch", "numpy", "scipy", "builtins"}
 
 # The checkpoint of the fit that this thread is in.
 _OPEN: ContextVar = ContextVar("skdeepsc_checkpoint", default=None)
@@ -322,7 +324,7 @@ def _described(value):
         return _described(value.get_state())
     kind = f"{type(value).__module__}.{type(value).__qualname__}"
     if isinstance(value, torch.nn.Module):
-        settings = [_described(_settings(module)) for module in value.modules()]
+        settings = [[source_of(module), _described(_settings(module))] for module in value.modules()]
         return [kind, repr(value), _described(value.state_dict()), settings]
     if isinstance(value, FrozenEstimator):
         learnt = {name: part for name, part in vars(value.estimator).items() if name.endswith("_")}
@@ -347,10 +349,16 @@ def _described(value):
         raise ValueError(f"memory= and checkpoint= cannot tell one {kind} from another: {error}.") from error
 
 
-def source_of(function):
-    """The text of a function or class, where there is one: once it is edited, its name has another meaning."""
+def source_of(value):
+    """The text of a user's function or class, or of an instance's: once it is edited, its name has another meaning."""
+    while isinstance(value, partial):
+        value = value.func
+    is_named = inspect.isroutine(value) or inspect.isclass(value)
+    code = value if is_named else type(value)
+    if (getattr(code, "__module__", None) or "").split(".")[0] in _VERSIONED:
+        return ""
     try:
-        return inspect.getsource(function)
+        return inspect.getsource(code)
     except (OSError, TypeError):
         return ""
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .._params import Count, NonNegative, checked
+from .batches import n_batches
 
 
 @dataclass(frozen=True)
@@ -55,4 +56,4 @@ def epochs_of(n_steps: NonNegative, n_samples: Count, batch_size: Count) -> int:
     -------
     n_epochs : int
     """
-    return math.ceil(n_steps / math.ceil(n_samples / batch_size))
+    return math.ceil(n_steps / n_batches(n_samples, batch_size))
