@@ -542,6 +542,7 @@ def test_functions_that_were_edited_are_others(images, tmp_path, monkeypatch):
     """In a notebook, or in a module that is loaded again, they keep their names."""
     module = tmp_path / "edited_views.py"
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # Written within a second, it would be taken for the same.
     keys, weights = [], []
     for factor in ("1.0", "0.2"):
         module.write_text(f"def view(x):\n    return x * {factor}\n")
