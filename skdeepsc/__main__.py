@@ -224,12 +224,12 @@ class _Work:
         for_folders += [flag for flag in self._given(_OF_PICTURES) if flag != "--size"]
         if source.is_file() and for_folders:
             raise ValueError(f"{for_folders[0]} is for folders of pictures; {str(source)!r} is a table.")
-        _check_writable(self.out, "choose another --out")
+        _check_writable(self.out, "Choose another --out")
         if self.out.exists() and (not self.out.is_dir() or any(self.out.iterdir())):
             raise FileExistsError(f"{str(self.out)!r} is not an empty folder: choose another --out.")
         model = self.arguments.model
         if model is not None:
-            _check_writable(model, "choose another --model")
+            _check_writable(model, "Choose another --model")
             if model.exists():
                 raise FileExistsError(f"{str(model)!r} is there already: choose another --model.")
             written = (self.out / name for name in _WRITTEN)
@@ -429,7 +429,7 @@ class _Work:
 
     def _sort(self, findings):
         """Bring each picture to the folder of its cluster."""
-        into = {"copy": _copy, "link": _link, "move": _move}[self.arguments.sorting]
+        ways, how = {"copy": _copy, "link": _link, "move": _move}, self.arguments.sorting
         pairs = list(zip(findings.names, self._targets(findings), strict=True))
         there: list = []
         with self._step("clusters/", len(pairs), lambda: len(there)):
@@ -437,7 +437,8 @@ class _Work:
             for name, target in sorted(pairs, key=lambda pair: not Path(pair[0]).is_symlink()):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 # What lies in another folder, to which a link leads, is not moved away from there.
-                (into if into is not _move or self._is_own(Path(name).parent) else _copy)(name, target)
+                stays = how == "move" and not self._is_own(Path(name).parent)
+                ways["copy" if stays else how](name, target)
                 there.append(target)
 
     @contextmanager
@@ -476,7 +477,7 @@ def _check_writable(path, cure):
         with TemporaryDirectory(dir=there) as folder:
             (folder / path.relative_to(there)).mkdir(parents=True, exist_ok=True)  # No file may have such a name.
     except OSError as error:
-        raise OSError(f"{str(path)!r} cannot be written: {error.strerror}. {cure[0].upper()}{cure[1:]}.") from error
+        raise OSError(f"{str(path)!r} cannot be written: {error.strerror}. {cure}.") from error
 
 
 def _counted(number, what):

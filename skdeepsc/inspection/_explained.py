@@ -178,13 +178,8 @@ class ExplanationDisplay:
             tiles.say(sign, left - _SIGN / 2, LINE + 0.5, va="center", **{**text, "fontsize": 15})
             tiles.put(index, left, LINE, cluster)
             shown = weight if place == 0 else abs(weight)
-            tiles.say(
-                f"{shown:.2f} \N{MULTIPLICATION SIGN}".replace("-", "\N{MINUS SIGN}"),
-                left + 0.5,
-                LINE - 0.04,
-                va="bottom",
-                **text,
-            )
+            factor = f"{shown:.2f} \N{MULTIPLICATION SIGN}".replace("-", "\N{MINUS SIGN}")
+            tiles.say(factor, left + 0.5, LINE - 0.04, va="bottom", **text)
             tiles.say(f"{self._name(index)}\n{called(cluster)}", left + 0.5, LINE + 1.05, **text)
         if n_more:
             tiles.say(f"+ {n_more:,}\nmore", width - 0.38, LINE + 0.5, va="center", **text)

@@ -107,6 +107,13 @@ def _is_size(size):
     return isinstance(size, Integral) and not isinstance(size, bool) and size > 0
 
 
+def checked_shape(image_shape):
+    """The shape of images with channels."""
+    if len(shape := tuple(image_shape)) != 3:
+        raise ValueError(f"image_shape must be (channels, height, width); got {image_shape}.")
+    return shape
+
+
 def layer_shapes(image_shape, channels, kernel_sizes):
     """Shapes of an image and of what each layer, which halves it, makes of it; and the filter size of each layer."""
     channels = checked_sizes("channels", channels, least=1)
@@ -117,9 +124,7 @@ def layer_shapes(image_shape, channels, kernel_sizes):
             f"channels={tuple(channels)} asks for {len(channels)} layers, kernel_sizes={kernel_sizes} "
             f"for {len(kernel_sizes)}: give as many kernel sizes as channels, or one for all layers."
         )
-    shapes = [tuple(image_shape)]
-    if len(shapes[0]) != 3:
-        raise ValueError(f"image_shape must be (channels, height, width); got {image_shape}.")
+    shapes = [checked_shape(image_shape)]
     for layer, (n_filters, size) in enumerate(zip(channels, kernel_sizes, strict=True)):
         check_filter(shapes, layer, size)
         shapes.append((n_filters, math.ceil(shapes[-1][1] / 2), math.ceil(shapes[-1][2] / 2)))

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 from torch import nn
 
-from .autoencoders import check_filter, checked_sizes, double, halve, layer_shapes, xavier
+from .autoencoders import check_filter, checked_shape, checked_sizes, double, halve, layer_shapes, xavier
 
 
 class ResidualAutoEncoder(nn.Module):
@@ -45,15 +45,14 @@ class ResidualAutoEncoder(nn.Module):
 
     def __init__(self, image_shape, channels=(10, 20, 30, 40), kernel_sizes=(3,), *, preactivation=False):
         super().__init__()
-        if len(tuple(image_shape)) != 3:
-            raise ValueError(f"image_shape must be (channels, height, width); got {image_shape}.")
+        image_shape = checked_shape(image_shape)
         channels = checked_sizes("channels", channels, least=1)
         if len(channels) == 1:
             raise ValueError(f"channels must hold two numbers or more for residual blocks; got {channels}.")
         kernel_sizes = checked_sizes("kernel_sizes", kernel_sizes, least=1)
         first, *channels = channels
         size, *sizes = kernel_sizes if len(kernel_sizes) > 1 else tuple(kernel_sizes) * (len(channels) + 1)
-        check_filter([tuple(image_shape)], 0, size)
+        check_filter([image_shape], 0, size)
         shapes, sizes = layer_shapes((first, *image_shape[1:]), channels, sizes)
         down, up = [], []
         for (outer, inner), block_size in zip(pairwise(shapes), sizes, strict=True):

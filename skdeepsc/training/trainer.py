@@ -173,9 +173,13 @@ class Trainer(NeuralNet):
     def _set_training(self, training=True):
         """Training mode for the parts that learn; those that are frozen answer as they do after training."""
         super()._set_training(training)
-        for name, part in self.module.named_children():
-            if self.phase.parts is not None and name not in self.phase.parts:
-                part.eval()
+        for part in self._frozen():
+            part.eval()
+
+    def _frozen(self):
+        """The parts of the network that do not learn in the phase."""
+        learning = self.phase.parts
+        return [part for name, part in self.module.named_children() if learning is not None and name not in learning]
 
     def fit(self, X, y=None, **fit_params):
         """Run the phase, see :meth:`train_phase`; `y` is ignored."""
@@ -183,17 +187,16 @@ class Trainer(NeuralNet):
 
     def train_phase(self, samples):
         """Run the phase on `samples`, a tensor on the device; Ctrl-C passes through as KeyboardInterrupt."""
-        known = [name for name, _ in self.module.named_children()]
-        unknown = sorted({*(self.phase.parts or ()), *self.phase.part_lrs} - {*known, *vars(self.module)["_modules"]})
+        unknown = sorted({*(self.phase.parts or ()), *self.phase.part_lrs} - set(self.module._modules))
         if unknown:
+            known = ", ".join(name for name, _ in self.module.named_children())
             raise ValueError(
                 f"Phase {self.phase.name!r} names the parts {', '.join(unknown)}, which the network does not have; it "
-                f"has {', '.join(known)}."
+                f"has {known}."
             )
         trainable = {value: value.requires_grad for value in self.module.parameters()}
-        for name, part in self.module.named_children():
-            if self.phase.parts is not None and name not in self.phase.parts:
-                part.requires_grad_(False)
+        for part in self._frozen():
+            part.requires_grad_(False)
         if not any(value.requires_grad for value in self.module.parameters()):
             raise ValueError(
                 f"Phase {self.phase.name!r} has nothing to learn: the network has no parameters. Set its epochs to 0."
