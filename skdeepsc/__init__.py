@@ -8,7 +8,14 @@ from ._version import __version__ as __version__
 # Public names and where they live; loaded on first use, so that importing skdeepsc costs next to nothing.
 _HOMES = {
     "deep": ("DSCSC", "EDESC", "KSCN", "NCSC", "PSSC", "DSCNet", "S2ConvSCN", "paper_settings"),
-    "features": ("AutoEncoder", "Contrastive", "LocalContrast", "MultiscaleScattering", "Scattering"),
+    "features": (
+        "AutoEncoder",
+        "Contrastive",
+        "LocalContrast",
+        "MultiscaleScattering",
+        "Scattering",
+        "SquashingScaler",
+    ),
     "shallow": ("EDSC", "KSSC", "LRR", "LRSC", "S3C", "SSC", "SSCOMP", "EnSC"),
     "_subspace_clustering": ("SubspaceClustering",),
     "_files": ("load", "save"),
@@ -62,6 +69,7 @@ if TYPE_CHECKING:  # For editors and type checkers, the same once more; a test c
     from .features import LocalContrast as LocalContrast
     from .features import MultiscaleScattering as MultiscaleScattering
     from .features import Scattering as Scattering
+    from .features import SquashingScaler as SquashingScaler
     from .shallow import EDSC as EDSC
     from .shallow import KSSC as KSSC
     from .shallow import LRR as LRR

@@ -45,11 +45,20 @@ if TYPE_CHECKING:  # scikit-learn has no annotations, and behind a base of unkno
     class ClassNamePrefixFeaturesOutMixin:
         def get_feature_names_out(self, input_features: Any = None) -> np.ndarray: ...
 
+    class OneToOneFeatureMixin:
+        def get_feature_names_out(self, input_features: Any = None) -> np.ndarray: ...
+
     class CallbackSupportMixin:
         def set_callbacks(self, *callbacks: Any) -> Self: ...
 
 else:
-    from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
+    from sklearn.base import (
+        BaseEstimator,
+        ClassNamePrefixFeaturesOutMixin,
+        ClusterMixin,
+        OneToOneFeatureMixin,
+        TransformerMixin,
+    )
 
     try:
         from sklearn.callback import CallbackSupportMixin
@@ -140,6 +149,7 @@ __all__ = [
     "ClusterMixin",
     "HasMethods",
     "Interval",
+    "OneToOneFeatureMixin",
     "Options",
     "StrOptions",
     "TransformerMixin",

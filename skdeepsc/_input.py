@@ -183,7 +183,7 @@ def as_samples(estimator, X, *, image_shape=None, reset):
     return X.reshape(len(X), *wanted)
 
 
-def as_flat_rows(estimator, X, *, reset):
+def as_flat_rows(estimator, X, *, reset, accept_sparse="csr"):
     """Check `X` and view its samples as flat rows.
 
     Parameters
@@ -194,6 +194,8 @@ def as_flat_rows(estimator, X, *, reset):
             (n_samples, ...)
     reset : bool
         True in fit, False after it.
+    accept_sparse : str or False, default="csr"
+        As scikit-learn's.
 
     Returns
     -------
@@ -217,7 +219,7 @@ def as_flat_rows(estimator, X, *, reset):
     shape = shape_of(X)
     if len(shape) > 2:
         X = _flattened(X, shape[0], math.prod(shape[1:]))
-    X = _checked(estimator, X, reset, accept_sparse="csr", dtype=[np.float64, np.float32])
+    X = _checked(estimator, X, reset, accept_sparse=accept_sparse, dtype=[np.float64, np.float32])
     if issparse(X):
         X = csr_array(X)  # A matrix of scipy less an array would be a matrix of NumPy.
         if not X.has_canonical_format:  # Entries of the same place are parts of a sum.

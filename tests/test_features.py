@@ -15,7 +15,18 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdeepsc import DSCSC, NCSC, PSSC, SSC, AutoEncoder, Contrastive, DSCNet, S2ConvSCN, SubspaceClustering
+from skdeepsc import (
+    DSCSC,
+    NCSC,
+    PSSC,
+    SSC,
+    AutoEncoder,
+    Contrastive,
+    DSCNet,
+    S2ConvSCN,
+    SquashingScaler,
+    SubspaceClustering,
+)
 from skdeepsc.deep import RidgeSolver, TrainedSolver
 from skdeepsc.metrics import clustering_accuracy_score, silhouette_scorer
 from skdeepsc.model_selection import TransductiveSplit
@@ -259,3 +270,36 @@ def test_no_output_is_wrapped_for_a_view():
 def test_parameters_of_the_auto_encoder_may_stand_beside_none():
     assert DSCNet(3).set_params(autoencoder=None, autoencoder__max_epochs=7).autoencoder.max_epochs == 7
     assert clone(DSCNet(3)).set_params(autoencoder__max_epochs=7).autoencoder.max_epochs == 7
+
+
+# Features on one scale
+
+
+def test_squashed_features_are_the_formula():
+    rng = np.random.default_rng(0)
+    X = rng.standard_t(2, (60, 5)) * [1e-3, 1, 1e3, 1e6, 1] + [5, 0, -1e4, 0, 7]
+    X[:, 4], X[:9, 3] = 7, 1e9
+    scaler = SquashingScaler(max_absolute_value=2).fit(X)
+    for j in range(4):
+        first, median, third = np.percentile(X[:, j], [25, 50, 75])
+        z = (X[:, j] - median) / (third - first)
+        np.testing.assert_allclose(scaler.transform(X)[:, j], z / np.sqrt(1 + (z / 2) ** 2), rtol=1e-12)
+    np.testing.assert_array_equal(scaler.transform(X + 3)[:, 4], 0)  # It has never changed.
+    assert np.abs(scaler.transform(X)).max() < 2
+    assert scaler.transform(X.astype(np.float32)).dtype == np.float32
+
+
+def test_of_features_that_are_mostly_the_same_the_range_counts():
+    X = np.zeros((20, 1))
+    X[:3, 0] = [4, 2, -1]
+    z = X / 2.5
+    np.testing.assert_allclose(SquashingScaler().fit_transform(X), z / np.sqrt(1 + (z / 3) ** 2))
+
+
+def test_squashed_features_do_not_know_units_or_shapes(images):
+    X, units = images[0][:, 1:7, 1:7] + 1.0, 10.0 ** np.arange(-18, 18).reshape(6, 6)
+    np.testing.assert_allclose(
+        SquashingScaler().fit_transform(X * units), SquashingScaler().fit_transform(X.reshape(len(X), -1)), rtol=1e-6
+    )
+    with pytest.raises(ValueError, match="differences are no numbers"):
+        SquashingScaler().fit(np.array([[1.5e308], [1.5e308], [-1.5e308], [-1.5e308]]))

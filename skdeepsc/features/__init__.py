@@ -5,5 +5,6 @@ from ._contrast import LocalContrast
 from ._contrastive import Contrastive
 from ._multiscale import MultiscaleScattering
 from ._scattering import Scattering
+from ._squashing import SquashingScaler
 
-__all__ = ["AutoEncoder", "Contrastive", "LocalContrast", "MultiscaleScattering", "Scattering"]
+__all__ = ["AutoEncoder", "Contrastive", "LocalContrast", "MultiscaleScattering", "Scattering", "SquashingScaler"]
