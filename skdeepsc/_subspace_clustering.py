@@ -28,30 +28,34 @@ from ._self_training import outputs, self_train
 from ._threads import threads
 from ._view_search import Look, agreement, columns, fairest, search, search_on_flats
 from ._warn import advising, warn_user
-from .features import AutoEncoder, LocalContrast, MultiscaleScattering, Scattering
+from .features import AutoEncoder, LocalContrast, MultiscaleScattering, Scattering, SquashingScaler
 from .features._base import OnDevice, TakesCallbacks, TransformsImages
-from .features._scattering import fit_transform_together
+from .features._scattering import SharedWavelets
 from .nn import precise, product
 from .segmentation import N_STARTS, DegenerateAffinityWarning, choose_by_graphs, warn_if_degenerate
 from .training.batches import to_device
 
-# Views by name, and those of images that "auto" looks at: the auto-encoder's codes have won on no set.
-_NAMED_VIEWS = ("scattering", "symmetric", "contrast", "pixels", "autoencoder", "svd")
-_OF_IMAGES = ("scattering", "symmetric", "contrast", "pixels")
+# Views by name, and those that "auto" looks at of images and of flat rows: the auto-encoder's codes have won on no set.
+_NAMED_VIEWS = ("scattering", "symmetric", "contrast", "pixels", "scaled", "autoencoder", "svd")
+_OF_IMAGES, _OF_ROWS = ("scattering", "symmetric", "contrast", "pixels"), ("pixels", "scaled")
 # Those that are made of the same wavelets.
 _SHARING = ("scattering", "symmetric")
 # Components of the view of sparse rows.
 _N_COMPONENTS = 100
 # Rows that are clustered unless the user says how many, at least, and for each cluster.
 _ROWS, _ROWS_OF_CLUSTER = 5000, 75
-# The first look at the views: rows, at least and for each cluster, every so manieth dimension, and how hard each graph
-# is searched.
-_FIRST_ROWS, _FIRST_ROWS_OF_CLUSTER, _FIRST_DIMS, _FIRST_EFFORT = 1000, 20, 2, {"walks": (8,), "n_starts": 2}
+# The first look at the views: a third of the rows, but so many at least and at most, and for each cluster; every second
+# dimension; and how hard each graph is searched.
+_FIRST_ROWS, _FIRST_ROWS_OF_CLUSTER, _FIRST_EFFORT = (600, 1000), 20, {"walks": (8,), "n_starts": 2}
 # The most starts of each k-means in the last look; and what they may cost together, each of them
 # n_rows * n_clusters ** 2, as the embedding grows with the clusters.
 _MOST_STARTS, _COST_OF_STARTS = 64, 2**21
 # A view that has this much less information than another before whitening is taken to have less after it, too.
 _WHITENING_GAIN = 0.05
+# A view that leaves so many times as much open as another, and is named before it, is as clear.
+_AS_CLEAR = 1.05
+# Rows of which one feature has this share of the variance say what that one says.
+_ALL_BUT_ALONE = 2 / 3
 # Bytes of whitened rows of all samples that are kept from round to round, the most; more are made anew.
 _KEPT_BYTES = 2**30
 # Degrees of freedom of the graphs by which a number of clusters is chosen.
@@ -89,10 +93,12 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
 
        Of several, the one with the largest F is the answer.
 
-    A first look, at 1000 rows (20 for each cluster, if that is more) and every second dimension, chooses the view, that
-    of the whitened labelling with the most information; views that have .05 less than the most before that are not
-    whitened. Then all rows and dimensions are looked at. Scores can be compared because all graphs have the same number
-    of coefficients a row, which sum to 1. One view is selected; views are not mixed.
+    A first look, at a third of the rows (600 to 1000, and 20 for each cluster) and every second dimension, chooses the
+    view, that of the whitened labelling with the most information, or one that is named before it and leaves no more
+    than a twentieth more open; views that have .05 less than the most before that are not whitened. Then all rows are
+    looked at; labellings are sought under the dimension with the most information and those next to it. Scores can be
+    compared because all graphs have the same number of coefficients a row, which sum to 1. One view is selected; views
+    are not mixed.
 
     7. Samples that were not clustered, those beyond `subsample`, get the labels that their largest coefficients over
        those that were vote for. Then a linear classifier learns the labels of all and gives them anew, three times,
@@ -110,14 +116,16 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         The views. ``"scattering"``: :class:`~skdeepsc.Scattering`, a fixed network; ``"symmetric"``:
         :class:`~skdeepsc.MultiscaleScattering`, for what is seen from both sides (both with ``opponent=True`` for
         images of three channels, which are taken for red, green and blue); ``"contrast"``:
-        :class:`~skdeepsc.LocalContrast`, for changing light; ``"pixels"``: the rows as they are; ``"autoencoder"``:
-        codes of a convolutional :class:`~skdeepsc.AutoEncoder`; or a name and any transformer, which is cloned and gets
-        flat float32 rows, or float32 images of shape (n, channels, height, width) if its tags (those of the first step
-        of a pipeline) say that it takes three-dimensional arrays; a random state that it leaves open is set from
-        `random_state`. ``"auto"``: the first four for images, ``"pixels"`` for flat rows, ``"svd"`` for sparse rows
-        such as tf-idf: rows of unit length on their 100 largest singular directions, which never makes an array of the
-        size of `X`. A transformer gets sparse rows as a float32 CSR array. (The auto-encoder, which takes most of the
-        time, won on none of the sets in the documentation.)
+        :class:`~skdeepsc.LocalContrast`, for changing light; ``"pixels"``: the rows as they are; ``"scaled"``:
+        :class:`~skdeepsc.SquashingScaler`, for features of unlike units or with far values; ``"autoencoder"``: codes of
+        a convolutional :class:`~skdeepsc.AutoEncoder`; or a name and any transformer, which is cloned and gets flat
+        float32 rows, or float32 images of shape (n, channels, height, width) if its tags (those of the first step of a
+        pipeline) say that it takes three-dimensional arrays; a random state that it leaves open is set from
+        `random_state`. ``"auto"``: the first four for images; ``"pixels"`` and ``"scaled"`` for flat rows, the second
+        alone if one feature has two thirds of the variance, and the first if `affine`, as scaling bends flats;
+        ``"svd"`` for sparse rows such as tf-idf: rows of unit length on their 100 largest singular directions, which
+        never makes an array of the size of `X`. A transformer gets sparse rows as a float32 CSR array. (The
+        auto-encoder, which takes most of the time, won on none of the sets in the documentation.)
     subspace_dims : sequence of float
         Expected dimensions q of a subspace to try. Those with ``q * n_clusters > 0.7 n_samples`` are left out; if that
         leaves none, the smallest is taken with 0.7 n_samples degrees of freedom. Those that need the same penalty as a
@@ -150,8 +158,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         with any positive coefficient, so that it lies in [0, 1]), ``size_entropy`` (divided by the same),
         ``normalized_cut`` (divided by `n_clusters`; clusters without samples count as cut). First the answer, then
         those of the whitened view, whose name ends with ", whitened", then those of the first look at all views, the
-        best first, if there was one: with one view, and one dimension to whiten it by or `refine=False`, there is
-        nothing to choose.
+        best first, if there was one: with one view and two dimensions there is nothing to choose.
     confidence_ : ndarray of shape (n_samples,), float64
         How sure the label of each sample is, in [0, 1]: the share of what ties it to others, in the graphs of all
         dimensions of the winning view, that ties it to its own cluster, each tie times the share of labellings that
@@ -204,34 +211,35 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         return self._has_choice() * (len(self._views()) + self.refine) + 2 + (self.n_clusters == "auto")
 
     def _has_choice(self):
-        """Whether a first look chooses anything: the view, or the dimension of the graph to whiten it by."""
-        return len(self._views()) > 1 or (self.refine and len(self._dims()[::_FIRST_DIMS]) > 1)
+        """Whether a first look chooses anything, the view or the dimensions."""
+        return len(self._views()) > 1 or len(self._dims()[::2]) > 1
 
     def _represent(self, samples, progress):
         dims, rows = self._dims(), self._rows(samples)
         self.views_, self._exponents = self._transformers(self._seeds["views"]), {}
         self.n_clusters_, self.n_clusters_scores_, looks = self.n_clusters, None, {}
+        shared = SharedWavelets({view: self.views_[view] for view in self._of_wavelets()}, rows)
         if self.n_clusters == "auto":
             with progress.task("n_clusters"):
-                looks = self._looks(rows)
+                looks = self._looks(rows, shared)
                 self._choose_n_clusters(looks.values())
-        if self.affine and self._find_flats(rows, looks, dims):
+        if self.affine and self._find_flats(rows, looks, dims, shared):
             return
-        view, dim, others = next(iter(self.views_)), dims[0], []
+        view, dim, sought, others = next(iter(self.views_)), dims[0], None, []
         if self._has_choice():
-            view, dim, others = self._first_looks(rows, looks, dims, progress)
+            view, dim, sought, others = self._first_looks(rows, looks, dims, shared, progress)
         with progress.task("search"):
-            look = looks.get(view) or self._look(view, rows)
+            look = looks.get(view) or self._look(view, rows, shared.fit_transform_all(view))
             if self.refine and not look.is_whitened:
                 look = look.whitened(self._graph(look, dim).affinity)
-            found = self._search(look, dims, n_starts=self._n_starts(len(look.features)))
+            found = self._search(look, dims, sought=sought, n_starts=self._n_starts(len(look.features)))
         chosen = fairest(found, self.n_clusters_) if self.refine else found[0]
         self._select(chosen, found, look)
         self.candidates_ = columns([chosen, *(each for each in found if each is not chosen), *others])
 
-    def _find_flats(self, rows, looks, dims):
+    def _find_flats(self, rows, looks, dims, shared):
         """Select the view that shows the samples on flats most clearly, if there is one; `looks` gets all."""
-        looks.update(looks or self._looks(rows))
+        looks.update(looks or self._looks(rows, shared))
         found = {
             view: search_on_flats(look, dims, self.n_clusters_, self.n_coefs, self._seeds["labels"])
             for view, look in looks.items()
@@ -243,44 +251,58 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
             self.candidates_ = columns(candidates)
         return bool(candidates)
 
-    def _first_looks(self, rows, looks, dims, progress):
-        """The view with the most information, the dimension of the graph to whiten it by, and all candidates.
+    def _first_looks(self, rows, looks, dims, shared, progress):
+        """What to look at: the view with the most information, and the dimension of the graph to whiten it by.
 
         From some of many rows; `looks` gets that of the view at all of them, the whitened one where there is one.
+
+        Returns
+        -------
+        view : str
+        dim : float
+        sought : list of float
+            The dimension with the most information, of every second, and those next to it.
+        others : list of Candidate
+            All candidates but those of the view that are whitened.
         """
-        n_rows = max(_FIRST_ROWS, _FIRST_ROWS_OF_CLUSTER * self.n_clusters_)
+        n_rows = max(np.clip(rows.shape[0] // 3, *_FIRST_ROWS), _FIRST_ROWS_OF_CLUSTER * self.n_clusters_)
         n_rows = rows.shape[0] if looks or rows.shape[0] < 1.5 * n_rows else n_rows
-        part = rows[draw_rows(rows.shape[0], n_rows, self._seeds["rows"])]
-        dims, together = dims[::_FIRST_DIMS], {} if looks else self._made_together(part)
+        places = draw_rows(rows.shape[0], n_rows, self._seeds["rows"])
+        part, of_wavelets = rows[places], {} if looks else shared.fit_transform(places)
 
         def first(view):
-            look = looks.get(view) or self._look(view, part, together.pop(view, None))
-            return look, self._search(look, dims, **_FIRST_EFFORT)
+            look = looks.get(view) or self._look(view, part, of_wavelets.pop(view, None))
+            return look, self._search(look, dims[::2], **_FIRST_EFFORT)
 
         def again(view):
             look, found = made[view]
             look = look.whitened(found[0].graph.affinity)
-            return look, self._search(look, dims, **_FIRST_EFFORT)
+            return look, self._search(look, dims[::2], **_FIRST_EFFORT)
 
         made = {}
         # A user's transformer need not be safe for threads.
-        with threads(self.n_jobs if all(view in _OF_IMAGES for view in self._views()) else 1) as run:
+        with threads(self.n_jobs if all(view in _OF_IMAGES + _OF_ROWS for view in self._views()) else 1) as run:
             found = run(first, self.views_)
             for view in self.views_:
                 with progress.task(view):
                     made[view] = next(found)
             plain = {view: found for view, (_, found) in made.items()}
+            if {"pixels", "scaled"} <= plain.keys() and _is_of_one_feature(part):
+                del plain["pixels"]
             most = max(found[0].information for found in plain.values())
             near = [view for view in plain if plain[view][0].information >= most - _WHITENING_GAIN]
             if self.refine:
                 with progress.task("whitening"):
                     made |= dict(zip(near, run(again, near), strict=True)) if len(near) > 1 else {}
-        best = min(near, key=lambda view: made[view][1][0].rank)
+        left_open = {view: max(1 - made[view][1][0].information, 0) for view in near}
+        best = next(view for view in near if left_open[view] <= _AS_CLEAR * min(left_open.values()))
+        look, found = made[best]
         if n_rows == rows.shape[0]:
-            looks[best] = made[best][0]
+            looks[best] = look
         others = [*plain.values(), *(made[view][1] for view in near if view != best and made[view][0].is_whitened)]
         others = sorted((each for found in others for each in found), key=lambda candidate: candidate.rank)
-        return best, plain[best][0].graph.dim, others
+        place = dims.index(found[0].graph.dim)
+        return best, plain[best][0].graph.dim, dims[max(place - 1, 0) : place + 2], others
 
     def _graph(self, look, dim):
         """The graph of a view under an expected dimension, as far as there are rows for it."""
@@ -482,8 +504,10 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
     def _views(self):
         if isinstance(self.views, str) and self._is_sparse:
             return ("svd",)
+        if isinstance(self.views, str) and len(self.image_shape_) == 3:
+            return _OF_IMAGES
         if isinstance(self.views, str):
-            return _OF_IMAGES if len(self.image_shape_) == 3 else ("pixels",)
+            return _OF_ROWS[:1] if self.affine else _OF_ROWS
         return self.views
 
     def _transformers(self, seed):
@@ -508,22 +532,21 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
             return name, LocalContrast(image_shape=shared["image_shape"])
         if name == "pixels":
             return name, FunctionTransformer().set_output(transform="default")
+        if name == "scaled":
+            return name, SquashingScaler()
         if name == "svd":
             n_components = min(_N_COMPONENTS, self.n_features_in_)
             return name, TruncatedSVD(n_components, random_state=seed)
         raise ValueError(f"views by name are {', '.join(map(repr, _NAMED_VIEWS))}; got {name!r}.")
 
-    def _looks(self, rows):
-        """A look at the rows in each view."""
-        made = self._made_together(rows)
-        return {view: self._look(view, rows, made.pop(view, None)) for view in self.views_}
+    def _of_wavelets(self):
+        """Views by name that are made of the same wavelets."""
+        return [] if self._is_sparse else [view for view in self._views() if view in _SHARING]
 
-    def _made_together(self, rows):
-        """What views that share wavelets make of the rows, by view, where there are several; they are fitted."""
-        views = [] if self._is_sparse else [view for view in self._views() if view in _SHARING]
-        if len(views) < 2:
-            return {}
-        return dict(zip(views, fit_transform_together([self.views_[view] for view in views], rows), strict=True))
+    def _looks(self, rows, shared):
+        """A look at the rows in each view."""
+        made = shared.fit_transform()
+        return {view: self._look(view, rows, made.pop(view, None)) for view in self.views_}
 
     def _look(self, view, rows, made=None):
         """What a view makes of the rows, and their self-expression for all penalties; the view is fitted.
@@ -689,6 +712,12 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
     def _by_blocks(self, function, n_rows):
         """One after the other: a view need not be safe for threads."""
         return BaseGraphClustering._by_blocks(self, function, n_rows)
+
+
+def _is_of_one_feature(rows):
+    """Whether one feature has nearly all of the variance: any two halves of it are told apart in all graphs."""
+    variances = rows.reshape(len(rows), -1).var(axis=0, dtype=np.float64)
+    return variances.max() > _ALL_BUT_ALONE * variances.sum()
 
 
 def _top_positive(coef, n_coefs):

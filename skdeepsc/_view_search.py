@@ -32,7 +32,7 @@ _ROUNDING = 1e-6
 # Information that is less than this apart is equal.
 _LEFT_OPEN, _FAIR_GAIN, _TIE = 0.7, 0.0075, 0.0005
 # How much less information than the most the labellings may have that say how sure labels are.
-_NEARLY = 0.05
+_NEARLY = 0.08
 # Share of the graph before whitening in those after it.
 _GROUND = 0.02
 # Share of the mean of the variances along edges that is added to each of them before it is divided by.
@@ -196,18 +196,20 @@ class Candidate:
         return -self.information, self.cut
 
 
-def search(look, dims, n_clusters, n_coefs, seed, run, **effort):
+def search(look, dims, n_clusters, n_coefs, seed, run, sought=None, **effort):
     """Candidates of one view, the best first.
 
     Parameters
     ----------
     look : Look
     dims : list of float
-        Expected dimensions of a subspace.
+        Expected dimensions of a subspace, in whose graphs labellings are scored.
     n_clusters, n_coefs : int
     seed : int
     run : callable
         Of :func:`~skdeepsc._threads.threads`.
+    sought : list of float or None, default=None
+        The dimensions in whose graphs labellings are sought; ``None``: all.
     **effort
         Random walks and starts of :func:`~skdeepsc.segmentation.find_candidates`.
 
@@ -216,13 +218,14 @@ def search(look, dims, n_clusters, n_coefs, seed, run, **effort):
     candidates : list of Candidate
     """
     graphs = list(run(lambda pair: look.graph(*pair, n_coefs), look.penalties(dims, n_clusters).items()))
-    seeds = draw_seeds(seed, len(graphs))
+    searched = [graph for graph in graphs if sought is None or graph.dim in sought]
+    seeds = draw_seeds(seed, len(searched))
     proposed = run(
-        lambda pair: find_candidates(pair[0].affinity, n_clusters, pair[1], **effort), zip(graphs, seeds, strict=True)
+        lambda pair: find_candidates(pair[0].affinity, n_clusters, pair[1], **effort), zip(searched, seeds, strict=True)
     )
     pool = [
         (name, graph.dim, numbered(labels))
-        for graph, labellings in zip(graphs, proposed, strict=True)
+        for graph, labellings in zip(searched, proposed, strict=True)
         for name, labels in labellings.items()
     ]
     found = run(lambda graph: _scored(graph, pool, n_clusters), graphs)

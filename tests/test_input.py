@@ -449,7 +449,7 @@ def test_mapped_samples_are_never_in_memory_as_a_whole(dtype, tmp_path, monkeypa
     monkeypatch.setattr("skdeepsc._input._BLOCK_ROWS", 200)
     monkeypatch.setattr("skdeepsc._input._CHECKED_VALUES", 2**14)
     monkeypatch.setattr("skdeepsc._subspace_clustering._KEPT_BYTES", 0)
-    X = datasets.make_union_of_subspaces(7000, 100, n_subspaces=3, subspace_dim=2, random_state=0)[0]
+    X = datasets.make_union_of_subspaces(9000, 100, n_subspaces=3, subspace_dim=2, random_state=0)[0]
     X = mapped((X * 1000 + 30000).astype(dtype), tmp_path)
     clustering = skdeepsc.SubspaceClustering(3, subsample=100, subspace_dims=[2], random_state=0)
     clustering.fit(X[:300])  # What is allocated once for all.

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter
+from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdeepsc import LocalContrast, MultiscaleScattering, Scattering, SubspaceClustering
-from skdeepsc.features._scattering import fit_transform_together
+from skdeepsc.features import _scattering
+from skdeepsc.features._scattering import SharedWavelets, fit_transform_together
 from skdeepsc.metrics import clustering_accuracy_score
 from skdeepsc.nn import ScatteringNetwork
 from skdeepsc.nn.wavelets import _morlet_wavelets
@@ -206,6 +208,30 @@ def test_scales_that_share_wavelets_have_the_features_of_each_alone(images):
     np.testing.assert_allclose(found[1], alone, atol=1e-5)
     np.testing.assert_allclose(found[0], Scattering(n_scales=2, **alike).fit_transform(X), atol=1e-5)
     np.testing.assert_allclose(both.transform(X[:3]), alone[:3], atol=1e-5)
+
+
+def test_transformers_that_have_seen_some_samples_scatter_the_rest_alone(images, monkeypatch):
+    X = images[0]
+    alike = {"n_angles": 2, "image_size": 16, "block_size": 7}
+    views = {"both": MultiscaleScattering(n_scales=(1, 2), **alike), "one": Scattering(n_scales=2, **alike)}
+    places, scattered = np.array([40, 3, 17, 59]), []
+
+    def coefficients_of(scatterings, samples, made=_scattering.coefficients_of):
+        scattered.append(len(samples))
+        return made(scatterings, samples)
+
+    monkeypatch.setattr(_scattering, "coefficients_of", coefficients_of)
+    shared = SharedWavelets(views, X)
+    some = shared.fit_transform(places)
+    for name, view in views.items():
+        np.testing.assert_allclose(some[name], clone(view).fit(X[places]).transform(X[places]), atol=1e-5)
+    scattered.clear()
+    found = shared.fit_transform_all("both")
+    assert scattered == [len(X) - 4]
+    np.testing.assert_allclose(found, clone(views["both"]).fit_transform(X), atol=1e-5)
+    np.testing.assert_allclose(views["both"].transform(X), found, atol=1e-5)
+    assert shared.fit_transform_all("pixels") is None
+    assert SharedWavelets({}, X).fit_transform(places) == {}
 
 
 def test_local_contrast_is_the_formula_and_ignores_slow_light(images):

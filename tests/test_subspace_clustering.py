@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score, roc_auc_score
 from sklearn.pipeline import make_pipeline
@@ -52,8 +52,49 @@ def test_all_digits_are_found_far_better_than_by_k_means():
 def test_union_of_subspaces_is_found():
     X, y = make_union_of_subspaces(n_subspaces=4, subspace_dim=4, n_features=30, n_samples=240, random_state=0)
     clustering = SubspaceClustering(4, random_state=0).fit(X)
-    assert list(clustering.views_) == ["pixels"]
+    assert list(clustering.views_) == ["pixels", "scaled"]
+    assert clustering.view_ == "pixels"
     assert clustering_accuracy_score(y, clustering.labels_) > 0.97
+
+
+@pytest.mark.parametrize(("load", "wanted"), [(load_wine, 0.94), (load_breast_cancer, 0.94)])
+def test_features_of_unlike_units_are_scaled(load, wanted):
+    X, y = load(return_X_y=True)
+    clustering = SubspaceClustering(len(set(y)), random_state=0).fit(X)
+    assert clustering.view_ == "scaled"
+    assert clustering_accuracy_score(y, clustering.labels_) > wanted  # By the rows as they are: 0.77 and 0.54.
+    assert (clustering.predict(X) == clustering.labels_).mean() > 0.95
+    in_other_units = clone(clustering).fit(X * np.geomspace(0.01, 100, X.shape[1]))
+    assert in_other_units.view_ == "scaled"
+    assert adjusted_rand_score(in_other_units.labels_, clustering.labels_) > 0.99
+
+
+def test_of_views_that_are_as_clear_the_first_is_taken(digits):
+    copies = [(name, FunctionTransformer()) for name in ("one", "two", "three")]
+    views = [("noise", FunctionTransformer(lambda X: np.random.RandomState(0).normal(size=X.shape))), *copies]
+    assert SubspaceClustering(5, views=views, random_state=0).fit(digits[0]).view_ == "one"
+    assert SubspaceClustering(5, views=views[::-1], random_state=0).fit(digits[0]).view_ == "three"
+
+
+def test_flats_are_not_bent():
+    X, _ = make_union_of_subspaces(n_subspaces=3, subspace_dim=2, n_features=8, n_samples=90, random_state=0)
+    assert list(SubspaceClustering(3, affine=True, random_state=0).fit(X).views_) == ["pixels"]
+
+
+def test_a_first_look_is_at_a_third_of_many_rows():
+    X, looks = load_digits().images, []
+
+    class Watched(FunctionTransformer):
+        def fit(self, X, y=None):
+            looks.append(len(X))
+            return super().fit(X, y)
+
+    views = [("one", Watched()), ("two", Watched())]
+    for n_rows, n_clusters in ((1797, 10), (1797, 35), (890, 10)):
+        looks.clear()
+        SubspaceClustering(n_clusters, views=views, subspace_dims=[1], random_state=0).fit(X[:n_rows])
+        first = {(1797, 10): 600, (1797, 35): 700, (890, 10): 890}[n_rows, n_clusters]
+        assert looks == [first, first] + [n_rows] * (first < n_rows)
 
 
 def test_the_table_says_why(fitted):
@@ -66,6 +107,7 @@ def test_the_table_says_why(fitted):
     assert (np.diff(table["edge_information"][~is_own]) <= 0).all()
     assert set(table["view"]) == {*FIXED, *(f"{view}, whitened" for view in FIXED)}
     assert set(table["subspace_dim"][is_own]) == {1, 2, 4, 8, 16}
+    assert set(table["labelling_dim"][is_own]) == {1, 2}
     assert set(table["subspace_dim"][~is_own]) == {1, 4, 16}
     best = [table["edge_information"][table["view"] == f"{view}, whitened"].max() for view in FIXED]
     assert FIXED[np.argmax(best)] == fitted.view_
@@ -82,7 +124,7 @@ def test_few_rows_and_clusters_are_searched_from_more_starts(digits, fitted):
     assert "kmeans-9" not in many.candidates_["labelling"]
 
 
-@pytest.mark.parametrize("params", [{"refine": False}, {"subspace_dims": [2]}])
+@pytest.mark.parametrize("params", [{"refine": False, "subspace_dims": [1, 4]}, {"subspace_dims": [2]}])
 def test_no_first_look_where_nothing_is_to_be_chosen(digits, params, monkeypatch):
     searches = []
 
@@ -220,7 +262,7 @@ def test_confidence_is_what_ties_a_row_to_rows_about_which_labellings_agree(digi
     near = {
         (each.labelling, each.labelling_dim): match_labels(each.labels, labels)
         for each in candidates
-        if each.information > candidates[0].information - 0.05
+        if each.information > candidates[0].information - 0.08
     }
     graphs = {each.graph.dim: each.graph.affinity.toarray() for each in candidates}.values()
     assert len(graphs) == 2

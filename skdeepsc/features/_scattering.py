@@ -318,15 +318,61 @@ def fit_transform_together(transformers, X):
     -------
     features : list of ndarrays of shape (n_samples, n_features_out), float32
     """
-    samples, *_ = [transformer._prepare(X) for transformer in transformers]
-    parts = [part for transformer in transformers for part in transformer._parts()]
-    found = collected(coefficients_of(parts, samples), parts, len(samples))
-    features = iter([_learnt(part, Z, samples) for part, Z in zip(parts, found, strict=True)])
-    return [transformer._joined([next(features) for _ in transformer._parts()]) for transformer in transformers]
+    return list(SharedWavelets(dict(enumerate(transformers)), X).fit_transform().values())
 
 
-def _learnt(scattering, Z, samples):
-    """Features of all coefficients, in place, from which the normalisation is learnt."""
+class SharedWavelets:
+    """Transformers that are fitted to some samples first, and one of them to all then; no sample is scattered twice.
+
+    Parameters
+    ----------
+    transformers : dict of name to Scattering or MultiscaleScattering
+        Which differ in `n_scales`, `symmetric` and `normalize` alone; they are fitted in place. There may be none.
+    X : array-like or tensor of shape (n_samples, ...)
+    """
+
+    def __init__(self, transformers, X):
+        self._transformers, self._places, self._seen = transformers, np.arange(0), {}
+        for transformer in transformers.values():
+            self._samples = transformer._prepare(X)
+
+    def fit_transform(self, places=None):
+        """Features by transformer, each of which is fitted to the samples at some places; ``None``: to all."""
+        if not self._transformers:
+            return {}
+        samples = self._samples if places is None else self._samples[places]
+        found = iter(_coefficients([part for each in self._transformers.values() for part in each._parts()], samples))
+        found = {name: [next(found) for _ in each._parts()] for name, each in self._transformers.items()}
+        if places is not None:  # Features take the place of coefficients.
+            self._places, self._seen = places, {name: [Z.copy() for Z in each] for name, each in found.items()}
+        return {name: _learnt(each, found[name], samples) for name, each in self._transformers.items()}
+
+    def fit_transform_all(self, name):
+        """Features of all samples by one of the transformers, which is fitted to them; None, if it is none of them."""
+        if name not in self._transformers:
+            return None
+        transformer, n_samples = self._transformers[name], len(self._samples)
+        rest = np.setdiff1d(np.arange(n_samples), self._places)
+        found = _coefficients(transformer._parts(), self._samples[rest])
+        if name in self._seen:
+            order = np.argsort(np.concatenate([self._places, rest]))
+            found = [np.concatenate(pair)[order] for pair in zip(self._seen[name], found, strict=True)]
+        return _learnt(transformer, found, self._samples)
+
+
+def _coefficients(scatterings, samples):
+    """Coefficients of checked samples by each of some transformers of one number of scales."""
+    return collected(coefficients_of(scatterings, samples), scatterings, len(samples))
+
+
+def _learnt(transformer, coefficients, samples):
+    """Features of the coefficients of all parts, in place, from which the normalisation is learnt."""
+    return transformer._joined(
+        [_part_learnt(part, Z, samples) for part, Z in zip(transformer._parts(), coefficients, strict=True)]
+    )
+
+
+def _part_learnt(scattering, Z, samples):
     if scattering.normalize:
         blocks = torch.from_numpy(Z).split(1024)
         scattering._learn(lambda: blocks, samples)
