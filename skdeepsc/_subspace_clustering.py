@@ -26,7 +26,7 @@ from ._ridge import MOST_FREEDOM, limited_freedom
 from ._scale import divided, in_float32, scaled_rows, unit_exponent
 from ._self_training import outputs, self_train
 from ._threads import threads
-from ._view_search import Look, agreement, columns, fairest, search, search_on_flats
+from ._view_search import Look, agreement, clearest, columns, fairest, search, search_on_flats
 from ._warn import advising, warn_user
 from .features import AutoEncoder, LocalContrast, MultiscaleScattering, Scattering, SquashingScaler
 from .features._base import OnDevice, TakesCallbacks, TransformsImages
@@ -52,8 +52,6 @@ _FIRST_ROWS, _FIRST_ROWS_OF_CLUSTER, _FIRST_EFFORT = (600, 1000), 20, {"walks": 
 _MOST_STARTS, _COST_OF_STARTS = 64, 2**21
 # A view that has this much less information than another before whitening is taken to have less after it, too.
 _WHITENING_GAIN = 0.05
-# A view that leaves so many times as much open as another, and is named before it, is as clear.
-_AS_CLEAR = 1.05
 # Rows of which one feature has this share of the variance say what that one says.
 _ALL_BUT_ALONE = 2 / 3
 # Bytes of whitened rows of all samples that are kept from round to round, the most; more are made anew.
@@ -265,9 +263,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         others : list of Candidate
             All candidates but those of the view that are whitened.
         """
-        n_rows = max(np.clip(rows.shape[0] // 3, *_FIRST_ROWS), _FIRST_ROWS_OF_CLUSTER * self.n_clusters_)
-        n_rows = rows.shape[0] if looks or rows.shape[0] < 1.5 * n_rows else n_rows
-        places = draw_rows(rows.shape[0], n_rows, self._seeds["rows"])
+        places = np.arange(rows.shape[0]) if looks else self._first_places(rows.shape[0])
         part, of_wavelets = rows[places], {} if looks else shared.fit_transform(places)
 
         def first(view):
@@ -294,15 +290,19 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
             if self.refine:
                 with progress.task("whitening"):
                     made |= dict(zip(near, run(again, near), strict=True)) if len(near) > 1 else {}
-        left_open = {view: max(1 - made[view][1][0].information, 0) for view in near}
-        best = next(view for view in near if left_open[view] <= _AS_CLEAR * min(left_open.values()))
+        best = clearest({view: made[view][1] for view in near})
         look, found = made[best]
-        if n_rows == rows.shape[0]:
+        if len(places) == rows.shape[0]:
             looks[best] = look
         others = [*plain.values(), *(made[view][1] for view in near if view != best and made[view][0].is_whitened)]
         others = sorted((each for found in others for each in found), key=lambda candidate: candidate.rank)
         place = dims.index(found[0].graph.dim)
         return best, plain[best][0].graph.dim, dims[max(place - 1, 0) : place + 2], others
+
+    def _first_places(self, n_rows):
+        """Which rows are looked at first: all, where there are not many more."""
+        n_drawn = max(np.clip(n_rows // 3, *_FIRST_ROWS), _FIRST_ROWS_OF_CLUSTER * self.n_clusters_)
+        return draw_rows(n_rows, n_drawn if n_rows >= 1.5 * n_drawn else n_rows, self._seeds["rows"])
 
     def _graph(self, look, dim):
         """The graph of a view under an expected dimension, as far as there are rows for it."""

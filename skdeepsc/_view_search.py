@@ -31,6 +31,8 @@ _ROUNDING = 1e-6
 # after whitening; and what it must gain, of a largest possible gain of 1, to leave more where clusters are many.
 # Information that is less than this apart is equal.
 _LEFT_OPEN, _FAIR_GAIN, _TIE = 0.7, 0.0075, 0.0005
+# A view that leaves so many times as much open as another, and is named before it, is as clear.
+_AS_CLEAR = 1.05
 # How much less information than the most the labellings may have that say how sure labels are.
 _NEARLY = 0.08
 # Share of the graph before whitening in those after it.
@@ -262,6 +264,18 @@ def search_on_flats(look, dims, n_clusters, n_coefs, seed):
     graphs = [look.graph(dim, lam, n_coefs) for dim, lam in lams.items()]
     found = [candidate for graph in graphs for candidate in _scored(graph, [("flats", np.nan, labels)], n_clusters)]
     return sorted(found, key=lambda candidate: candidate.rank), cut
+
+
+def clearest(found):
+    """The view whose clusters say most, the first of those that are as clear.
+
+    Parameters
+    ----------
+    found : dict of str to list of Candidate
+        Candidates of each view, the best first, in the order in which the views are named.
+    """
+    left_open = {view: max(1 - candidates[0].information, 0) for view, candidates in found.items()}
+    return next(view for view in found if left_open[view] <= _AS_CLEAR * min(left_open.values()))
 
 
 def fairest(candidates, n_clusters):
