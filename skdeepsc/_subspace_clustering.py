@@ -38,22 +38,23 @@ from .training.batches import to_device
 # Views by name, and those that "auto" looks at of images and of flat rows: the auto-encoder's codes have won on no set.
 _NAMED_VIEWS = ("scattering", "symmetric", "contrast", "pixels", "scaled", "autoencoder", "svd")
 _OF_IMAGES, _OF_ROWS = ("scattering", "symmetric", "contrast", "pixels"), ("pixels", "scaled")
+# Rows as they are say what one feature says that has more than this share of the variance, or what few rows say, so
+# small a share of them that it would have all of it.
+_ALONE, _FEW = 2 / 3, 0.02
 # Those that are made of the same wavelets.
 _SHARING = ("scattering", "symmetric")
 # Components of the view of sparse rows.
 _N_COMPONENTS = 100
 # Rows that are clustered unless the user says how many, at least, and for each cluster.
 _ROWS, _ROWS_OF_CLUSTER = 5000, 75
-# The first look at the views: a third of the rows, but so many at least and at most, and for each cluster; every second
-# dimension; and how hard each graph is searched.
+# The first look at the views: a third of the rows, but so many at least and at most, or at least so many for each
+# cluster; and how hard the graphs of every second dimension are searched.
 _FIRST_ROWS, _FIRST_ROWS_OF_CLUSTER, _FIRST_EFFORT = (600, 1000), 20, {"walks": (8,), "n_starts": 2}
 # The most starts of each k-means in the last look; and what they may cost together, each of them
 # n_rows * n_clusters ** 2, as the embedding grows with the clusters.
 _MOST_STARTS, _COST_OF_STARTS = 64, 2**21
 # A view that has this much less information than another before whitening is taken to have less after it, too.
 _WHITENING_GAIN = 0.05
-# Rows of which one feature has this share of the variance say what that one says.
-_ALL_BUT_ALONE = 2 / 3
 # Bytes of whitened rows of all samples that are kept from round to round, the most; more are made anew.
 _KEPT_BYTES = 2**30
 # Degrees of freedom of the graphs by which a number of clusters is chosen.
@@ -91,12 +92,12 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
 
        Of several, the one with the largest F is the answer.
 
-    A first look, at a third of the rows (600 to 1000, and 20 for each cluster) and every second dimension, chooses the
-    view, that of the whitened labelling with the most information, or one that is named before it and leaves no more
-    than a twentieth more open; views that have .05 less than the most before that are not whitened. Then all rows are
-    looked at; labellings are sought under the dimension with the most information and those next to it. Scores can be
-    compared because all graphs have the same number of coefficients a row, which sum to 1. One view is selected; views
-    are not mixed.
+    A first look, at 600 to 1000 rows, a third of them in between (20 for each cluster, if that is more; all, if there
+    are few more), and every second dimension, chooses the view, that of the whitened labelling with the most
+    information, or one that is named before it and leaves no more than a twentieth more open; views that have .05 less
+    than the most before that are not whitened. Then all rows are looked at; labellings are sought under the dimension
+    with the most information and those next to it. Scores can be compared because all graphs have the same number of
+    coefficients a row, which sum to 1. One view is selected; views are not mixed.
 
     7. Samples that were not clustered, those beyond `subsample`, get the labels that their largest coefficients over
        those that were vote for. Then a linear classifier learns the labels of all and gives them anew, three times,
@@ -120,9 +121,9 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         float32 rows, or float32 images of shape (n, channels, height, width) if its tags (those of the first step of a
         pipeline) say that it takes three-dimensional arrays; a random state that it leaves open is set from
         `random_state`. ``"auto"``: the first four for images; ``"pixels"`` and ``"scaled"`` for flat rows, the second
-        alone if one feature has two thirds of the variance, and the first if `affine`, as scaling bends flats;
-        ``"svd"`` for sparse rows such as tf-idf: rows of unit length on their 100 largest singular directions, which
-        never makes an array of the size of `X`. A transformer gets sparse rows as a float32 CSR array. (The
+        alone if one feature or a few far rows have most of the variance, and the first if `affine`, as scaling bends
+        flats; ``"svd"`` for sparse rows such as tf-idf: rows of unit length on their 100 largest singular directions,
+        which never makes an array of the size of `X`. A transformer gets sparse rows as a float32 CSR array. (The
         auto-encoder, which takes most of the time, won on none of the sets in the documentation.)
     subspace_dims : sequence of float
         Expected dimensions q of a subspace to try. Those with ``q * n_clusters > 0.7 n_samples`` are left out; if that
@@ -156,7 +157,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         with any positive coefficient, so that it lies in [0, 1]), ``size_entropy`` (divided by the same),
         ``normalized_cut`` (divided by `n_clusters`; clusters without samples count as cut). First the answer, then
         those of the whitened view, whose name ends with ", whitened", then those of the first look at all views, the
-        best first, if there was one: with one view and two dimensions there is nothing to choose.
+        best first, if there was one: with one view and one or two dimensions there is nothing to choose.
     confidence_ : ndarray of shape (n_samples,), float64
         How sure the label of each sample is, in [0, 1]: the share of what ties it to others, in the graphs of all
         dimensions of the winning view, that ties it to its own cluster, each tie times the share of labellings that
@@ -210,7 +211,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
 
     def _has_choice(self):
         """Whether a first look chooses anything, the view or the dimensions."""
-        return len(self._views()) > 1 or len(self._dims()[::2]) > 1
+        return len(self._views()) > 1 or len(_every_second(self._dims())) > 1
 
     def _represent(self, samples, progress):
         dims, rows = self._dims(), self._rows(samples)
@@ -268,12 +269,12 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
 
         def first(view):
             look = looks.get(view) or self._look(view, part, of_wavelets.pop(view, None))
-            return look, self._search(look, dims[::2], **_FIRST_EFFORT)
+            return look, self._search(look, _every_second(dims), **_FIRST_EFFORT)
 
         def again(view):
             look, found = made[view]
             look = look.whitened(found[0].graph.affinity)
-            return look, self._search(look, dims[::2], **_FIRST_EFFORT)
+            return look, self._search(look, _every_second(dims), **_FIRST_EFFORT)
 
         made = {}
         # A user's transformer need not be safe for threads.
@@ -283,8 +284,6 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
                 with progress.task(view):
                     made[view] = next(found)
             plain = {view: found for view, (_, found) in made.items()}
-            if {"pixels", "scaled"} <= plain.keys() and _is_of_one_feature(part):
-                del plain["pixels"]
             most = max(found[0].information for found in plain.values())
             near = [view for view in plain if plain[view][0].information >= most - _WHITENING_GAIN]
             if self.refine:
@@ -501,14 +500,22 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         super()._settle()
         self._check_callbacks()
 
+    def _draw_rows(self, samples):
+        super()._draw_rows(samples)
+        self._automatic = self._views_of(self._rows(samples)) if isinstance(self.views, str) else None
+
     def _views(self):
-        if isinstance(self.views, str) and self._is_sparse:
+        return self._automatic or self.views
+
+    def _views_of(self, rows):
+        """Those that are looked at without being named."""
+        if self._is_sparse:
             return ("svd",)
-        if isinstance(self.views, str) and len(self.image_shape_) == 3:
+        if len(self.image_shape_) == 3:
             return _OF_IMAGES
-        if isinstance(self.views, str):
-            return _OF_ROWS[:1] if self.affine else _OF_ROWS
-        return self.views
+        if self.affine:
+            return ("pixels",)
+        return ("scaled",) if _is_of_few(rows) else _OF_ROWS
 
     def _transformers(self, seed):
         """Unfitted views by name."""
@@ -533,7 +540,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         if name == "pixels":
             return name, FunctionTransformer().set_output(transform="default")
         if name == "scaled":
-            return name, SquashingScaler()
+            return name, SquashingScaler().set_output(transform="default")
         if name == "svd":
             n_components = min(_N_COMPONENTS, self.n_features_in_)
             return name, TruncatedSVD(n_components, random_state=seed)
@@ -569,7 +576,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         transformer = self.views_[view]
         n_samples = samples.shape[0]
         is_identity = isinstance(transformer, FunctionTransformer) and transformer.func is None
-        if self._is_sparse and (is_identity or isinstance(transformer, TransformsImages)):
+        if self._is_sparse and (is_identity or isinstance(transformer, TransformsImages | SquashingScaler)):
             raise ValueError(f"The view {view!r} takes dense samples, and X is sparse: choose 'svd', or a transformer.")
         samples = samples if self._is_sparse or _takes_images(transformer) else samples.reshape(n_samples, -1)
         if not isinstance(transformer, TransformsImages):
@@ -714,10 +721,20 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         return BaseGraphClustering._by_blocks(self, function, n_rows)
 
 
-def _is_of_one_feature(rows):
-    """Whether one feature has nearly all of the variance: any two halves of it are told apart in all graphs."""
-    variances = rows.reshape(len(rows), -1).var(axis=0, dtype=np.float64)
-    return variances.max() > _ALL_BUT_ALONE * variances.sum()
+def _every_second(dims):
+    return dims[::2]
+
+
+def _is_of_few(rows):
+    """Whether one feature or few rows have most of the variance: all others are next to nothing."""
+    mean, of_features = rows.mean(axis=0, dtype=np.float64), np.zeros(rows.shape[1])
+    of_rows = np.empty(len(rows))
+    for block in row_blocks(len(rows)):
+        squares = np.square(rows[block] - mean)
+        of_features += squares.sum(axis=0)
+        of_rows[block] = squares.sum(axis=1)
+    total = of_rows.sum()
+    return of_features.max() > _ALONE * total or total**2 < _FEW * len(rows) * (of_rows**2).sum()
 
 
 def _top_positive(coef, n_coefs):

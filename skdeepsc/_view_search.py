@@ -211,7 +211,8 @@ def search(look, dims, n_clusters, n_coefs, seed, run, sought=None, **effort):
     run : callable
         Of :func:`~skdeepsc._threads.threads`.
     sought : list of float or None, default=None
-        The dimensions in whose graphs labellings are sought; ``None``: all.
+        The dimensions in whose graphs labellings are sought, or in that of the next smaller one where features have too
+        few dimensions; ``None``: all.
     **effort
         Random walks and starts of :func:`~skdeepsc.segmentation.find_candidates`.
 
@@ -220,7 +221,7 @@ def search(look, dims, n_clusters, n_coefs, seed, run, sought=None, **effort):
     candidates : list of Candidate
     """
     graphs = list(run(lambda pair: look.graph(*pair, n_coefs), look.penalties(dims, n_clusters).items()))
-    searched = [graph for graph in graphs if sought is None or graph.dim in sought]
+    searched = graphs if sought is None else [graphs[place] for place in _places([g.dim for g in graphs], sought)]
     seeds = draw_seeds(seed, len(searched))
     proposed = run(
         lambda pair: find_candidates(pair[0].affinity, n_clusters, pair[1], **effort), zip(searched, seeds, strict=True)
@@ -359,6 +360,11 @@ def columns(candidates):
         "size_entropy": np.array([each.entropy for each in candidates]),
         "normalized_cut": np.array([each.cut for each in candidates]),
     }
+
+
+def _places(dims, sought):
+    """Places among ascending dimensions of those that are sought, or of the next smaller ones, if there are any."""
+    return np.unique(np.maximum(np.searchsorted(dims, sought, side="right") - 1, 0))
 
 
 def _scored(graph, pool, n_clusters):

@@ -265,6 +265,7 @@ def test_no_output_is_wrapped_for_a_view():
     with config_context(transform_output="pandas"), warnings.catch_warnings():
         warnings.simplefilter("error")
         SubspaceClustering(3, random_state=0).fit(images)
+        SubspaceClustering(3, random_state=0).fit(images.reshape(60, -1))
 
 
 def test_parameters_of_the_auto_encoder_may_stand_beside_none():
@@ -289,11 +290,17 @@ def test_squashed_features_are_the_formula():
     assert scaler.transform(X.astype(np.float32)).dtype == np.float32
 
 
-def test_of_features_that_are_mostly_the_same_the_range_counts():
-    X = np.zeros((20, 1))
-    X[:3, 0] = [4, 2, -1]
-    z = X / 2.5
+def test_of_features_that_are_mostly_the_same_the_others_count():
+    X = np.zeros((20, 3))
+    X[:3, 0], X[:4, 1], X[:2, 2] = [4, 2, -1], [1, 2, 4, 1e9], -3
+    z = X / [2, 3, 3]
     np.testing.assert_allclose(SquashingScaler().fit_transform(X), z / np.sqrt(1 + (z / 3) ** 2))
+
+
+def test_far_new_values_are_as_far_as_any(recwarn):
+    scaler = SquashingScaler().fit(np.array([[1e-10, 5.0], [2e-10, 5.0], [4e-10, 5.0]]))
+    np.testing.assert_allclose(scaler.transform([[1e308, 1e308], [-1e308, -1e308]]), [[3, 0], [-3, 0]])
+    assert not recwarn.list
 
 
 def test_squashed_features_do_not_know_units_or_shapes(images):

@@ -51,6 +51,9 @@ def test_scores_that_are_alike_look_alike():
     display = CandidatesDisplay(candidates, np.eye(4), [0, 0, 1, 1]).plot()
     assert all(np.ptp(ax.get_ylim()) >= 0.0199 for ax in display.axes_[:2])
     assert display.axes_[0].get_title() == "a: 0.90, where 1 is all\nas much has b: 0.90"
+    candidates["edge_information"][candidates["view"] == "b"] += 0.004
+    title = CandidatesDisplay(candidates, np.eye(4), [0, 0, 1, 1]).plot().axes_[0].get_title()
+    assert title == "a: 0.90, where 1 is all\nhardly more has b: 0.90"
 
 
 def test_no_axes_are_refused():

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.datasets import load_digits
+from sklearn.base import clone
+from sklearn.datasets import load_digits, load_wine
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -540,6 +541,16 @@ def test_a_page_of_new_samples_tells_of_them(digits, tmp_path):
     assert "leaves its own label out" not in page
     write_page(find(fitted, digits), tmp_path / "old.html")
     assert "linked to. Doubtful" in (tmp_path / "old.html").read_text()
+
+
+def test_a_view_that_is_named_first_may_say_a_hair_less():
+    X = load_wine().data
+    clustering = SubspaceClustering(3, views=[("z", StandardScaler()), "scaled"], random_state=0).fit(X)
+    assert clustering.view_ == "z"
+    information, view = clustering.candidates_["edge_information"], clustering.candidates_["view"]
+    assert information[view == "scaled, whitened"].max() > information[view == "z, whitened"].max()
+    assert "the clusters say as much as in any other, nearly, about" in find(clustering, X).choice
+    assert "the clusters say most about" in find(clone(clustering).set_params(views=["scaled"]).fit(X), X).choice
 
 
 def test_nothing_is_said_to_be_chosen_where_nothing_told_the_views_apart(digits):

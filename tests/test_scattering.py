@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skdeepsc import LocalContrast, MultiscaleScattering, Scattering, SubspaceClustering
 from skdeepsc.features import _scattering
-from skdeepsc.features._scattering import SharedWavelets, fit_transform_together
+from skdeepsc.features._scattering import SharedWavelets
 from skdeepsc.metrics import clustering_accuracy_score
 from skdeepsc.nn import ScatteringNetwork
 from skdeepsc.nn.wavelets import _morlet_wavelets
@@ -202,7 +202,7 @@ def test_scales_that_share_wavelets_have_the_features_of_each_alone(images):
     X = images[0]
     alike = {"n_angles": 2, "image_size": 16, "block_size": 7}
     both, one = MultiscaleScattering(n_scales=(4, 1, 2), **alike), Scattering(n_scales=2, **alike)
-    found = fit_transform_together([one, both], X)
+    found = list(SharedWavelets({"one": one, "both": both}, X).fit_transform().values())
     alone = [Scattering(n_scales=n_scales, symmetric=True, **alike).fit_transform(X) for n_scales in (4, 1, 2)]
     alone = np.hstack([part / np.linalg.norm(part, axis=1, keepdims=True) for part in alone])
     np.testing.assert_allclose(found[1], alone, atol=1e-5)

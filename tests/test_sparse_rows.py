@@ -64,7 +64,7 @@ def test_a_view_of_ones_own_gets_sparse_rows_and_dense_views_refuse_them(counts)
             return super().fit_transform(X)
 
     assert SubspaceClustering(4, views=[("seen", Seen(8))], random_state=0).fit(counts[0]).view_ == "seen"
-    for view in ("pixels", "autoencoder", "scattering"):
+    for view in ("pixels", "autoencoder", "scattering", "scaled"):
         with pytest.raises(ValueError, match="takes dense samples, and X is sparse"):
             SubspaceClustering(4, views=[view]).fit(counts[0])
     dense = SubspaceClustering(4, views=["svd"], random_state=0).fit(counts[0].toarray())

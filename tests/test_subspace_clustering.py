@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, load_digits, load_wine
+from sklearn.datasets import load_breast_cancer, load_digits, load_wine, make_blobs
 from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score, roc_auc_score
 from sklearn.pipeline import make_pipeline
@@ -74,6 +74,37 @@ def test_of_views_that_are_as_clear_the_first_is_taken(digits):
     views = [("noise", FunctionTransformer(lambda X: np.random.RandomState(0).normal(size=X.shape))), *copies]
     assert SubspaceClustering(5, views=views, random_state=0).fit(digits[0]).view_ == "one"
     assert SubspaceClustering(5, views=views[::-1], random_state=0).fit(digits[0]).view_ == "three"
+
+
+def test_far_rows_do_not_decide():
+    X, y = make_blobs(1500, 20, centers=4, random_state=0)
+    for far in ({700: 1e30}, {3: -1e12, 700: 1e12, 1400: 1e12}):
+        for number, (row, value) in enumerate(far.items()):
+            X[row, number] = value
+        clustering = SubspaceClustering(4, random_state=0).fit(X)
+        assert list(clustering.views_) == ["scaled"]
+        assert clustering_accuracy_score(y, clustering.labels_) > 0.98
+
+
+def test_what_users_name_is_theirs(digits):
+    X = digits[0].reshape(len(digits[0]), -1) * np.eye(64)[0] * 1e6
+    views = [("pixels", StandardScaler()), ("scaled", PCA(2, random_state=0))]
+    found = SubspaceClustering(5, views=views, random_state=0).fit(X + digits[0].reshape(len(X), -1)).candidates_
+    assert {"pixels", "scaled"} <= set(found["view"])
+
+
+def test_dimensions_that_all_rows_do_not_have_are_sought_in_the_next_smaller_one():
+    class Narrow(FunctionTransformer):
+        def fit_transform(self, X, y=None):
+            return X[:, : 40 if len(X) < 1000 else 5]
+
+        def transform(self, X):
+            return X[:, :5]
+
+    X, _ = make_union_of_subspaces(n_subspaces=3, subspace_dim=9, n_features=40, n_samples=1200, random_state=0)
+    views = [("narrow", Narrow())]
+    clustering = SubspaceClustering(3, views=views, subspace_dims=[1, 2, 8, 9, 10], random_state=0).fit(X)
+    assert set(clustering.candidates_["subspace_dim"][clustering.candidates_["view"] == "narrow, whitened"]) < {1, 2, 8}
 
 
 def test_flats_are_not_bent():

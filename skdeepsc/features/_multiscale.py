@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._input import unit_rows
 from .._params import Count, answers, estimator, fits
 from ._base import OnDevice, TransformsImages
-from ._scattering import ImageSize, Scattering, fit_transform_together, transformed
+from ._scattering import ImageSize, Scattering, SharedWavelets, transformed
 
 
 @estimator
@@ -100,7 +100,7 @@ class MultiscaleScattering(OnDevice, TransformsImages):
         -------
         Z : ndarray of shape (n_samples, n_features_out), float32
         """
-        return fit_transform_together([self], X)[0]
+        return SharedWavelets({"own": self}, X).fit_transform()["own"]
 
     @answers
     def transform(self, X: ArrayLike) -> np.ndarray:

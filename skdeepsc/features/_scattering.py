@@ -148,7 +148,7 @@ class Scattering(OnDevice, TransformsImages):
         -------
         Z : ndarray of shape (n_samples, n_features_out), float32
         """
-        return fit_transform_together([self], X)[0]
+        return SharedWavelets({"own": self}, X).fit_transform()["own"]
 
     @answers
     def transform(self, X: ArrayLike) -> np.ndarray:
@@ -305,24 +305,10 @@ class Scattering(OnDevice, TransformsImages):
 # Several at once: wavelets of the same scale are applied once for all
 
 
-def fit_transform_together(transformers, X):
-    """The same as ``fit_transform(X)`` of each of some transformers, in less time.
-
-    Parameters
-    ----------
-    transformers : sequence of Scattering and MultiscaleScattering
-        Which differ in `n_scales`, `symmetric` and `normalize` alone; they are fitted in place.
-    X : array-like or tensor of shape (n_samples, ...)
-
-    Returns
-    -------
-    features : list of ndarrays of shape (n_samples, n_features_out), float32
-    """
-    return list(SharedWavelets(dict(enumerate(transformers)), X).fit_transform().values())
-
-
 class SharedWavelets:
     """Transformers that are fitted to some samples first, and one of them to all then; no sample is scattered twice.
+
+    Their features are those that each has alone.
 
     Parameters
     ----------
@@ -343,7 +329,7 @@ class SharedWavelets:
         samples = self._samples if places is None else self._samples[places]
         found = iter(_coefficients([part for each in self._transformers.values() for part in each._parts()], samples))
         found = {name: [next(found) for _ in each._parts()] for name, each in self._transformers.items()}
-        if places is not None:  # Features take the place of coefficients.
+        if places is not None and len(places) < len(self._samples):  # Features take the place of coefficients.
             self._places, self._seen = places, {name: [Z.copy() for Z in each] for name, each in found.items()}
         return {name: _learnt(each, found[name], samples) for name, each in self._transformers.items()}
 
@@ -351,12 +337,14 @@ class SharedWavelets:
         """Features of all samples by one of the transformers, which is fitted to them; None, if it is none of them."""
         if name not in self._transformers:
             return None
-        transformer, n_samples = self._transformers[name], len(self._samples)
-        rest = np.setdiff1d(np.arange(n_samples), self._places)
-        found = _coefficients(transformer._parts(), self._samples[rest])
-        if name in self._seen:
-            order = np.argsort(np.concatenate([self._places, rest]))
-            found = [np.concatenate(pair)[order] for pair in zip(self._seen[name], found, strict=True)]
+        transformer, seen, n_samples = self._transformers[name], self._seen.get(name), len(self._samples)
+        self._seen = {}
+        if seen is None:
+            return _learnt(transformer, _coefficients(transformer._parts(), self._samples), self._samples)
+        rest, found = np.setdiff1d(np.arange(n_samples), self._places), []
+        for some, others in zip(seen, _coefficients(transformer._parts(), self._samples[rest]), strict=True):
+            found.append(np.empty((n_samples, some.shape[1]), np.float32))
+            found[-1][self._places], found[-1][rest] = some, others
         return _learnt(transformer, found, self._samples)
 
 
@@ -382,7 +370,7 @@ def _part_learnt(scattering, Z, samples):
 
 
 def transformed(scatterings, samples):
-    """Features of checked samples by each of some fitted transformers, see :func:`fit_transform_together`."""
+    """Features of checked samples by each of some fitted transformers; wavelets of the same scale are applied once."""
     blocks = (
         [part._normalized(block) if part.normalize else block for part, block in zip(scatterings, each, strict=True)]
         for each in coefficients_of(scatterings, samples)

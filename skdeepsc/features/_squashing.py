@@ -10,6 +10,9 @@ from .._compat import OneToOneFeatureMixin, TransformerMixin
 from .._input import TakesSamples, as_flat_rows
 from .._params import Positive, answers, estimator, fits
 
+# Values so many times c away from the median are as far as any: they become c.
+_FAR = 1e100
+
 
 @estimator
 class SquashingScaler(OneToOneFeatureMixin, TransformerMixin, TakesSamples):
@@ -20,8 +23,8 @@ class SquashingScaler(OneToOneFeatureMixin, TransformerMixin, TakesSamples):
     .. math:: z = (x - m) / r, \qquad f(z) = \frac{z}{\sqrt{1 + (z / c)^2}}.
 
     Lengths, prices and ages count alike, and no sample points where its one far value points: within half of c little
-    changes, and nothing is farther from 0 than c. Where half of the values are the same, half of the distance of the
-    smallest from the largest takes the place of r; a feature that never changes becomes 0, for new samples, too.
+    changes, and nothing is farther from 0 than c. Where the quartiles are the same, the median distance of the other
+    values from m takes the place of r; a feature that never changes becomes 0, for new samples, too.
 
     Parameters
     ----------
@@ -38,7 +41,8 @@ class SquashingScaler(OneToOneFeatureMixin, TransformerMixin, TakesSamples):
     References
     ----------
     Holzmüller, Grinsztajn, Steinwart, "Better by default: strong pre-tuned MLPs and boosted trees on tabular data",
-    NeurIPS 2024, doi:10.48550/arXiv.2407.04491, where it is the scaling of the numerical features.
+    NeurIPS 2024, doi:10.48550/arXiv.2407.04491, where it is the scaling of the numerical features, but that half of the
+    range, which one far value decides, is r where the quartiles are the same.
 
     Examples
     --------
@@ -78,10 +82,11 @@ class SquashingScaler(OneToOneFeatureMixin, TransformerMixin, TakesSamples):
         -------
         self : SquashingScaler
         """
-        rows = self._read(X)
+        rows = self._read(X).astype(np.float64)
         with np.errstate(over="ignore", invalid="ignore"):
-            least, first, median, third, most = np.quantile(rows.astype(np.float64), [0, 0.25, 0.5, 0.75, 1], axis=0)
-            self.center_, self.scale_ = median, np.where(third > first, third - first, (most - least) / 2)
+            first, self.center_, third = np.quantile(rows, [0.25, 0.5, 0.75], axis=0)
+            self.scale_, same = third - first, third == first
+            self.scale_[same] = _median_apart(np.abs(rows[:, same] - self.center_[same]))
         if not np.isfinite(self.scale_).all():
             raise ValueError("X has values whose differences are no numbers, as those of 1e308 and -1e308: divide X.")
         return self
@@ -102,5 +107,14 @@ class SquashingScaler(OneToOneFeatureMixin, TransformerMixin, TakesSamples):
         """
         check_is_fitted(self)
         rows = self._read(X, reset=False)
-        z = (rows - self.center_) / np.where(self.scale_ > 0, self.scale_, np.inf)
-        return (z / np.hypot(1, z / self.max_absolute_value)).astype(rows.dtype)
+        with np.errstate(over="ignore"):
+            apart, unit = rows - self.center_, self.scale_ * self.max_absolute_value
+            share = np.clip(np.divide(apart, unit, out=np.zeros_like(apart), where=unit > 0), -_FAR, _FAR)
+        return (self.max_absolute_value * share / np.hypot(1, share)).astype(rows.dtype)
+
+
+def _median_apart(distances):
+    """Of each column, the median of what is not 0, and 0 if all is."""
+    n_rows, n_apart = len(distances), np.count_nonzero(distances, axis=0)
+    middle = np.stack([n_rows - n_apart + (n_apart - 1) // 2, n_rows - n_apart + n_apart // 2])
+    return np.take_along_axis(np.sort(distances, axis=0), np.minimum(middle, n_rows - 1), axis=0).mean(axis=0)

@@ -126,4 +126,6 @@ def _in_words(candidates):
         return said
     best = np.flatnonzero(of_others)[value[of_others].argmax()]
     as_much = "as much has" if np.isclose(value[best], value[0], atol=1e-6) else "next best"
+    if value[best] > value[view == view[0]].max() + 1e-6:
+        as_much = "hardly more has"
     return f"{said}\n{as_much} {view[best]}: {value[best]:.2f}"

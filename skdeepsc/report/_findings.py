@@ -184,10 +184,12 @@ def _ways(clusterer, name):
                 f"{clusterer.subspace_dim_:g}; nothing told the views apart, since in none do the clusters say "
                 "anything about which samples express each other (edge information 0)."
             )
+        own, *others = found["edge_information"][found["view"] == found["view"][0]].max(), *found["edge_information"]
+        much = "most" if own >= max(others) else "as much as in any other, nearly,"
         return (
             f"Of {n_views} view{'s' * (n_views > 1)} and {n_dims} dimension{'s' * (n_dims > 1)}, {name} chose the view "
             f"“{clusterer.view_}” with subspaces of expected dimension {clusterer.subspace_dim_:g}, because "
-            f"there the clusters say most about which samples express each other (edge information "
+            f"there the clusters say {much} about which samples express each other (edge information "
             f"{found['edge_information'][0]:.2f}, where 1 is all)."
         )
     dim, own = getattr(clusterer, "subspace_dim_", None), _settings(clusterer)
