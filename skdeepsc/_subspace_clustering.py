@@ -55,8 +55,9 @@ _FIRST_ROWS, _FIRST_ROWS_OF_CLUSTER, _FIRST_EFFORT = (600, 1000), 20, {"walks": 
 _MOST_STARTS, _COST_OF_STARTS = 64, 2**21
 # A view that has this much less information than another before whitening is taken to have less after it, too.
 _WHITENING_GAIN = 0.05
-# Bytes of whitened rows of all samples that are kept from round to round, the most; more are made anew.
-_KEPT_BYTES = 2**30
+# Bytes of whitened rows of all samples that are kept from round to round, the most; more are made anew, which of images
+# takes most of the time.
+_KEPT_BYTES = 3 * 2**29
 # Degrees of freedom of the graphs by which a number of clusters is chosen.
 _FREEDOMS = (10, 30, 90)
 # Bytes for each value of the features, of their scores, and of the smaller Gram matrix, at the peak.

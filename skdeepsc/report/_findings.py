@@ -184,8 +184,9 @@ def _ways(clusterer, name):
                 f"{clusterer.subspace_dim_:g}; nothing told the views apart, since in none do the clusters say "
                 "anything about which samples express each other (edge information 0)."
             )
-        own, *others = found["edge_information"][found["view"] == found["view"][0]].max(), *found["edge_information"]
-        much = "most" if own >= max(others) else "as much as in any other, nearly,"
+        of_view = found["edge_information"][found["view"] == found["view"][0]]
+        is_clearest = of_view.max() >= found["edge_information"].max()
+        much = "most" if is_clearest else "as much as in any other, nearly,"
         return (
             f"Of {n_views} view{'s' * (n_views > 1)} and {n_dims} dimension{'s' * (n_dims > 1)}, {name} chose the view "
             f"“{clusterer.view_}” with subspaces of expected dimension {clusterer.subspace_dim_:g}, because "
