@@ -503,12 +503,12 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
 
     def _draw_rows(self, samples):
         super()._draw_rows(samples)
-        self._automatic = self._views_of(self._rows(samples)) if isinstance(self.views, str) else None
+        self._automatic = self._views_of(samples) if isinstance(self.views, str) else None
 
     def _views(self):
         return self._automatic or self.views
 
-    def _views_of(self, rows):
+    def _views_of(self, samples):
         """Those that are looked at without being named."""
         if self._is_sparse:
             return ("svd",)
@@ -516,7 +516,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
             return _OF_IMAGES
         if self.affine:
             return ("pixels",)
-        return ("scaled",) if _is_of_few(rows) else _OF_ROWS
+        return ("scaled",) if _is_of_few(self._rows(samples)) else _OF_ROWS
 
     def _transformers(self, seed):
         """Unfitted views by name."""
