@@ -12,6 +12,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh, splu
 from scipy.special import entr, rel_entr
 from sklearn.metrics.cluster import contingency_matrix
+from sklearn.utils.extmath import svd_flip
 
 from ._arrays import as_numbers
 from ._compat import cluster_qr, discretize
@@ -725,7 +726,9 @@ def _connected_eigenpairs(graph, n_components, generator):
             further = _factored_eigenpairs if crowd else _iterated_eigenpairs
             values, vectors = further(normalized, n_components, generator)
     best = np.argsort(-values, kind="stable")[:n_components]
-    return np.minimum(values[best], 1.0), vectors[:, best]
+    values, vectors = np.minimum(values[best], 1.0), vectors[:, best]
+    values[0] = 1.0  # By rounding errors, the order of a graph's parts would hang on the processor.
+    return values, svd_flip(vectors, None)[0]
 
 
 def _dense_eigenpairs(normalized, n_components, generator=None):

@@ -42,7 +42,7 @@ def blocks(*sizes, leak=0.0, seed=0):
 
 @pytest.mark.parametrize("assign_labels", ["kmeans", "discretize", "cluster_qr", "best"])
 def test_zeros_and_parts_of_sums_in_a_sparse_graph_are_what_they_are_in_a_dense_one(assign_labels):
-    matrix = block_diag(np.ones((4, 4)), np.ones((4, 4)), 0.0)
+    matrix = block_diag(np.ones((4, 4)), np.ones((4, 4)), 0.0) - np.diag([1.0] * 8 + [0.0])
     stored = sparse.csr_array(np.ones((9, 9)))
     stored.data[:] = matrix.ravel()
     places = np.hstack([stored.tocoo().coords] * 2)

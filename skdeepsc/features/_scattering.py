@@ -23,9 +23,10 @@ from ._base import OnDevice, TransformsImages
 _FLOOR = 0.1
 # Magnitudes of images, as powers of two, whose coefficients float32 holds.
 _LARGEST_EXPONENT = 110
-# Luminance, red against green, and both against blue, as orthonormal combinations of red, green and blue.
+# Luminance, red against green, and both against blue, as orthogonal combinations of red, green and blue. They are brought
+# to unit length afterwards: whole numbers leave of images without colour nothing, not even rounding errors.
 _OPPONENT = np.array([[1, 1, 1], [1, -1, 0], [1, 1, -2]], dtype=np.float32)
-_OPPONENT /= np.linalg.norm(_OPPONENT, axis=1, keepdims=True)
+_OPPONENT_NORMS = np.linalg.norm(_OPPONENT, axis=1, keepdims=True)[:, :, None]
 # Norms below this share of the largest pixel, and deviations below this, are rounding errors of constant images.
 _ROUNDING = 1e-3
 # Pixels of the longer side.
@@ -214,6 +215,7 @@ class Scattering(OnDevice, TransformsImages):
         block = to_device(self._as_images(samples), self.device_).float()
         if self.opponent:
             block = torch.einsum("oc,nchw->nohw", to_device(_OPPONENT, self.device_), block)
+            block /= to_device(_OPPONENT_NORMS, self.device_)
         if block.shape[2:] != self._size:
             block = interpolate(block, self._size, mode="bilinear", antialias=True)
         return block
