@@ -19,6 +19,7 @@ from .._input import TakesImages, row_blocks
 from .._params import Count, Epochs, Estimator, Positive, answers, estimator
 from .._random import Randomized
 from .._scale import restored
+from ..nn import answering
 from ..training.batches import resolve_device, rows_at_once, to_device
 from ..training.callbacks import EpochTasks
 from ..training.checkpoints import digest, is_kept, kept_in, recall
@@ -278,25 +279,25 @@ class TrainsNetwork(CallbackSupportMixin, OnDevice, TransformsImages, TakesCallb
     def _code_blocks(self, samples):
         """Codes of checked samples as tensors on the device, one block after the other."""
         for out in self._outputs(samples):
-            with torch.inference_mode():
+            with answering():
                 codes = out.features
             yield codes
 
     def _outputs(self, samples):
         network = self.network_.eval()
         for block in row_blocks(len(samples), rows_at_once(samples.shape[1:])):
-            with torch.inference_mode():
+            with answering():
                 out = network(to_device(samples[block], self.device_))
             yield out
 
     def _latent(self, samples):
         """What the decoder takes, the encoder's codes of samples, as a tensor on the CPU."""
-        with torch.inference_mode():
+        with answering():
             return torch.cat([out.z.cpu() for out in self._outputs(samples)])
 
     def _decode(self, z):
         """Samples in their own units, from codes, block by block."""
         decoder, scale = self.network_.eval().decoder, self.network_.input_scale
-        with torch.inference_mode():
+        with answering():
             X = torch.cat([(decoder(block.to(self.device_)) * scale).cpu() for block in z.split(1024)]).numpy()
         return restored(X, self._exponent)

@@ -23,8 +23,8 @@ from ._base import OnDevice, TransformsImages
 _FLOOR = 0.1
 # Magnitudes of images, as powers of two, whose coefficients float32 holds.
 _LARGEST_EXPONENT = 110
-# Luminance, red against green, and both against blue, as orthogonal combinations of red, green and blue. They are brought
-# to unit length afterwards: whole numbers leave of images without colour nothing, not even rounding errors.
+# Luminance, red against green, and both against blue, as orthogonal combinations of red, green and blue, which are
+# brought to unit length afterwards: whole numbers leave nothing of images without colour, not even rounding errors.
 _OPPONENT = np.array([[1, 1, 1], [1, -1, 0], [1, 1, -2]], dtype=np.float32)
 _OPPONENT_NORMS = np.linalg.norm(_OPPONENT, axis=1, keepdims=True)[:, :, None]
 # Norms below this share of the largest pixel, and deviations below this, are rounding errors of constant images.

@@ -21,7 +21,7 @@ from .heads import (
     conv_classifier,
     dense_head,
 )
-from .network import Outputs, SubspaceNetwork
+from .network import Outputs, SubspaceNetwork, answering
 from .residual import ResidualAutoEncoder
 from .wavelets import ScatteringNetwork, scattered
 
@@ -41,6 +41,7 @@ __all__ = [
     "SubspaceBases",
     "SubspaceNetwork",
     "TrainedExpression",
+    "answering",
     "center_units",
     "checked_sizes",
     "classifier_for",

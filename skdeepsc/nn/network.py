@@ -1,9 +1,36 @@
 """The papers' figure as a module, and what one pass through it can answer."""
 
+from contextlib import contextmanager
 from functools import cached_property
 
 import torch
 from torch import nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+
+@contextmanager
+def answering():
+    """Without gradients, and such that what a network makes of a sample does not hang on the others of its block."""
+    with torch.inference_mode(), _PreciseLayers():
+        yield
+
+
+class _PreciseLayers(TorchFunctionMode):
+    """Fully connected layers compute in float64 on the CPU.
+
+    In float32 the last digits of a row hang on its place in the block, on some processors; those of float64 are rounded
+    away. Convolutions treat all images alike.
+    """
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        return (_linear if func is F.linear else func)(*args, **(kwargs or {}))
+
+
+def _linear(input, weight, bias=None):
+    if input.device.type != "cpu" or input.dtype != torch.float32:
+        return F.linear(input, weight, bias)
+    return F.linear(input.double(), weight.double(), None if bias is None else bias.double()).float()
 
 
 class SubspaceNetwork(nn.Module):
