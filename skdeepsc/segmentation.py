@@ -400,7 +400,8 @@ def relative_scores(affinity, labellings, n_clusters):
     scores : ndarray of shape (n_labellings, 3)
         Edge information, the entropy of the shares of the clusters in all degrees, and normalised cut. The first two
         are divided by the logarithm of `n_clusters`; information counts times the share of rows with any coefficient,
-        so that it lies in [0, 1]. Cut is divided by `n_clusters`, and clusters without samples count as cut.
+        so that it lies in [0, 1]. Cut is divided by `n_clusters`, and clusters without samples count as cut. All are
+        rounded to six decimals: of perfect graphs, the errors of float32 would choose.
     """
     expressed = affinity.sum() / affinity.shape[0]  # Rows that have coefficients sum to 1.
     unit, scores = np.log(max(n_clusters, 2)), []
@@ -408,7 +409,7 @@ def relative_scores(affinity, labellings, n_clusters):
         entropies = entr(_shares(tables).sum(2)).sum(1)
         cuts = (_cuts(tables) + n_clusters - tables.shape[1]) / n_clusters
         scores.append(np.column_stack([expressed * _informations(tables) / unit, entropies / unit, cuts]))
-    return np.concatenate(scores)
+    return np.concatenate(scores).round(6)
 
 
 def fair_scores(information, entropy):
