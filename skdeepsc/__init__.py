@@ -13,6 +13,7 @@ _HOMES = {
         "Contrastive",
         "LocalContrast",
         "MultiscaleScattering",
+        "RadialFeatures",
         "Scattering",
         "SquashingScaler",
     ),
@@ -68,6 +69,7 @@ if TYPE_CHECKING:  # For editors and type checkers, the same once more; a test c
     from .features import Contrastive as Contrastive
     from .features import LocalContrast as LocalContrast
     from .features import MultiscaleScattering as MultiscaleScattering
+    from .features import RadialFeatures as RadialFeatures
     from .features import Scattering as Scattering
     from .features import SquashingScaler as SquashingScaler
     from .shallow import EDSC as EDSC

@@ -28,7 +28,7 @@ from ._self_training import outputs, self_train
 from ._threads import threads
 from ._view_search import Look, agreement, clearest, columns, fairest, search, search_on_flats
 from ._warn import advising, warn_user
-from .features import AutoEncoder, LocalContrast, MultiscaleScattering, Scattering, SquashingScaler
+from .features import AutoEncoder, LocalContrast, MultiscaleScattering, RadialFeatures, Scattering, SquashingScaler
 from .features._base import OnDevice, TakesCallbacks, TransformsImages
 from .features._scattering import SharedWavelets
 from .nn import precise, product
@@ -36,11 +36,15 @@ from .segmentation import N_STARTS, DegenerateAffinityWarning, choose_by_graphs,
 from .training.batches import to_device
 
 # Views by name, and those that "auto" looks at of images and of flat rows: the auto-encoder's codes have won on no set.
-_NAMED_VIEWS = ("scattering", "symmetric", "contrast", "pixels", "scaled", "autoencoder", "svd")
-_OF_IMAGES, _OF_ROWS = ("scattering", "symmetric", "contrast", "pixels"), ("pixels", "scaled")
+_NAMED_VIEWS = ("scattering", "symmetric", "contrast", "pixels", "scaled", "radial", "autoencoder", "svd")
+_OF_IMAGES, _OF_ROWS = ("scattering", "symmetric", "contrast", "pixels"), ("pixels", "scaled", "radial")
+# The most features whose clusters may be places in all directions: "radial" is not looked at of more.
+_FEW_FEATURES = 10
 # Rows as they are say what one feature says that has more than this share of the variance, or what few rows say, so
 # small a share of them that it would have all of it.
 _ALONE, _FEW = 2 / 3, 0.02
+# Kinds of views that take no sparse rows.
+_OF_DENSE = (TransformsImages, SquashingScaler, RadialFeatures)
 # Those that are made of the same wavelets.
 _SHARING = ("scattering", "symmetric")
 # Components of the view of sparse rows.
@@ -117,15 +121,17 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         :class:`~skdeepsc.MultiscaleScattering`, for what is seen from both sides (both with ``opponent=True`` for
         images of three channels, which are taken for red, green and blue); ``"contrast"``:
         :class:`~skdeepsc.LocalContrast`, for changing light; ``"pixels"``: the rows as they are; ``"scaled"``:
-        :class:`~skdeepsc.SquashingScaler`, for features of unlike units or with far values; ``"autoencoder"``: codes of
+        :class:`~skdeepsc.SquashingScaler`, for features of unlike units or with far values; ``"radial"``:
+        :class:`~skdeepsc.RadialFeatures`, for clusters that are places and no directions; ``"autoencoder"``: codes of
         a convolutional :class:`~skdeepsc.AutoEncoder`; or a name and any transformer, which is cloned and gets flat
         float32 rows, or float32 images of shape (n, channels, height, width) if its tags (those of the first step of a
         pipeline) say that it takes three-dimensional arrays; a random state that it leaves open is set from
-        `random_state`. ``"auto"``: the first four for images; ``"pixels"`` and ``"scaled"`` for flat rows, the second
-        alone if one feature or a few far rows have most of the variance, and the first if `affine`, as scaling bends
-        flats; ``"svd"`` for sparse rows such as tf-idf: rows of unit length on their 100 largest singular directions,
-        which never makes an array of the size of `X`. A transformer gets sparse rows as a float32 CSR array. (The
-        auto-encoder, which takes most of the time, won on none of the sets in the documentation.)
+        `random_state`. ``"auto"``: the first four for images; ``"pixels"`` and ``"scaled"`` for flat rows, but not the
+        rows as they are if one feature or a few far rows have most of the variance, and ``"radial"`` beside them for up
+        to ten features; ``"pixels"`` alone if `affine`, as the others bend flats; ``"svd"`` for sparse rows such as
+        tf-idf: rows of unit length on their 100 largest singular directions, which never makes an array of the size of
+        `X`. A transformer gets sparse rows as a float32 CSR array. (The auto-encoder, which takes most of the time, won
+        on none of the sets in the documentation.)
     subspace_dims : sequence of float
         Expected dimensions q of a subspace to try. Those with ``q * n_clusters > 0.7 n_samples`` are left out; if that
         leaves none, the smallest is taken with 0.7 n_samples degrees of freedom. Those that need the same penalty as a
@@ -516,7 +522,8 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
             return _OF_IMAGES
         if self.affine:
             return ("pixels",)
-        return ("scaled",) if _is_of_few(self._rows(samples)) else _OF_ROWS
+        left_out = {"pixels": _is_of_few(self._rows(samples)), "radial": self.n_features_in_ > _FEW_FEATURES}
+        return tuple(view for view in _OF_ROWS if not left_out.get(view))
 
     def _transformers(self, seed):
         """Unfitted views by name."""
@@ -542,6 +549,8 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
             return name, FunctionTransformer().set_output(transform="default")
         if name == "scaled":
             return name, SquashingScaler().set_output(transform="default")
+        if name == "radial":
+            return name, RadialFeatures(random_state=seed).set_output(transform="default")
         if name == "svd":
             n_components = min(_N_COMPONENTS, self.n_features_in_)
             return name, TruncatedSVD(n_components, random_state=seed)
@@ -577,7 +586,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         transformer = self.views_[view]
         n_samples = samples.shape[0]
         is_identity = isinstance(transformer, FunctionTransformer) and transformer.func is None
-        if self._is_sparse and (is_identity or isinstance(transformer, TransformsImages | SquashingScaler)):
+        if self._is_sparse and (is_identity or isinstance(transformer, _OF_DENSE)):
             raise ValueError(f"The view {view!r} takes dense samples, and X is sparse: choose 'svd', or a transformer.")
         samples = samples if self._is_sparse or _takes_images(transformer) else samples.reshape(n_samples, -1)
         if not isinstance(transformer, TransformsImages):

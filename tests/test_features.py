@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn import config_context
 from sklearn.base import clone
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, make_moons
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import adjusted_rand_score
@@ -23,6 +23,7 @@ from skdeepsc import (
     AutoEncoder,
     Contrastive,
     DSCNet,
+    RadialFeatures,
     S2ConvSCN,
     SquashingScaler,
     SubspaceClustering,
@@ -310,6 +311,32 @@ def test_squashed_features_do_not_know_units_or_shapes(images):
     )
     with pytest.raises(ValueError, match="differences are no numbers"):
         SquashingScaler().fit(np.array([[1.5e308], [1.5e308], [-1.5e308], [-1.5e308]]))
+
+
+def test_radial_features_have_the_inner_products_of_the_formula():
+    X, _ = make_moons(150, noise=0.1, random_state=0)
+    radial = RadialFeatures(quantile=0.3, random_state=0)
+    Z, scaled = radial.fit_transform(X), SquashingScaler().fit_transform(X)
+    squares = np.array([[sum((a - b) ** 2) for b in scaled] for a in scaled])
+    assert radial.width_ == pytest.approx(np.quantile(squares[squares > 0], 0.3))
+    np.testing.assert_allclose(Z @ Z.T, np.exp(-squares / radial.width_), atol=1e-6)
+    few = clone(radial).set_params(n_landmarks=20).fit(X)
+    assert few.landmarks_.shape == (20, 2)
+    is_landmark = (scaled[:, None] == few.landmarks_).all(axis=2).any(axis=1)
+    near = few.transform(X)  # Nystroem's are right for landmarks.
+    np.testing.assert_allclose(near @ near[is_landmark].T, np.exp(-squares / few.width_)[:, is_landmark], atol=1e-4)
+
+
+def test_radial_features_do_not_know_units_copies_or_shapes(images):
+    X = images[0]
+    Z = RadialFeatures(random_state=0).fit_transform(X)
+    in_other_units = (X.astype(np.float64).reshape(60, -1) * np.geomspace(1e-20, 1e20, 64) + 1e-30).reshape(60, 1, 8, 8)
+    np.testing.assert_allclose(RadialFeatures(random_state=0).fit_transform(in_other_units), Z, atol=1e-4)
+    once = RadialFeatures(random_state=0).fit(X)
+    width = RadialFeatures(random_state=0).fit(np.concatenate([X, X])).width_
+    assert width == pytest.approx(once.width_, rel=0.05)  # Copies are no distances, but quartiles lie between others.
+    same = RadialFeatures().fit_transform(np.ones((5, 2)))
+    np.testing.assert_allclose(same, np.ones((5, 1)))
 
 
 def test_codes_of_a_row_do_not_hang_on_its_place(images):

@@ -2,12 +2,13 @@
 
 import pickle
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
-from sklearn.datasets import load_breast_cancer, load_digits, load_wine, make_blobs
+from sklearn.datasets import load_breast_cancer, load_digits, load_wine, make_blobs, make_circles, make_moons
 from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score, roc_auc_score
 from sklearn.pipeline import make_pipeline
@@ -56,6 +57,33 @@ def test_union_of_subspaces_is_found():
     assert clustering.view_ == "pixels"  # Both are perfect.
     assert clustering.candidates_["edge_information"][0] == 1
     assert clustering_accuracy_score(y, clustering.labels_) > 0.97
+
+
+@pytest.mark.filterwarnings("ignore:The affinity falls into")
+@pytest.mark.parametrize(
+    ("make_clusters", "n_clusters"),
+    [
+        (partial(make_moons, 500, noise=0.06, random_state=0), 2),
+        (partial(make_circles, 500, noise=0.04, factor=0.5, random_state=0), 2),
+        (partial(make_blobs, 300, 3, centers=3, random_state=33), 3),
+    ],
+)
+def test_places_in_few_features_are_found(make_clusters, n_clusters):
+    X, y = make_clusters()
+    clustering = SubspaceClustering(n_clusters, random_state=0).fit(X)
+    assert clustering.view_ == "radial"
+    assert clustering_accuracy_score(y, clustering.labels_) > 0.98
+    assert clustering_accuracy_score(y, clustering.predict(X)) > 0.98
+    by_directions = SubspaceClustering(n_clusters, views=["pixels", "scaled"], random_state=0).fit_predict(X)
+    assert clustering_accuracy_score(y, by_directions) < 0.9
+
+
+def test_directions_in_few_features_are_found():
+    X, y = make_union_of_subspaces(n_subspaces=4, subspace_dim=2, n_features=6, n_samples=320, random_state=0)
+    clustering = SubspaceClustering(4, random_state=0).fit(X)
+    assert list(clustering.views_) == ["pixels", "scaled", "radial"]
+    assert clustering.view_ != "radial"
+    assert clustering_accuracy_score(y, clustering.labels_) > 0.95
 
 
 @pytest.mark.parametrize(("load", "wanted"), [(load_wine, 0.94), (load_breast_cancer, 0.94)])

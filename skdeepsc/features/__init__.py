@@ -4,7 +4,16 @@ from ._autoencoder import AutoEncoder
 from ._contrast import LocalContrast
 from ._contrastive import Contrastive
 from ._multiscale import MultiscaleScattering
+from ._radial import RadialFeatures
 from ._scattering import Scattering
 from ._squashing import SquashingScaler
 
-__all__ = ["AutoEncoder", "Contrastive", "LocalContrast", "MultiscaleScattering", "Scattering", "SquashingScaler"]
+__all__ = [
+    "AutoEncoder",
+    "Contrastive",
+    "LocalContrast",
+    "MultiscaleScattering",
+    "RadialFeatures",
+    "Scattering",
+    "SquashingScaler",
+]
