@@ -6,11 +6,14 @@ import sys
 import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 
 from joblib import cpu_count, effective_n_jobs
 from threadpoolctl import ThreadpoolController
 
+# Multiplications up to which a second core gains nothing: threads that have so little to do wait for each other longer
+# than they work, and by spinning, many times as long where others use the cores.
+FEW_MULTIPLICATIONS = 2**30
 # Of a thread that works on tasks.
 _TASK = threading.local()
 
@@ -52,7 +55,7 @@ def threads(n_jobs=None):
 
     executor = ThreadPoolExecutor(n_threads)
     try:
-        with _BLAS_ON_ONE_CORE(pools):
+        with blas_on_one_core():
             yield run
     finally:
         executor.shutdown(cancel_futures=True)
@@ -61,6 +64,11 @@ def threads(n_jobs=None):
 def one_core():
     """A context in which OpenMP, with it torch, uses one core in this thread; the number for BLAS is the process's."""
     return _pools("torch" in sys.modules).limit(limits=1, user_api="openmp")
+
+
+def blas_on_one_core(condition=True):
+    """A context in which NumPy and SciPy use one core, in all threads of the process, if a condition holds."""
+    return _BLAS_ON_ONE_CORE(_pools("torch" in sys.modules)) if condition else nullcontext()
 
 
 class ProcessLock:

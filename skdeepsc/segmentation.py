@@ -23,6 +23,7 @@ from ._params import Count, RandomState, checked
 from ._random import generator_of
 from ._scale import exponent_of
 from ._split_merge import split_and_merge
+from ._threads import blas_on_one_core
 from ._warn import advice_or, warn_user
 
 # Ways from an embedding to labels.
@@ -126,12 +127,13 @@ def spectral_labels(
     n_parts, part = _components(graph)
     _warn_if_degenerate(graph, n_parts, n_clusters)
     generator = generator_of(random_state)
-    if assign_labels == "best":
-        labels = _best_labels(graph, part, n_clusters, generator)
-    else:
-        n_vectors = _DIFFUSION_VECTORS * n_clusters + 1 if assign_labels == "diffusion" else n_clusters
-        values, vectors = _eigenpairs(graph, part, n_vectors, generator)
-        labels = _assign(values, vectors, n_clusters, assign_labels, generator)
+    with _cores_for(graph):
+        if assign_labels == "best":
+            labels = _best_labels(graph, part, n_clusters, generator)
+        else:
+            n_vectors = _DIFFUSION_VECTORS * n_clusters + 1 if assign_labels == "diffusion" else n_clusters
+            values, vectors = _eigenpairs(graph, part, n_vectors, generator)
+            labels = _assign(values, vectors, n_clusters, assign_labels, generator)
     labels = numbered(labels)
     _warn_if_collapsed(labels, n_clusters)
     return labels
@@ -264,9 +266,10 @@ def find_candidates(affinity, n_clusters, random_state, walks=_DIFFUSION_STEPS, 
     _check_n_clusters(n_clusters, n_samples)
     if n_clusters in (1, n_samples):
         return {"only": np.arange(n_samples) % n_clusters}
-    values, vectors = _walks(graph, _components(graph)[1], n_clusters, generator)
-    candidates = _starts(_embeddings(values, vectors, n_clusters, walks), n_clusters, n_starts, generator)
-    return candidates | _without_starts(values, vectors, n_clusters, generator)
+    with _cores_for(graph):
+        values, vectors = _walks(graph, _components(graph)[1], n_clusters, generator)
+        candidates = _starts(_embeddings(values, vectors, n_clusters, walks), n_clusters, n_starts, generator)
+        return candidates | _without_starts(values, vectors, n_clusters, generator)
 
 
 @checked
@@ -473,6 +476,11 @@ def warn_if_degenerate(affinity, labels, n_clusters):
     if 1 < n_clusters < graph.shape[0]:
         _warn_if_degenerate(graph, _components(graph)[0], n_clusters)
         _warn_if_collapsed(labels, n_clusters)
+
+
+def _cores_for(graph):
+    """All cores for the eigenpairs of a large dense graph; sparse ones, and k-means, gain nothing from a second one."""
+    return blas_on_one_core(sparse.issparse(graph) or len(graph) <= _SPARSE_LIMIT)
 
 
 def _assign(values, vectors, n_clusters, assign_labels, generator):

@@ -8,10 +8,15 @@ import time
 from contextlib import contextmanager
 
 import joblib
+import numpy as np
 import pytest
+import torch
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
+from skdeepsc import segmentation
 from skdeepsc._threads import Shared, threads
+from skdeepsc.affinity import symmetric_affinity, top_affinity
+from skdeepsc.nn import expression
 
 
 def pools(*_):
@@ -136,3 +141,27 @@ done.set()
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert run.stdout.strip() == "7"
+
+
+def test_what_has_little_to_do_has_one_core(monkeypatch):
+    """Eigenpairs of sparse graphs, and small products and eigenpairs; large ones have all."""
+    seen = []
+
+    def watched(function):
+        return lambda *args, **kwargs: (seen.append(pools()["blas"]), function(*args, **kwargs))[1]
+
+    monkeypatch.setattr(segmentation, "_connected_eigenpairs", watched(segmentation._connected_eigenpairs))
+    monkeypatch.setattr(expression, "eigh", watched(expression.eigh))
+    rows = torch.from_numpy(np.random.RandomState(0).normal(size=(1100, 40)))
+    coefs = np.random.RandomState(0).uniform(size=(1100, 1100))
+    with threadpool_limits(2, user_api="blas"):
+        sparse_graph, dense_graph = top_affinity(coefs, n_coefs=5), symmetric_affinity(coefs)
+        for graph, n_cores in ((sparse_graph, 1), (dense_graph, 2)):
+            segmentation.find_candidates(graph, 2, 0)
+            segmentation.spectral_labels(graph, 2, random_state=0)
+            assert seen == [n_cores] * 2
+            seen.clear()
+        expression.RidgePath(rows)
+        expression.eigenpairs(rows @ rows.T)
+        assert seen == [1, 2]
+        assert pools()["blas"] == 2

@@ -10,6 +10,7 @@ from scipy.linalg import LinAlgError, eigh
 from torch import nn
 
 from .._ridge import MOST_FREEDOM, NEGLIGIBLE, penalty_of_freedom
+from .._threads import FEW_MULTIPLICATIONS, blas_on_one_core
 from .autoencoders import checked_size
 
 # Samples for each feature from which the ridge solution combines by its factors.
@@ -341,7 +342,10 @@ def product(a, b):
     product : tensor of shape (n_rows, n_columns)
     """
     a, b = a.detach(), b.detach()
-    return torch.from_numpy(a.numpy() @ b.numpy()) if a.device.type == "cpu" else a @ b
+    if a.device.type != "cpu":
+        return a @ b
+    with blas_on_one_core(len(a) * b.numel() <= FEW_MULTIPLICATIONS):
+        return torch.from_numpy(a.numpy() @ b.numpy())
 
 
 def precise(z):
@@ -432,11 +436,12 @@ def eigenpairs(gram):
 def _lapack_eigenpairs(gram):
     """Those of one matrix by scipy, on some processors in two thirds of torch's time."""
     matrix = gram.numpy()
-    try:
-        pairs = eigh(matrix, driver="evd", check_finite=False)
-    except LinAlgError:
-        # Slower, and sure of what the way by halves may fail at: eigenvalues of all magnitudes, or all alike.
-        pairs = eigh(matrix, driver="ev", check_finite=False)
+    with blas_on_one_core(len(matrix) ** 3 <= FEW_MULTIPLICATIONS):
+        try:
+            pairs = eigh(matrix, driver="evd", check_finite=False)
+        except LinAlgError:
+            # Slower, and sure of what the way by halves may fail at: eigenvalues of all magnitudes, or all alike.
+            pairs = eigh(matrix, driver="ev", check_finite=False)
     return tuple(torch.from_numpy(part) for part in pairs)
 
 

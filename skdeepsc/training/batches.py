@@ -8,6 +8,7 @@ from .._input import row_blocks
 from .._mapped import require_unchanged, require_whole
 from .._memory import available_bytes
 from .._random import generator_for
+from .._threads import one_core
 
 # Share of the free memory of a device that samples may take as a whole.
 _MEMORY_SHARE = 0.25
@@ -152,4 +153,6 @@ class Batches:
         for index in torch.randperm(len(self.samples), generator=generator_for("cpu")).split(sizes):
             index = index.to(self.samples.device)
             index = index if self.group is None else index[self.group.rows(len(index))]
-            yield {"x": self.samples[index], "index": index}, None
+            with one_core():  # Threads would wait for each other for longer than they copy.
+                batch = {"x": self.samples[index], "index": index}
+            yield batch, None

@@ -9,7 +9,7 @@ from skorch.callbacks import EarlyStopping, PrintLog
 from skorch.exceptions import SkorchException
 from skorch.hf import AccelerateMixin
 
-from .._threads import one_core
+from .._threads import FEW_MULTIPLICATIONS, one_core
 from .batches import Batches
 from .callbacks import EpochSeconds, StopTraining
 from .checkpoints import open_step
@@ -18,10 +18,6 @@ from .resume import KeptPhase
 
 # Weights that no training of samples of unit scale comes to; three layers of them are more than float32 holds.
 _MOST = 1e12
-
-# A bound of the multiplications of a step forward. Up to it a second core gains nothing: threads that have so little to
-# do wait for each other longer than they work, and by spinning.
-_FEW_MULTIPLICATIONS = 2**30
 
 
 class Diverged(FloatingPointError):
@@ -142,7 +138,7 @@ class Trainer(NeuralNet):
     def train_step(self, batch, **fit_params):
         """A step of the optimizer; on one core where it has little to compute."""
         shape = batch[0]["x"].shape
-        has_few = torch.get_num_threads() > 1 and _multiplications(self.module, shape) <= _FEW_MULTIPLICATIONS
+        has_few = torch.get_num_threads() > 1 and _multiplications(self.module, shape) <= FEW_MULTIPLICATIONS
         with one_core() if has_few else nullcontext():
             return super().train_step(batch, **fit_params)
 
