@@ -9,6 +9,7 @@ import secrets
 import shlex
 import shutil
 import sys
+import unicodedata
 import warnings
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -224,7 +225,7 @@ class _Work:
         for_folders += [flag for flag in self._given(_OF_PICTURES) if flag != "--size"]
         if source.is_file() and for_folders:
             raise ValueError(f"{for_folders[0]} is for folders of pictures; {str(source)!r} is a table.")
-        _check_writable(self.out, "Choose another --out")
+        _check_writable(self.out, "Choose another --out", with_links=self.arguments.sorting == "link")
         if self.out.exists() and (not self.out.is_dir() or any(self.out.iterdir())):
             raise FileExistsError(f"{str(self.out)!r} is not an empty folder: choose another --out.")
         model = self.arguments.model
@@ -282,7 +283,11 @@ class _Work:
         code = ["from skdeepsc.datasets import load_images", ""]
         where = repr(str(wanted.source))
         if wanted.sorting == "move":
-            code = ["import csv", *code, f"lines = csv.DictReader(open({str(self.out / 'clusters.csv')!r}))"]
+            code = [
+                "import csv",
+                *code,
+                f"lines = csv.DictReader(open({str(self.out / 'clusters.csv')!r}, newline='', encoding='utf-8'))",
+            ]
             where = f"[line[{_SORTED['move']!r}] for line in lines]"
         code += [f"X = load_images({', '.join([where, *said])}).images"]
         return _Samples(bunch.images, names, names, code)
@@ -418,10 +423,18 @@ class _Work:
         return self.arguments.model or self.out / "model.skdeepsc"
 
     def _targets(self, findings):
-        """Where each picture is sorted to: a folder of its cluster, and there its path below the source."""
+        """Where each picture is sorted to: a folder of its cluster, and there its path below the source.
+
+        Of names that are one to a disk which knows no case, or no two ways to write an accent, the others get a number.
+        """
+        taken: set[str] = set()
         for name, cluster in zip(findings.names, findings.cluster.tolist(), strict=True):
             folder = str(cluster) if cluster >= 0 else "noise"
-            yield self.out / "clusters" / folder / Path(name).relative_to(self.arguments.source)
+            path = self.out / "clusters" / folder / Path(name).relative_to(self.arguments.source)
+            numbered = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
+            free = next(each for each in itertools.chain([path], numbered) if _on_any_disk(each) not in taken)
+            taken.add(_on_any_disk(free))
+            yield free
 
     def _is_own(self, folder):
         """Whether a folder lies below the source, and not where a link leads."""
@@ -466,18 +479,29 @@ def _is_there(path):
         return False
 
 
-def _check_writable(path, cure):
+def _check_writable(path, cure, with_links=False):
     """Refuse what cannot be written rather now than after the fit."""
     path = path.absolute()
     candidates = path.parents if _is_there(path) and path.is_file() else (path, *path.parents)
-    there = next(folder for folder in candidates if _is_there(folder))
+    there = next((folder for folder in candidates if _is_there(folder)), None)
+    if there is None:
+        raise FileNotFoundError(f"{str(path)!r} cannot be written: there is no such drive. {cure}.")
     try:
         if path.is_symlink() and not path.exists():
             raise FileNotFoundError(errno.ENOENT, "it is a link to nothing")
         with TemporaryDirectory(dir=there) as folder:
             (folder / path.relative_to(there)).mkdir(parents=True, exist_ok=True)  # No file may have such a name.
+            if with_links:
+                _check_links(Path(folder), path)
     except OSError as error:
         raise OSError(f"{str(path)!r} cannot be written: {error.strerror}. {cure}.") from error
+
+
+def _check_links(folder, path):
+    try:
+        (folder / "link").symlink_to(folder)
+    except OSError as error:
+        raise ValueError(f"{str(path)!r} can have no links: {error.strerror}. --copy the pictures.") from error
 
 
 def _counted(number, what):
@@ -505,6 +529,11 @@ def _free_folder(source):
     name = f"{name}-clusters"
     tried = [Path(name), *(Path(f"{name}-{number}") for number in range(2, 1000))]
     return next((folder for folder in tried if not _is_there(folder)), tried[-1])
+
+
+def _on_any_disk(path):
+    """What two paths have in common that are one file on some disk."""
+    return unicodedata.normalize("NFC", str(path).casefold())
 
 
 def _link(name, target):

@@ -43,9 +43,9 @@ def replacing(path):
         draft.touch(exist_ok=False)
         mode = (path if path.exists() else draft).stat().st_mode
         yield draft
-        os.chmod(draft, stat.S_IMODE(mode))  # Writers with drafts of their own make them for their user alone.
         with open(draft, "rb+") as file:
             os.fsync(file.fileno())
+        os.chmod(draft, stat.S_IMODE(mode))  # Writers with drafts of their own make them for their user alone.
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)

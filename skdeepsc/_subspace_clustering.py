@@ -26,7 +26,17 @@ from ._ridge import MOST_FREEDOM, limited_freedom
 from ._scale import divided, in_float32, scaled_rows, unit_exponent
 from ._self_training import outputs, self_train
 from ._threads import threads
-from ._view_search import Look, agreement, clearest, columns, fairest, search, search_on_flats
+from ._view_search import (
+    Look,
+    agreement,
+    clearest,
+    columns,
+    fairest,
+    open_information,
+    open_share,
+    search,
+    search_on_flats,
+)
 from ._warn import advising, warn_user
 from .features import AutoEncoder, LocalContrast, MultiscaleScattering, RadialFeatures, Scattering, SquashingScaler
 from .features._base import OnDevice, TakesCallbacks, TransformsImages
@@ -37,9 +47,9 @@ from .training.batches import to_device
 
 # Views by name, and those that "auto" looks at of images and of flat rows: the auto-encoder's codes have won on no set.
 _NAMED_VIEWS = ("scattering", "symmetric", "contrast", "pixels", "scaled", "radial", "autoencoder", "svd")
-_OF_IMAGES, _OF_ROWS = ("scattering", "symmetric", "contrast", "pixels"), ("pixels", "scaled", "radial")
-# The most features whose clusters may be places in all directions: "radial" is not looked at of more.
-_FEW_FEATURES = 10
+_OF_IMAGES, _OF_ROWS = ("scattering", "symmetric", "contrast", "pixels"), ("radial", "pixels", "scaled")
+# Features whose clusters may be places in all directions: "radial" is looked at of no more, and not of one alone.
+_FEW_FEATURES = range(2, 11)
 # Rows as they are say what one feature says that has more than this share of the variance, or what few rows say, so
 # small a share of them that it would have all of it.
 _ALONE, _FEW = 2 / 3, 0.02
@@ -100,9 +110,11 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
     A first look, at 600 to 1000 rows, a third of them in between (20 for each cluster, if that is more; all, if there
     are few more), and every second dimension, chooses the view, that of the whitened labelling with the most
     information, or one that is named before it and leaves no more than a twentieth more open; views that have .05 less
-    than the most before that are not whitened. Then all rows are looked at; labellings are sought under the dimension
-    with the most information and those next to it. Scores can be compared because all graphs have the same number of
-    coefficients a row, which sum to 1. One view is selected; views are not mixed.
+    than the most before that are not whitened. (Beside ``"radial"``, the share :math:`I / H` of the fairest labelling
+    is compared: places have any size, and half of all directions are a clear cut of few features.) Then all rows are
+    looked at; labellings are sought under the dimension with the most information and those next to it. Scores can be
+    compared because all graphs have the same number of coefficients a row, which sum to 1. One view is selected; views
+    are not mixed.
 
     7. Samples that were not clustered, those beyond `subsample`, get the labels that their largest coefficients over
        those that were vote for. Then a linear classifier learns the labels of all and gives them anew, three times,
@@ -127,11 +139,11 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         float32 rows, or float32 images of shape (n, channels, height, width) if its tags (those of the first step of a
         pipeline) say that it takes three-dimensional arrays; a random state that it leaves open is set from
         `random_state`. ``"auto"``: the first four for images; ``"pixels"`` and ``"scaled"`` for flat rows, but not the
-        rows as they are if one feature or a few far rows have most of the variance, and ``"radial"`` beside them for up
-        to ten features; ``"pixels"`` alone if `affine`, as the others bend flats; ``"svd"`` for sparse rows such as
-        tf-idf: rows of unit length on their 100 largest singular directions, which never makes an array of the size of
-        `X`. A transformer gets sparse rows as a float32 CSR array. (The auto-encoder, which takes most of the time, won
-        on none of the sets in the documentation.)
+        rows as they are if one feature or a few far rows have most of the variance, and ``"radial"`` before them if
+        there are two to ten features; ``"pixels"`` alone if `affine`, as the others bend flats; ``"svd"`` for sparse
+        rows such as tf-idf: rows of unit length on their 100 largest singular directions, which never makes an array of
+        the size of `X`. A transformer gets sparse rows as a float32 CSR array. (The auto-encoder, which takes most of
+        the time, won on none of the sets in the documentation.)
     subspace_dims : sequence of float
         Expected dimensions q of a subspace to try. Those with ``q * n_clusters > 0.7 n_samples`` are left out; if that
         leaves none, the smallest is taken with 0.7 n_samples degrees of freedom. Those that need the same penalty as a
@@ -291,12 +303,15 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
                 with progress.task(view):
                     made[view] = next(found)
             plain = {view: found for view, (_, found) in made.items()}
-            most = max(found[0].information for found in plain.values())
-            near = [view for view in plain if plain[view][0].information >= most - _WHITENING_GAIN]
+            # Of few features, half of the directions are a perfect cut, and places may have any size.
+            unsaid = open_share if "radial" in self.views_ else open_information
+            left_open = {view: unsaid(found, self.n_clusters_) for view, found in plain.items()}
+            least = min(left_open.values())
+            near = [view for view in plain if left_open[view] <= least + _WHITENING_GAIN]
             if self.refine:
                 with progress.task("whitening"):
                     made |= dict(zip(near, run(again, near), strict=True)) if len(near) > 1 else {}
-        best = clearest({view: made[view][1] for view in near})
+        best = clearest({view: unsaid(made[view][1], self.n_clusters_) for view in near})
         look, found = made[best]
         if len(places) == rows.shape[0]:
             looks[best] = look
@@ -522,7 +537,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
             return _OF_IMAGES
         if self.affine:
             return ("pixels",)
-        left_out = {"pixels": _is_of_few(self._rows(samples)), "radial": self.n_features_in_ > _FEW_FEATURES}
+        left_out = {"pixels": _is_of_few(self._rows(samples)), "radial": self.n_features_in_ not in _FEW_FEATURES}
         return tuple(view for view in _OF_ROWS if not left_out.get(view))
 
     def _transformers(self, seed):

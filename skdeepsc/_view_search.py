@@ -123,7 +123,7 @@ class Look:
         if not degrees.any():
             return self
         along = degrees[:, None] * scores.cpu().numpy() - affinity @ scores.cpu().numpy()
-        scatter = precise(product(scores.T, to_device(along, scores.device).to(scores)))
+        scatter = precise(product(scores.T, torch.from_numpy(along).to(scores.dtype).to(scores.device)))
         scatter = (scatter + scatter.T) / (2 * degrees.sum())
         mean = scatter.trace() / len(scatter)
         if not mean > 0:  # The rows on each edge are equal.
@@ -267,16 +267,26 @@ def search_on_flats(look, dims, n_clusters, n_coefs, seed):
     return sorted(found, key=lambda candidate: candidate.rank), cut
 
 
-def clearest(found):
+def clearest(left_open):
     """The view whose clusters say most, the first of those that are as clear.
 
     Parameters
     ----------
-    found : dict of str to list of Candidate
-        Candidates of each view, the best first, in the order in which the views are named.
+    left_open : dict of str to float
+        What the clusters of each view do not say, in the order in which ties are decided.
     """
-    left_open = {view: max(1 - candidates[0].information, 0) for view, candidates in found.items()}
-    return next(view for view in found if left_open[view] <= _AS_CLEAR * min(left_open.values()))
+    return next(view for view in left_open if left_open[view] <= _AS_CLEAR * min(left_open.values()))
+
+
+def open_information(candidates, n_clusters):
+    """Information that the best candidate lacks of what clusters of equal sizes could have."""
+    return max(1 - candidates[0].information, 0)
+
+
+def open_share(candidates, n_clusters):
+    """Share that the fairest candidate lacks of the information that clusters of its sizes could have."""
+    best = fairest(candidates, n_clusters)
+    return max(1 - best.information / best.entropy, 0) if best.entropy > 0 else 1.0
 
 
 def fairest(candidates, n_clusters):

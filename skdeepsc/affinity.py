@@ -32,6 +32,8 @@ _MOST_RESTARTS = 100
 _TIED_ROWS = 256
 # Rows of the factors of C up to so many units of the last place are rounding errors.
 _ROUNDING = 10
+# Shares that differ by so little, relative to them, are the same.
+_TIE = 1e-9
 
 __all__ = [
     "affinity_from_top",
@@ -127,10 +129,10 @@ def threshold_coefficients(coef: Any, keep: Kept = 0.2, *, axis: Literal[0, 1] =
         rows = _threshold_rows(coef.T.tocsr() if axis == 0 else coef, keep)
         return rows.T.tocsr() if axis == 0 else rows
     rows = coef.T if axis == 0 else coef
-    order = np.argsort(-np.abs(rows), axis=1)
+    order = np.argsort(-np.abs(rows), axis=1, kind="stable")
     magnitude = np.take_along_axis(np.abs(divided(rows, unit_exponent(rows))), order, axis=1)
     before = np.cumsum(magnitude, axis=1) - magnitude
-    kept = before < keep * magnitude.sum(1, keepdims=True)
+    kept = before < _just_below(keep) * magnitude.sum(1, keepdims=True)
     np.put_along_axis(rows, order, np.where(kept, np.take_along_axis(rows, order, axis=1), 0), axis=1)
     return coef
 
@@ -412,7 +414,7 @@ def _largest_singular(graph, rank, generator):
     rank = min(rank, n_samples)
     pairs = None if n_samples < 200 or rank > n_samples // 5 else _iterated_eigenpairs(graph, rank, generator)
     values, vectors = eigh(graph, overwrite_a=True, check_finite=False) if pairs is None else pairs
-    largest = np.argsort(-np.abs(values))[:rank]
+    largest = np.argsort(-np.abs(values), kind="stable")[:rank]
     return np.abs(values[largest]), vectors[:, largest]
 
 
@@ -425,6 +427,11 @@ def _iterated_eigenpairs(graph, rank, generator):
         return None
 
 
+def _just_below(keep):
+    """A share with which equal coefficients are kept or left out as without rounding errors, in every row."""
+    return keep * (1 - _TIE)
+
+
 def _threshold_rows(coef, keep):
     """:func:`threshold_coefficients` of the rows of a CSR array."""
     values = abs(divided(coef, unit_exponent(coef.data)))
@@ -433,7 +440,7 @@ def _threshold_rows(coef, keep):
     shares = np.divide(values.data[order], total, out=np.zeros_like(total), where=total > 0)
     before = np.cumsum(shares) - shares
     before -= before[first]
-    coef.data[order[before >= keep]] = 0
+    coef.data[order[before >= _just_below(keep)]] = 0
     coef.eliminate_zeros()
     return coef
 

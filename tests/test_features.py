@@ -1,6 +1,7 @@
 """Auto-encoders as parts: one pre-training for many methods, stage I of DSCSC alone, parameters of parts."""
 
 import warnings
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -317,26 +318,50 @@ def test_radial_features_have_the_inner_products_of_the_formula():
     X, _ = make_moons(150, noise=0.1, random_state=0)
     radial = RadialFeatures(quantile=0.3, random_state=0)
     Z, scaled = radial.fit_transform(X), SquashingScaler().fit_transform(X)
-    squares = np.array([[sum((a - b) ** 2) for b in scaled] for a in scaled])
-    assert radial.width_ == pytest.approx(np.quantile(squares[squares > 0], 0.3))
-    np.testing.assert_allclose(Z @ Z.T, np.exp(-squares / radial.width_), atol=1e-6)
+    distances = np.array([[np.sqrt(sum((a - b) ** 2)) for b in scaled] for a in scaled])
+    widths = [np.quantile(own, 0.3) for own in distances]
+    np.testing.assert_allclose(radial.widths_, widths)
+    kernel = np.exp(-(distances**2) / np.outer(widths, widths))
+    values, vectors = np.linalg.eigh(kernel)  # Widths that differ leave some negative.
+    assert values[0] > -0.05 * values[-1]
+    np.testing.assert_allclose(Z @ Z.T, vectors * np.maximum(values, 0) @ vectors.T, atol=1e-6)
     few = clone(radial).set_params(n_landmarks=20).fit(X)
     assert few.landmarks_.shape == (20, 2)
-    is_landmark = (scaled[:, None] == few.landmarks_).all(axis=2).any(axis=1)
-    near = few.transform(X)  # Nystroem's are right for landmarks.
-    np.testing.assert_allclose(near @ near[is_landmark].T, np.exp(-squares / few.width_)[:, is_landmark], atol=1e-4)
+    near = few.transform(X)
+    cosines = near @ near.T / np.outer(*[np.linalg.norm(near, axis=1)] * 2)
+    assert np.abs(cosines - kernel).mean() < 0.1
 
 
-def test_radial_features_do_not_know_units_copies_or_shapes(images):
+def test_radial_features_do_not_know_units_or_shapes(images):
     X = images[0]
     Z = RadialFeatures(random_state=0).fit_transform(X)
     in_other_units = (X.astype(np.float64).reshape(60, -1) * np.geomspace(1e-20, 1e20, 64) + 1e-30).reshape(60, 1, 8, 8)
     np.testing.assert_allclose(RadialFeatures(random_state=0).fit_transform(in_other_units), Z, atol=1e-4)
-    once = RadialFeatures(random_state=0).fit(X)
-    width = RadialFeatures(random_state=0).fit(np.concatenate([X, X])).width_
-    assert width == pytest.approx(once.width_, rel=0.05)  # Copies are no distances, but quartiles lie between others.
-    same = RadialFeatures().fit_transform(np.ones((5, 2)))
-    np.testing.assert_allclose(same, np.ones((5, 1)))
+
+
+def test_copies_and_constant_samples_have_radial_features():
+    copies = RadialFeatures(quantile=0.05).fit_transform(np.repeat([[0.0], [1.0], [3.0]], 10, axis=0))
+    assert np.linalg.matrix_rank(copies, tol=1e-6) == 3
+    np.testing.assert_allclose(np.linalg.norm(copies, axis=1), 1)
+    np.testing.assert_allclose(RadialFeatures().fit_transform(np.ones((5, 2))), np.ones((5, 1)))
+
+
+def test_samples_of_any_density_and_far_ones_have_radial_features():
+    generator = np.random.RandomState(0)
+    centers = np.repeat([[0, 0], [10, 0], [0, 10]], [500, 250, 250], axis=0)
+    X = centers + generator.normal(size=(1000, 2)) * np.where(centers.any(axis=1), 1, 0.01)[:, None]
+    radial = RadialFeatures(random_state=0).fit(X)
+    unit = [rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in np.split(radial.transform(X), [500, 750])]
+    assert all((own @ own.T).mean() > 0.1 for own in unit)
+    assert all((own @ other.T).mean() < 0.001 for own, other in combinations(unit, 2))
+    far = radial.transform([[60.0, 0], [0, 60]])
+    far /= np.linalg.norm(far, axis=1, keepdims=True)
+    assert [np.argmax([(own @ each).max() for own in unit]) for each in far] == [1, 2]
+
+
+def test_huge_values_differ():
+    X = 8e307 * np.random.RandomState(0).uniform(-1, 1, (50, 3))
+    np.testing.assert_allclose(SquashingScaler().fit_transform(X), SquashingScaler().fit_transform(X / 1e300))
 
 
 def test_codes_of_a_row_do_not_hang_on_its_place(images):

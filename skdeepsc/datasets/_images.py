@@ -522,7 +522,7 @@ def _read_all(reader, sources, out, max_bytes, n_jobs, progress):
         return (_kept_on_disk(images, path, out) if path and len(failed) < len(sources) else images), failed, blank
     finally:
         if path:
-            path.unlink(missing_ok=True)
+            _forget(path)
 
 
 def _each(function, sources, n_jobs, description, progress):
@@ -613,11 +613,12 @@ def _kept_on_disk(images, path, out):
 def _saved(images, path, final):
     """A read-only memory map of a file with these images, the first rows of those in the file of a path."""
     images.flush()
-    if len(images) == len(np.load(path, mmap_mode="r")):
-        os.replace(path, final)
-    else:
-        with replacing(final) as draft, open(draft, "wb") as file:  # Another array may read what lies there.
-            np.save(file, images)
+    with suppress(PermissionError):  # Windows gives no other name to what is mapped.
+        if len(images) == len(np.load(path, mmap_mode="r")):
+            os.replace(path, final)
+            return np.load(final, mmap_mode="r")
+    with replacing(final) as draft, open(draft, "wb") as file:  # Another array may read what lies there.
+        np.save(file, images)
     return np.load(final, mmap_mode="r")
 
 

@@ -26,7 +26,7 @@ from ..affinity import Affinity
 from ..features import AutoEncoder
 from ..features._base import TrainsNetwork
 from ..losses import coefficient_norm, squared_error
-from ..nn import RidgeExpression, RidgePath, SelfExpression, precise
+from ..nn import RidgeExpression, RidgePath, SelfExpression, answering, precise
 from ..training import Phase
 from ..training.batches import in_blocks, to_device
 from ..training.construction import Construction
@@ -419,7 +419,7 @@ class BaseDeepSubspaceClustering(Expresses, BaseSelfExpressive):
 
     def _codes(self, network, rows):
         """Features that express samples on the device, as a tensor without a graph."""
-        with torch.inference_mode():
+        with answering():
             blocks = [network.eval()(block).features for block in in_blocks(rows)]
         return torch.cat(blocks).clone()
 

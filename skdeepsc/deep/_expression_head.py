@@ -20,6 +20,7 @@ from ..nn import (
     ExpressionHead,
     RidgeExpression,
     RidgePath,
+    answering,
     gram_spectrum,
     ridge_coefficients,
     ridge_penalty,
@@ -315,7 +316,7 @@ class PseudoGraph:
 def directions_of_views(network, head, rows, augment, n_views):
     """Directions of the codes of samples, and of random views of each, shape (n_samples, 1 + n_views, n_axes)."""
     blocks = []
-    with torch.inference_mode():
+    with answering():
         for block in in_blocks(rows, 512):
             x = network.eval()(block).x
             views = [x, *(augmented(augment, x) for _ in range(n_views if augment else 0))]

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.metrics.pairwise import euclidean_distances, rbf_kernel
+from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.utils.extmath import svd_flip
 from sklearn.utils.validation import check_is_fitted
 
@@ -15,8 +15,6 @@ from .._params import Count, Interval, answers, estimator, fits
 from .._random import Randomized, draw_rows
 from ._squashing import SquashingScaler
 
-# Rows whose distances say how wide the kernel is.
-_MEASURED_ROWS = 1000
 # Directions with this share of the largest eigenvalue are rounding errors.
 _ROUNDING = 1e-10
 
@@ -25,16 +23,19 @@ _ROUNDING = 1e-10
 class RadialFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TakesSamples, Randomized):
     r"""Features whose inner products are a radial kernel, such that samples near each other point the same way.
 
-    .. math:: \langle \varphi(x), \varphi(x') \rangle \approx \exp\left(-\|f(x) - f(x')\|^2 / s\right)
+    .. math:: \langle \varphi(x), \varphi(x') \rangle \approx \exp\left(-\frac{\|f(x) - f(x')\|^2}{w(x)\, w(x')}\right)
 
-    with the scale f of :class:`~skdeepsc.SquashingScaler`, and s a quantile of the squared distances between different
-    samples. Clusters of few features are places, more often than directions: in two features, all samples of a half
-    plane express each other. In these features each place has directions of its own.
+    with the scale f of :class:`~skdeepsc.SquashingScaler`, and the widths w, quantiles of the distances from a sample
+    to others: wide where samples are few. Clusters of few features are places, more often than directions: in two
+    features, all samples of a half plane express each other. In these features each place has directions of its own.
+
+    A sample farther than a width from all others, as new ones may be, has the features that it would have if it were
+    nearer, by the same squared distance from each: it points to where the nearest ones do.
 
     Parameters
     ----------
     quantile : float in (0, 1]
-        Of the squared distances, s.
+        Of the distances from a sample to the landmarks, its width.
     n_landmarks : int
         Samples, drawn at random, by whose kernel the features are made; all, where there are fewer. Where there are
         more, inner products are those of Nystroem's approximation.
@@ -43,18 +44,20 @@ class RadialFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TakesSam
     ----------
     scaler_ : SquashingScaler
         f.
-    width_ : float
-        s.
     landmarks_ : ndarray of shape (n_landmarks, n_features), float64
         Under f.
+    widths_ : ndarray of shape (n_landmarks,), float64
+        w of the landmarks.
     weights_ : ndarray of shape (n_landmarks, n_features_out), float64
         Of the kernel between samples and landmarks: the eigenvectors of that between the landmarks, each divided by the
-        root of its eigenvalue; those without any are left out.
+        root of its eigenvalue; those without a positive one are left out.
 
     References
     ----------
-    Williams, Seeger, "Using the Nyström method to speed up kernel machines", NIPS 2000. Patel, Vidal, "Kernel sparse
-    subspace clustering", ICIP 2014, doi:10.1109/ICIP.2014.7025576, expresses samples by each other under such a kernel.
+    Zelnik-Manor, Perona, "Self-tuning spectral clustering", NIPS 2004, where the width of a sample is the distance from
+    its seventh neighbour. Williams, Seeger, "Using the Nyström method to speed up kernel machines", NIPS 2000. Patel,
+    Vidal, "Kernel sparse subspace clustering", ICIP 2014, doi:10.1109/ICIP.2014.7025576, expresses samples by each
+    other under a kernel.
 
     See Also
     --------
@@ -65,10 +68,10 @@ class RadialFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TakesSam
     >>> from skdeepsc import RadialFeatures
     >>> Z = RadialFeatures(quantile=0.5).fit_transform([[0.0], [0.1], [1.0], [1.1]])
     >>> (Z @ Z.T).round(2)
-    array([[1.  , 0.99, 0.33, 0.27],
-           [0.99, 1.  , 0.41, 0.33],
-           [0.33, 0.41, 1.  , 0.99],
-           [0.27, 0.33, 0.99, 1.  ]])
+    array([[1.  , 0.97, 0.03, 0.02],
+           [0.97, 1.  , 0.04, 0.03],
+           [0.03, 0.04, 1.  , 0.97],
+           [0.02, 0.03, 0.97, 1.  ]])
     """
 
     quantile: Annotated[float, Interval(Real, 0, 1, closed="right")] = 0.1
@@ -104,12 +107,9 @@ class RadialFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TakesSam
         """
         rows = self._read(X)
         self.scaler_ = SquashingScaler().fit(rows)
-        measured, landmarks = self._draw_seeds(2)
-        few = self._scaled(rows[draw_rows(len(rows), min(_MEASURED_ROWS, len(rows)), measured)])
-        distances = euclidean_distances(few, squared=True)
-        apart = distances[distances > _ROUNDING * distances.max()]
-        self.width_ = float(np.quantile(apart, self.quantile)) if apart.size else 1.0
-        self.landmarks_ = self._scaled(rows[draw_rows(len(rows), min(self.n_landmarks, len(rows)), landmarks)])
+        (seed,) = self._draw_seeds(1)
+        self.landmarks_ = self._scaled(rows[draw_rows(len(rows), min(self.n_landmarks, len(rows)), seed)])
+        self.widths_ = self._widths(self._distances(self.landmarks_))
         values, vectors = np.linalg.eigh(self._kernel(self.landmarks_))
         kept = values > _ROUNDING * values[-1]
         self.weights_ = svd_flip(vectors[:, kept], None)[0] / np.sqrt(values[kept])
@@ -139,5 +139,19 @@ class RadialFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TakesSam
     def _scaled(self, rows):
         return self.scaler_.transform(rows.astype(np.float64))
 
+    def _distances(self, scaled):
+        return euclidean_distances(scaled, self.landmarks_)
+
+    def _widths(self, distances):
+        """How wide the kernel is around each row; where so many landmarks equal it, as far as to the nearest other."""
+        widths = np.quantile(distances, self.quantile, axis=1)
+        nearest = np.where(distances > 0, distances, np.inf).min(axis=1)
+        widths = np.where(widths > 0, widths, nearest)
+        return np.where(np.isfinite(widths), widths, 1.0)
+
     def _kernel(self, scaled):
-        return rbf_kernel(scaled, self.landmarks_, gamma=1 / self.width_)
+        """Kernel between rows and the landmarks; of rows that are far from all, as if they were nearer."""
+        distances = self._distances(scaled)
+        exponents = distances**2 / (self._widths(distances)[:, None] * self.widths_)
+        exponents -= np.maximum(exponents.min(axis=1, keepdims=True) - 1, 0)
+        return np.exp(-exponents)

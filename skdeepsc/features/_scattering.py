@@ -263,8 +263,10 @@ class Scattering(OnDevice, TransformsImages):
     def _learn(self, blocks, samples):
         """Set what `normalize` needs, by two passes over the training data."""
         largest = max(abs(float(samples.max())), abs(float(samples.min())))
-        norms = sum(torch.stack([norm.mean(2).sum(0) for norm in self._norms(block)]).double() for block in blocks())
-        norms = np.maximum(norms.cpu().numpy() / len(samples), _ROUNDING * largest or 1).astype(np.float32)
+        norms = sum(
+            torch.stack([norm.mean(2).sum(0) for norm in self._norms(block)]).cpu().double() for block in blocks()
+        )
+        norms = np.maximum(norms.numpy() / len(samples), _ROUNDING * largest or 1).astype(np.float32)
         self.norms_ = norms if self.opponent else norms[:, 0]
         total, squares = 0.0, 0.0
         for block in blocks():

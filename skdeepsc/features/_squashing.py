@@ -108,8 +108,9 @@ class SquashingScaler(OneToOneFeatureMixin, TransformerMixin, TakesSamples):
         check_is_fitted(self)
         rows = self._read(X, reset=False)
         with np.errstate(over="ignore"):
-            apart, unit = rows - self.center_, self.scale_ * self.max_absolute_value
-            share = np.clip(np.divide(apart, unit, out=np.zeros_like(apart), where=unit > 0), -_FAR, _FAR)
+            apart = rows - self.center_
+            units = np.divide(apart, self.scale_, out=np.zeros_like(apart), where=self.scale_ > 0)
+            share = np.clip(units / self.max_absolute_value, -_FAR, _FAR)
         return (self.max_absolute_value * share / np.hypot(1, share)).astype(rows.dtype)
 
 

@@ -126,6 +126,7 @@ def _in_words(candidates):
         return said
     best = np.flatnonzero(of_others)[value[of_others].argmax()]
     as_much = "as much has" if np.isclose(value[best], value[0], atol=1e-6) else "next best"
-    if value[best] > value[view == view[0]].max() + 1e-6:
-        as_much = "hardly more has"
+    most = value[view == view[0]].max()
+    if value[best] > most + 1e-6:  # Of few features, what their sizes allow is compared.
+        as_much = "hardly more has" if 1 - most <= 1.05 * (1 - value[best]) else "more, for other sizes, has"
     return f"{said}\n{as_much} {view[best]}: {value[best]:.2f}"

@@ -375,7 +375,10 @@ def gram_spectrum(z):
         Ascending, >= 0.
     """
     z = precise(z)
-    return torch.linalg.eigvalsh(z.T @ z if z.shape[1] < z.shape[0] else z @ z.T).clamp_min(0)
+    gram = z.T @ z if z.shape[1] < z.shape[0] else z @ z.T
+    if gram.device.type not in ("cpu", "cuda"):
+        return torch.linalg.eigvalsh(gram.cpu().double()).to(gram).clamp_min(0)
+    return torch.linalg.eigvalsh(gram).clamp_min(0)
 
 
 def ridge_penalty(spectrum, degrees_of_freedom):
@@ -425,6 +428,8 @@ def eigenpairs(gram):
         raise FloatingPointError(_NOT_FINITE)
     if gram.ndim == 2 and gram.device.type == "cpu":
         return _lapack_eigenpairs(gram)
+    if gram.device.type not in ("cpu", "cuda"):  # Apple's have neither eigenpairs nor float64.
+        return tuple(part.to(gram) for part in eigenpairs(gram.cpu().double()))
     try:
         return torch.linalg.eigh(gram)
     except torch.linalg.LinAlgError:

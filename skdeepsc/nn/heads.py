@@ -146,7 +146,7 @@ class ExpressionHead(nn.Module):
         """The head that starts from the codes `z`, with as many axes as the codes have, at most `n_axes`."""
         mean = z.mean(0)
         directions = F.normalize(z - mean)
-        directions = (directions - directions.mean(0)).double()
+        directions = precise(directions - directions.mean(0))
         n_samples, n_latent = z.shape
         if n_latent <= n_samples:
             axes = eigenpairs(directions.T @ directions)[1]

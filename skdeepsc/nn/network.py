@@ -11,16 +11,15 @@ from torch.overrides import TorchFunctionMode
 
 @contextmanager
 def answering():
-    """Without gradients, and such that what a network makes of a sample does not hang on the others of its block."""
+    """Without gradients, and such that what fully connected layers make of a sample does not hang on its block."""
     with torch.inference_mode(), _PreciseLayers():
         yield
 
 
 class _PreciseLayers(TorchFunctionMode):
-    """Fully connected layers compute in float64 on the CPU.
+    """Fully connected layers of float32 compute in float64 on the CPU.
 
-    In float32 the last digits of a row hang on its place in the block, on some processors; those of float64 are rounded
-    away. Convolutions treat all images alike.
+    The last digits of a row hang on its place in the block, on some processors; those of float64 are rounded away.
     """
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
@@ -28,9 +27,11 @@ class _PreciseLayers(TorchFunctionMode):
 
 
 def _linear(input, weight, bias=None):
-    if input.device.type != "cpu" or input.dtype != torch.float32:
+    given = [each for each in (input, weight, bias) if each is not None]
+    is_plain = all(each.device.type == "cpu" and each.dtype == torch.float32 for each in given)
+    if not is_plain or torch.is_autocast_enabled("cpu"):
         return F.linear(input, weight, bias)
-    return F.linear(input.double(), weight.double(), None if bias is None else bias.double()).float()
+    return F.linear(*(each.double() for each in given)).float()
 
 
 class SubspaceNetwork(nn.Module):

@@ -185,8 +185,9 @@ def _ways(clusterer, name):
                 "anything about which samples express each other (edge information 0)."
             )
         of_view = found["edge_information"][found["view"] == found["view"][0]]
-        is_clearest = of_view.max() >= found["edge_information"].max()
-        much = "most" if is_clearest else "as much as in any other, nearly,"
+        left_open, least = 1 - of_view.max(), 1 - found["edge_information"].max()
+        much = "as much as in any other, nearly," if left_open <= 1.05 * least else "most, for clusters of their sizes,"
+        much = "most" if left_open <= least else much
         return (
             f"Of {n_views} view{'s' * (n_views > 1)} and {n_dims} dimension{'s' * (n_dims > 1)}, {name} chose the view "
             f"“{clusterer.view_}” with subspaces of expected dimension {clusterer.subspace_dim_:g}, because "

@@ -110,11 +110,12 @@ def matching_pursuit(targets, atoms, n_nonzero_coefs, tol, *, own=None):
 
 
 def _most_correlated(residuals, atoms, banned):
-    """The atom with the largest magnitude of the correlation with each residual."""
+    """The atom with the largest magnitude of the correlation with each residual; of equal ones, the first."""
     correlations = dense(residuals @ atoms.T)
     np.abs(correlations, out=correlations)
     np.put_along_axis(correlations, banned, -1, axis=1)
-    return correlations.argmax(axis=1)
+    largest = correlations.max(axis=1, keepdims=True)
+    return (correlations >= largest * (1 - np.finfo(atoms.dtype).eps ** 0.6)).argmax(axis=1)
 
 
 def _add(rows, chosen, step, targets, atoms, support, coef, coordinates):
