@@ -256,3 +256,14 @@ def test_of_equal_coefficients_the_first_are_kept():
     for n_coefs in (1, 3, 5):
         made = top_affinity(coef, n_coefs=n_coefs).toarray()
         np.testing.assert_array_equal(made, top_affinity(sparse.csr_array(coef), n_coefs=n_coefs).toarray())
+
+
+@pytest.mark.parametrize("keep", [0.2, 0.3, 0.5, 0.7])
+def test_equal_coefficients_are_kept_alike_in_every_row(keep):
+    """As many of ten equal ones as make up the share, where rounding errors of sums would take one more or less."""
+    coef = np.zeros((300, 300))
+    for row in range(300):
+        coef[row, (row + 1 + np.arange(10) * 7) % 300] = 0.1 + row
+    dense, few = (threshold_coefficients(form(coef), keep, axis=1) for form in (np.array, sparse.csr_array))
+    np.testing.assert_array_equal(np.count_nonzero(dense, axis=1), round(10 * keep))
+    np.testing.assert_array_equal(few.toarray(), dense)

@@ -15,6 +15,7 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from torch import nn
 
 from skdeepsc import (
     DSCSC,
@@ -32,6 +33,7 @@ from skdeepsc import (
 from skdeepsc.deep import RidgeSolver, TrainedSolver
 from skdeepsc.metrics import clustering_accuracy_score, silhouette_scorer
 from skdeepsc.model_selection import TransductiveSplit
+from skdeepsc.nn import SubspaceNetwork
 from tests.estimators import DEEP, make, make_known
 
 SHORT = {"n_clusters": 3, "max_epochs": 2, "subspace_epochs": 1, "classifier_epochs": 2, "random_state": 0}
@@ -376,3 +378,25 @@ def test_codes_of_a_row_do_not_hang_on_its_place(images):
     one_by_one = np.concatenate([autoencoder.transform(row[None]) for row in rows])
     np.testing.assert_array_equal(autoencoder.transform(rows), one_by_one)
     np.testing.assert_array_equal(autoencoder.reconstruct(rows)[::-1], autoencoder.reconstruct(rows[::-1]))
+
+
+def test_what_rows_are_clustered_by_is_what_transform_gives(images):
+    rows = images[0].reshape(60, -1)
+    clustering = DSCNet(3, autoencoder=AutoEncoder(max_epochs=1), max_epochs=1, random_state=0).fit(rows)
+    np.testing.assert_array_equal(clustering.transform(rows), clustering.embedding_)
+
+
+def test_autocast_in_a_network_of_the_user_stays(images):
+    class Low(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = nn.Linear(64, 5)
+
+        def forward(self, x):
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                code = self.linear(x.flatten(1))
+            assert code.dtype == torch.bfloat16
+            return code.float()
+
+    network = SubspaceNetwork(Low(), nn.Sequential(nn.Linear(5, 64), nn.Unflatten(1, (1, 8, 8))))
+    assert AutoEncoder(network=network, max_epochs=1).fit_transform(images[0]).shape == (60, 5)

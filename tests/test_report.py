@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import unicodedata
 import warnings
 from html.parser import HTMLParser
 from pathlib import Path
@@ -172,6 +173,27 @@ def test_pictures_are_linked_or_moved(folder, how):
     assert all(path.is_symlink() == (how == "link") for path in sorted_files)
     assert len(image_files(folder)) == (46 if how == "link" else 1)
     assert load_images(folder.parent / "pics-clusters/clusters").images.shape == (45, 8, 8)
+
+
+def test_names_that_are_one_on_some_disk_are_kept_apart(folder):
+    """Disks without case, and with one way to write an accent, would keep one picture of two."""
+    picture = next((folder / "a").glob("*.png"))
+    for name in ("Cat.png", "cat.PNG", "caf\u00e9.png", "cafe\u0301.png"):
+        shutil.copy(picture, folder / "b" / name)
+    assert main([str(folder), "-k", "1", "--method", "SSC", "--move"]) == 0
+    kept = [path.relative_to(folder.parent) for path in image_files(folder.parent / "pics-clusters/clusters")]
+    assert len({unicodedata.normalize("NFC", str(path).casefold()) for path in kept}) == len(kept) == 49
+    assert {"cat-2.PNG", "Cat.png"} <= {path.name for path in kept}
+
+
+def test_links_that_cannot_be_are_told_before_the_fit(folder, capsys, monkeypatch):
+    def refused(*_):
+        raise OSError(errno.EPERM, "not permitted")
+
+    monkeypatch.setattr(Path, "symlink_to", refused)
+    assert main([str(folder), "-k", "3", "--link"]) == 2
+    assert "can have no links: not permitted. --copy the pictures" in capsys.readouterr().err
+    assert not (folder.parent / "pics-clusters").exists()
 
 
 def test_links_are_moved_as_what_they_lead_to(folder):
