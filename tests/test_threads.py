@@ -150,13 +150,15 @@ def test_what_has_little_to_do_has_one_core(monkeypatch):
     def watched(function):
         return lambda *args, **kwargs: (seen.append(pools()["blas"]), function(*args, **kwargs))[1]
 
+    monkeypatch.setattr(segmentation, "_SPARSE_LIMIT", 50)
+    monkeypatch.setattr(expression, "FEW_MULTIPLICATIONS", 90**3)
     monkeypatch.setattr(segmentation, "_connected_eigenpairs", watched(segmentation._connected_eigenpairs))
     monkeypatch.setattr(expression, "eigh", watched(expression.eigh))
-    rows = torch.from_numpy(np.random.RandomState(0).normal(size=(1100, 40)))
-    coefs = np.random.RandomState(0).uniform(size=(1100, 1100))
+    rows = torch.from_numpy(np.random.RandomState(0).normal(size=(100, 40)))
+    coefs = np.random.RandomState(0).uniform(size=(100, 100))
     with threadpool_limits(2, user_api="blas"):
         sparse_graph, dense_graph = top_affinity(coefs, n_coefs=5), symmetric_affinity(coefs)
-        for graph, n_cores in ((sparse_graph, 1), (dense_graph, 2)):
+        for graph, n_cores in ((sparse_graph, 1), (dense_graph[:40, :40], 1), (dense_graph, 2)):
             segmentation.find_candidates(graph, 2, 0)
             segmentation.spectral_labels(graph, 2, random_state=0)
             assert seen == [n_cores] * 2
