@@ -65,8 +65,21 @@ def write(path, text, arrays, form="skdeepsc"):
     with replacing(path) as draft:
         try:
             save_file(arrays, draft, metadata={**metadata, "sha256": _checksum(metadata, arrays)})
+            _sort_header(draft)
         except SafetensorError as error:  # Such as a disk that is full.
             raise OSError(f"{path} cannot be written: {error}") from error
+
+
+def _sort_header(path):
+    """Bring the metadata, which safetensors writes in any order, in theirs, so that equal content is an equal file."""
+    with open(path, "rb+") as file:
+        length = int.from_bytes(file.read(_HEADER_AT), "little")
+        header = json.loads(file.read(length))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+        if len(text) <= length:
+            file.seek(_HEADER_AT)
+            file.write(text.ljust(length))
 
 
 def read(path, form="skdeepsc"):

@@ -221,6 +221,16 @@ def test_a_file_is_as_readable_as_others(place):
     assert skdeepsc.load(place).n_clusters == 4
 
 
+def test_what_is_saved_again_is_the_same_file(images, tmp_path):
+    clusterer = SSC(3, random_state=0).fit(images[0].reshape(60, -1))
+    path, written = tmp_path / "caf\u00e9.skdeepsc", set()
+    for _ in range(6):
+        skdeepsc.save(clusterer, path)
+        written.add(path.read_bytes())
+    assert len(written) == 1
+    np.testing.assert_array_equal(skdeepsc.load(path).labels_, clusterer.labels_)
+
+
 def test_callbacks_and_caches_stay_behind(images, place):
     X, _ = images
     fitted = quick(DSCNet, callbacks=[EarlyStopping("train_loss")], memory=str(place.parent / "cache")).fit(X)

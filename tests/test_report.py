@@ -186,6 +186,12 @@ def test_names_that_are_one_on_some_disk_are_kept_apart(folder):
     assert {"cat-2.PNG", "Cat.png"} <= {path.name for path in kept}
 
 
+def test_a_report_tells_the_time_it_is_given(folder, monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
+    assert main([str(folder), "-k", "2", "--method", "SSC"]) == 0
+    assert "1970-01-02 00:00 UTC" in (folder.parent / "pics-clusters/report.html").read_text()
+
+
 def test_links_that_cannot_be_are_told_before_the_fit(folder, capsys, monkeypatch):
     def refused(*_):
         raise OSError(errno.EPERM, "not permitted")

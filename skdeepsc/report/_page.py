@@ -1,7 +1,8 @@
 """The page: one file of HTML with everything in it."""
 
+import os
 from base64 import b64encode
-from datetime import datetime
+from datetime import UTC, datetime
 from html import escape
 from io import BytesIO
 from os import PathLike
@@ -141,11 +142,17 @@ def write_page(findings: Findings, path: str | PathLike, title: str = "Clusters"
         code=escape(findings.code),
         support=_SUPPORT if findings.is_fitted else "the predicted probability",
         version=__version__,
-        date=f"{datetime.now():%Y-%m-%d %H:%M}",
+        date=f"{_now():%Y-%m-%d %H:%M %Z}",
         script=_SCRIPT,
     )
     with replacing(path) as draft:
         draft.write_text(page, encoding="utf-8", errors="backslashreplace")  # Names of files need not be text.
+
+
+def _now():
+    """The time, or that of SOURCE_DATE_EPOCH, by which builds are made the same again."""
+    told = os.environ.get("SOURCE_DATE_EPOCH", "")
+    return datetime.fromtimestamp(int(told), UTC) if told.isdecimal() else datetime.now().astimezone()
 
 
 def _number(findings):
