@@ -82,7 +82,7 @@ def _run(arguments, argv):
         return _REFUSED
     finally:
         work.remove_empty_folder()
-    print(work.what_is_done())
+    _say(work.what_is_done())
     return 0
 
 
@@ -256,7 +256,7 @@ class _Work:
         last = model.steps[-1][1] if hasattr(model, "steps") else model  # Of a Pipeline, the clusterer.
         if not hasattr(last, "labels_") or not hasattr(last, "predict_proba"):
             raise ValueError(f"{str(path)!r} holds a {type(last).__name__}, which labels nothing.")
-        print(f"Labels are those of {path}, {type(last).__name__} of {len(last.labels_):,} samples.")
+        _say(f"Labels are those of {path}, {type(last).__name__} of {len(last.labels_):,} samples.")
         return model
 
     def _pictures(self, model):
@@ -268,7 +268,7 @@ class _Work:
         self.reading, names = bunch.reading, bunch.filenames.tolist()
         height, width = self.reading["size"]
         kind = "grey" if self.reading["color"] == "grey" else "colour"
-        print(f"Read {_counted(len(names), 'picture')} as {kind} images of {height} x {width}.")
+        _say(f"Read {_counted(len(names), 'picture')} as {kind} images of {height} x {width}.")
         if bunch.blank:
             have = f"{_counted(len(bunch.blank), 'picture')} {'has' if len(bunch.blank) == 1 else 'have'}"
             told = "one colour throughout, which tells nothing of where it belongs"
@@ -314,9 +314,9 @@ class _Work:
 
     def _table(self, model):
         X, names, code, self.columns = _read_table(self.arguments.source)
-        print(f"Read {_counted(len(X), 'sample')} of shape {X.shape[1:]}.")
+        _say(f"Read {_counted(len(X), 'sample')} of shape {X.shape[1:]}.")
         if self.columns is not None:
-            print(f"Columns: {_some(self.columns)}.")
+            _say(f"Columns: {_some(self.columns)}.")
         if X.ndim > 2 or self.arguments.size:
             from skdeepsc.datasets._images import require_pillow
 
@@ -370,7 +370,7 @@ class _Work:
             "clusterer.labels_, clusterer.predict_proba(X)",
             f"clusterer = load({str(self._model_file())!r})  # The same, as it was kept.",
         ]
-        print(f"Clustering by {wanted.method} into {_in_words(wanted.n_clusters)} ...", flush=True)
+        _say(f"Clustering by {wanted.method} into {_in_words(wanted.n_clusters)} ...")
         clusterer.fit(samples.X)
         if samples.pictures is not None:
             setattr(clusterer, _READING, self.reading)  # Kept with the model, for --predict.
@@ -400,7 +400,7 @@ class _Work:
             path.parent.mkdir(parents=True, exist_ok=True)
             skdeepsc.save(clusterer, path)  # What took the time comes first.
             self.done.append(path.name if path.parent == self.out else str(path))
-        print(findings.choice)
+        _say(findings.choice)
         if self.arguments.sorting:
             findings.columns[_SORTED[self.arguments.sorting]] = list(map(str, self._targets(findings)))
         write_table(findings, self.out / "clusters.csv")
@@ -469,6 +469,14 @@ class _Work:
     def _tell(self, note):
         self.notes.append(note)
         print(f"Note: {note}", file=sys.stderr)
+
+
+def _say(text):
+    """Print a line; where nobody reads any more, the work goes on."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _is_there(path):

@@ -186,6 +186,14 @@ def test_names_that_are_one_on_some_disk_are_kept_apart(folder):
     assert {"cat-2.PNG", "Cat.png"} <= {path.name for path in kept}
 
 
+def test_the_work_goes_on_where_nobody_reads(folder):
+    command = [sys.executable, "-m", "skdeepsc", str(folder), "-k", "2", "--method", "SSC"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        process.stdout.close()
+    assert process.returncode == 0
+    assert (folder.parent / "pics-clusters/report.html").is_file()
+
+
 def test_a_report_tells_the_time_it_is_given(folder, monkeypatch):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
     assert main([str(folder), "-k", "2", "--method", "SSC"]) == 0
