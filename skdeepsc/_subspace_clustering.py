@@ -40,6 +40,7 @@ from ._view_search import (
 from ._warn import advising, warn_user
 from .features import AutoEncoder, LocalContrast, MultiscaleScattering, RadialFeatures, Scattering, SquashingScaler
 from .features._base import OnDevice, TakesCallbacks, TransformsImages
+from .features._rows import TransformsRows
 from .features._scattering import SharedWavelets
 from .nn import precise, product
 from .segmentation import N_STARTS, DegenerateAffinityWarning, choose_by_graphs, warn_if_degenerate
@@ -54,7 +55,7 @@ _FEW_FEATURES = range(2, 11)
 # small a share of them that it would have all of it.
 _ALONE, _FEW = 2 / 3, 0.02
 # Kinds of views that take no sparse rows.
-_OF_DENSE = (TransformsImages, SquashingScaler, RadialFeatures)
+_OF_DENSE = (TransformsImages, TransformsRows)
 # Those that are made of the same wavelets.
 _SHARING = ("scattering", "symmetric")
 # Components of the view of sparse rows.

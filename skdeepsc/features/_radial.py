@@ -9,10 +9,11 @@ from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.utils.extmath import svd_flip
 from sklearn.utils.validation import check_is_fitted
 
-from .._compat import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from .._input import TakesSamples, as_flat_rows, row_blocks
+from .._compat import ClassNamePrefixFeaturesOutMixin
+from .._input import row_blocks
 from .._params import Count, Interval, answers, estimator, fits
 from .._random import Randomized, draw_rows
+from ._rows import TransformsRows
 from ._squashing import SquashingScaler
 
 # Directions with this share of the largest eigenvalue are rounding errors.
@@ -20,7 +21,7 @@ _ROUNDING = 1e-10
 
 
 @estimator
-class RadialFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TakesSamples, Randomized):
+class RadialFeatures(ClassNamePrefixFeaturesOutMixin, TransformsRows, Randomized):
     r"""Features whose inner products are a radial kernel, such that samples near each other point the same way.
 
     .. math:: \langle \varphi(x), \varphi(x') \rangle \approx \exp\left(-\frac{\|f(x) - f(x')\|^2}{w(x)\, w(x')}\right)
@@ -76,16 +77,6 @@ class RadialFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TakesSam
 
     quantile: Annotated[float, Interval(Real, 0, 1, closed="right")] = 0.1
     n_landmarks: Count = 500
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
-
-    def _read(self, X, *, reset=True):
-        """Checked rows."""
-        return as_flat_rows(self, X, reset=reset, accept_sparse=False)[:]
 
     @property
     def _n_features_out(self):

@@ -6,16 +6,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from .._compat import OneToOneFeatureMixin, TransformerMixin
-from .._input import TakesSamples, as_flat_rows
+from .._compat import OneToOneFeatureMixin
 from .._params import Positive, answers, estimator, fits
+from ._rows import TransformsRows
 
 # Values so many times c away from the median are as far as any: they become c.
 _FAR = 1e100
 
 
 @estimator
-class SquashingScaler(OneToOneFeatureMixin, TransformerMixin, TakesSamples):
+class SquashingScaler(OneToOneFeatureMixin, TransformsRows):
     r"""Features of unlike units on one scale, with far values drawn near.
 
     With the median m of a feature and the distance r of its quartiles,
@@ -57,16 +57,6 @@ class SquashingScaler(OneToOneFeatureMixin, TransformerMixin, TakesSamples):
     """
 
     max_absolute_value: Positive = 3.0
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
-
-    def _read(self, X, *, reset=True):
-        """Checked rows."""
-        return as_flat_rows(self, X, reset=reset, accept_sparse=False)[:]
 
     @fits
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
