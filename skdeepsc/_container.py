@@ -14,7 +14,11 @@ from ._version import __version__
 
 _FORMAT_VERSION = 1
 # What a file holds, by the format that its header names.
-_FORMATS = {"skdeepsc": "an estimator that skdeepsc.save wrote", "skdeepsc checkpoint": "a part of a checkpoint"}
+_FORMATS = {
+    "skdeepsc": "an estimator that skdeepsc.save wrote",
+    "skdeepsc checkpoint": "a part of a checkpoint",
+    "skdeepsc network": "a pre-trained network",
+}
 # Where a safetensors file has the brace of its header; its length stands before it.
 _HEADER_AT = 8
 # How files begin that are opened by mistake, or by somebody's intent.

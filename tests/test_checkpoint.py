@@ -4,7 +4,6 @@ import importlib
 import linecache
 import os
 import pickle
-import shutil
 import signal
 import subprocess
 import sys
@@ -28,7 +27,8 @@ from skdeepsc import DSCSC, EDESC, KSCN, NCSC, PSSC, AutoEncoder, Contrastive, D
 from skdeepsc.datasets import make_union_of_subspaces
 from skdeepsc.deep import TrainedSolver
 from skdeepsc.features import _autoencoder
-from skdeepsc.training import RandomAugmentation, checkpoints
+from skdeepsc.training import RandomAugmentation, checkpoints, digests, states
+from skdeepsc.training.cache import NetworkFile
 
 pytestmark = pytest.mark.usefixtures("few_first_epochs")
 
@@ -208,7 +208,7 @@ def test_what_followed_from_numbers_that_are_lost_is_not_used(images, tmp_path):
 def test_another_version_trains_anew(images, tmp_path, monkeypatch, library):
     kind, params = FITS["AutoEncoder"]
     assert interrupted(kind, params, images[0], tmp_path, 2)
-    owner = {"skdeepsc": checkpoints, "torch": torch}[library]
+    owner = {"skdeepsc": states, "torch": torch}[library]
     monkeypatch.setattr(owner, "__version__", "9.9")
     with pytest.warns(UserWarning, match=f"it was written with {library} .*, and this is 9.9"):
         kind(**params, checkpoint=tmp_path).fit(images[0])
@@ -248,13 +248,11 @@ def test_a_key_is_the_same_for_equal_values_and_for_no_others(images):
         KMeans(3, init="random"),
         partial(augment, x=1),
     ]
-    keys = [checkpoints.digest(X, value=value) for value in values]
+    keys = [digests.digest(X, value=value) for value in values]
     assert len(set(keys)) == len(values)
-    assert [checkpoints.digest(X.copy(), value=pickle.loads(pickle.dumps(value))) for value in values] == keys
-    assert checkpoints.digest(X, value=[1, 2]) == checkpoints.digest(X, value=(1, 2))
-    assert checkpoints.digest(X, value=AutoEncoder(verbose=1, device="cpu")) == checkpoints.digest(
-        X, value=AutoEncoder()
-    )
+    assert [digests.digest(X.copy(), value=pickle.loads(pickle.dumps(value))) for value in values] == keys
+    assert digests.digest(X, value=[1, 2]) == digests.digest(X, value=(1, 2))
+    assert digests.digest(X, value=AutoEncoder(verbose=1, device="cpu")) == digests.digest(X, value=AutoEncoder())
 
 
 def test_a_file_of_another_fit_under_this_name_is_not_used(images, tmp_path):
@@ -285,7 +283,7 @@ def test_a_full_disk_ends_the_keeping_and_not_the_fit(images, tmp_path, monkeypa
         raise OSError(28, "No space left on device")
 
     kind, params = FITS["AutoEncoder"]
-    monkeypatch.setattr(checkpoints, "write", full)
+    monkeypatch.setattr(states, "write", full)
     with pytest.warns(UserWarning, match="The fit goes on without checkpoint: .*No space left"):
         fitted = kind(**params, checkpoint=tmp_path).fit(images[0])
     assert_equal(fitted, kind(**params).fit(images[0]))
@@ -320,9 +318,9 @@ def test_checkpoint_and_memory_go_together(images, tmp_path, monkeypatch):
         patched.setattr(kind, "_pretrain_with", interrupting)
         with pytest.raises(KeyboardInterrupt):
             kind(**both).fit(images[0])
-    entries = sorted(folders["memory"].rglob("output.pkl"), key=os.path.getmtime)
+    entries = sorted(folders["memory"].rglob("*.network"), key=os.path.getmtime)
     assert len(entries) == len(list(folders["checkpoint"].rglob("*.step"))) == 2
-    shutil.rmtree(entries[0].parent)  # Of the first policy the checkpoint knows, of the second the cache.
+    entries[0].unlink()  # Of the first policy the checkpoint knows, of the second the cache.
     with monkeypatch.context() as patched:
         phases = []
         patched.setattr(checkpoints.Step, "write", lambda step, state: phases.append(step.name))
@@ -334,12 +332,12 @@ def test_checkpoint_and_memory_go_together(images, tmp_path, monkeypatch):
 def test_a_damaged_entry_of_the_cache_is_told_put_aside_and_trained_anew(images, tmp_path):
     params = {**FITS["AutoEncoder"][1], "memory": str(tmp_path)}
     whole = AutoEncoder(**params).fit(images[0])
-    (entry,) = tmp_path.rglob("output.pkl")
+    (entry,) = tmp_path.rglob("*.network")
     content = entry.read_bytes()
     middle = len(content) // 2
     for damaged in (content[:middle], b"", content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]):
         entry.write_bytes(damaged)
-        with pytest.warns(UserWarning, match="An auto-encoder in memory= is damaged and is trained anew: .* aside as"):
+        with pytest.warns(UserWarning, match="A network in memory= cannot be used and is trained anew: .* aside as"):
             assert_equal(AutoEncoder(**params).fit(images[0]), whole)
         assert_equal(AutoEncoder(**params).fit(images[0]), whole)
     assert len(list(tmp_path.rglob("*.damaged"))) == 3
@@ -352,7 +350,7 @@ def test_the_cache_knows_the_versions(images, tmp_path, monkeypatch, library):
     owner = {"skdeepsc": skdeepsc.features._autoencoder, "torch": torch}[library]
     monkeypatch.setattr(owner, "__version__", "9.9")
     AutoEncoder(**params).fit(images[0])
-    assert len(list(tmp_path.rglob("output.pkl"))) == 2
+    assert len(list(tmp_path.rglob("*.network"))) == 2
 
 
 # Processes
@@ -495,7 +493,7 @@ def test_a_fit_of_sparse_rows_goes_on(tmp_path):
     whole = SubspaceClustering(3, random_state=0).fit(sparse_rows)
     kept = SubspaceClustering(3, random_state=0, checkpoint=tmp_path).fit(sparse_rows)
     np.testing.assert_array_equal(kept.labels_, whole.labels_)
-    keys = [checkpoints.digest(each) for each in (sparse_rows, sparse_rows, -sparse_rows, sparse_rows[::-1])]
+    keys = [digests.digest(each) for each in (sparse_rows, sparse_rows, -sparse_rows, sparse_rows[::-1])]
     assert keys[0] == keys[1]
     assert len(set(keys)) == 3
 
@@ -513,21 +511,39 @@ class FirstOfTwo:
         return value
 
 
-def test_processes_train_together_where_the_first_finds_a_damaged_entry(tmp_path, monkeypatch):
+@pytest.fixture
+def trained(monkeypatch):
+    """Numbers of epochs that were asked for; no more than two are trained."""
+    asked = []
+
+    def pretrain(samples, key, *_):
+        asked.append(key["epochs"])
+        return torch.nn.Linear(2, 2), [{"loss": 0.5}] * min(key["epochs"], 2)
+
+    monkeypatch.setattr(_autoencoder, "pretrain", pretrain)
+    monkeypatch.setattr(_autoencoder, "_untrained", lambda *_: torch.nn.Linear(2, 2))
+    return asked
+
+
+def pretrain_once(place, group=None, epochs=2):
+    arguments = np.zeros(3), {"epochs": epochs}, 0, "cpu", None, {"group": group}
+    network, history = _autoencoder._pretrain_once(NetworkFile(place, "Network", "a" * 64), arguments)
+    return network.weight.tolist(), history
+
+
+def test_processes_train_together_where_the_first_finds_a_damaged_entry(tmp_path, trained):
     """Those that wait for what is in the cache would wait for ever."""
-    trained = []
-    monkeypatch.setattr(_autoencoder, "pretrain", lambda *args: trained.append(args) or ("network", [{}, {}]))
-    memory, said = joblib.Memory(tmp_path, verbose=0), []
+    said, weights = [], []
     for damages in (False, False, True):
         group = FirstOfTwo()
-        for entry in tmp_path.rglob("output.pkl") if damages else ():
+        for entry in tmp_path.glob("*.network") if damages else ():
             entry.write_bytes(b"")
-        arguments = np.zeros(3), "key", 0, "cpu", None, {"group": group}
-        with pytest.warns(UserWarning, match="is damaged") if damages else nullcontext():
-            assert _autoencoder._cached_pretrain(memory, arguments, 2) == ("network", [{}, {}])
+        with pytest.warns(UserWarning, match="cannot be used") if damages else nullcontext():
+            weights.append(pretrain_once(tmp_path, group))
         said.append(group.agreed[0])
     assert said == [False, True, False]
-    assert len(trained) == 2
+    assert weights[0] == weights[1] != weights[2]
+    assert trained == [2, 2]
 
 
 def test_a_batch_of_all_is_known_to_the_cache(images, tmp_path):
@@ -535,7 +551,7 @@ def test_a_batch_of_all_is_known_to_the_cache(images, tmp_path):
     for batch_size in ("all", 60, 100):
         params = {"batch_size": batch_size, "max_epochs": 2, "random_state": 0, "memory": tmp_path}
         assert_equal(AutoEncoder(**params).fit(images[0]), plain)
-    assert len(list(tmp_path.rglob("output.pkl"))) == 1
+    assert len(list(tmp_path.rglob("*.network"))) == 1
 
 
 def test_functions_that_were_edited_are_others(images, tmp_path, monkeypatch):
@@ -545,35 +561,80 @@ def test_functions_that_were_edited_are_others(images, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "dont_write_bytecode", True)  # Written within a second, it would be taken for the same.
     keys, weights = [], []
     for factor in ("1.0", "0.2"):
-        module.write_text(f"def view(x):\n    return x * {factor}\n")
+        body = f"return x * {factor}"
+        module.write_text(f"def view(x):\n    {body}\n\n\nclass View:\n    def __call__(self, x):\n        {body}\n")
         monkeypatch.delitem(sys.modules, "edited_views", raising=False)
         linecache.clearcache()
         importlib.invalidate_caches()
-        view = importlib.import_module("edited_views").view
-        keys.append([checkpoints.digest(np.zeros(1), augment=each) for each in (view, partial(view))])
+        edited = importlib.import_module("edited_views")
+        view = edited.view
+        keys.append([digests.digest(np.zeros(1), augment=each) for each in (view, partial(view), edited.View())])
         fitted = Contrastive(max_epochs=2, augment=view, memory=tmp_path / "memory", random_state=0).fit(images[0])
         weights.append(next(fitted.network_.encoder.parameters()).detach())
     assert all(one != other for one, other in zip(*keys, strict=True))
     assert not torch.equal(*weights)
 
 
-def test_a_training_that_ended_early_is_not_kept_for_longer_ones(tmp_path, monkeypatch):
-    trained = []
-    monkeypatch.setattr(_autoencoder, "pretrain", lambda *args: trained.append(args) or ("network", [{}]))
-    memory, arguments = joblib.Memory(tmp_path, verbose=0), (np.zeros(3), "key", 0, "cpu", None, {"group": None})
-    with monkeypatch.context() as patched:
-        patched.setattr("joblib.memory.MemorizedResult.clear", lambda self: None)  # The process ended before that.
-        _autoencoder._cached_pretrain(memory, arguments, 2)
+def test_a_training_that_ended_early_is_not_kept(tmp_path, trained):
     for _ in range(2):
-        _autoencoder._cached_pretrain(memory, arguments, 2)
-    assert len(trained) == 3
+        pretrain_once(tmp_path, epochs=3)
+    assert trained == [3, 3]
+    assert not list(tmp_path.iterdir())
 
 
-def test_the_first_process_trains_with_the_others_whatever_the_cache_has_got(tmp_path, monkeypatch):
-    trained = []
-    monkeypatch.setattr(_autoencoder, "pretrain", lambda *args: trained.append(args) or ("network", [{}, {}]))
-    monkeypatch.setattr(_autoencoder, "_known", lambda *_: None)  # Another process fills it just now.
-    memory, group = joblib.Memory(tmp_path, verbose=0), FirstOfTwo()
+def test_the_first_process_trains_with_the_others_whatever_the_cache_has_got(tmp_path, monkeypatch, trained):
+    monkeypatch.setattr(NetworkFile, "read", lambda *_: None)  # Another process fills it just now.
     for _ in range(2):
-        _autoencoder._cached_pretrain(memory, (np.zeros(3), "key", 0, "cpu", None, {"group": group}), 2)
-    assert len(trained) == 2
+        pretrain_once(tmp_path, FirstOfTwo())
+    assert trained == [2, 2]
+
+
+def test_a_network_of_other_parts_is_told_and_trained_anew(tmp_path, monkeypatch, trained):
+    pretrain_once(tmp_path)
+    for network in (torch.nn.Linear(2, 3), torch.nn.Linear(2, 2, bias=False)):
+        monkeypatch.setattr(_autoencoder, "_untrained", lambda *_, network=network: network)
+        with pytest.warns(
+            UserWarning, match=r"cannot be used and is trained anew: its .* The file was put aside as .*damaged"
+        ):
+            pretrain_once(tmp_path)
+    assert trained == [2, 2, 2]
+
+
+def test_what_the_cache_holds_runs_nothing(images, tmp_path):
+    """A pickle in the place of a network is told and not opened."""
+    params = {**FITS["AutoEncoder"][1], "memory": tmp_path}
+    whole = AutoEncoder(**params).fit(images[0])
+    (entry,) = tmp_path.glob("*.network")
+    entry.write_bytes(pickle.dumps(Planted(tmp_path / "planted")))
+    with pytest.warns(UserWarning, match="but a pickle. It was not opened"):
+        assert_equal(AutoEncoder(**params).fit(images[0]), whole)
+    assert not (tmp_path / "planted").exists()
+
+
+class Planted:
+    """What makes a folder when it is opened."""
+
+    def __init__(self, place):
+        self.place = place
+
+    def __reduce__(self):
+        return os.mkdir, (self.place,)
+
+
+def test_a_memory_of_joblib_keeps_networks_in_its_own_folder(images, tmp_path):
+    params = FITS["AutoEncoder"][1]
+    memory = joblib.Memory(tmp_path, verbose=0)
+    whole = AutoEncoder(**params, memory=memory).fit(images[0])
+    assert len(list(tmp_path.rglob("*.network"))) == 1
+    assert_equal(AutoEncoder(**params, memory=memory).fit(images[0]), whole)
+    assert len(list(tmp_path.rglob("*.network"))) == 1
+    memory.clear(warn=False)
+    assert not list(tmp_path.rglob("*.network"))
+    assert_equal(AutoEncoder(**params, memory=joblib.Memory(None)).fit(images[0]), whole)
+
+
+def test_a_memory_of_joblib_without_a_folder_is_refused(images, tmp_path):
+    memory = joblib.Memory(tmp_path, verbose=0)
+    memory.backend = "elsewhere"
+    with pytest.raises(ValueError, match="keeps its entries in no folder: give the path of one"):
+        AutoEncoder(**FITS["AutoEncoder"][1], memory=memory).fit(images[0])

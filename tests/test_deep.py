@@ -682,7 +682,7 @@ def test_own_networks_are_found_in_the_cache(images, tmp_path, monkeypatch):
     torch.nn.init.zeros_(own.encoder[1].bias)
     make(PSSC, **ONE_POLICY, autoencoder__network=own, memory=str(tmp_path)).fit(images[0])
     assert len(runs) == 2
-    with pytest.raises(ValueError, match="memory= cannot tell"):
+    with pytest.raises(ValueError, match="memory= and checkpoint= cannot tell"):
         make(PSSC, **ONE_POLICY, autoencoder__network=lambda shape: own, memory=str(tmp_path)).fit(images[0])
 
 

@@ -221,7 +221,7 @@ def test_networks_that_differ_in_a_number_alone_are_kept_apart(images, tmp_path)
         network.encoder[2].factor = factor
         fitted = AutoEncoder(network=network, **params).fit(images[0])
         assert fitted.network_.encoder[2].factor == factor
-    assert len(list(tmp_path.rglob("output.pkl"))) == 2
+    assert len(list(tmp_path.rglob("*.network"))) == 2
 
 
 def test_a_decoder_that_gives_other_shapes_is_refused(images):

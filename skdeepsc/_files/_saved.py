@@ -44,9 +44,9 @@ def save(estimator: Any, path: str | PathLike) -> None:
 
     Notes
     -----
-    `memory` and callbacks are not written, the latter with a warning: they are a folder of this machine and code, and
-    belong to the training. Also left out, as in a pickle, is `affinity_matrix_`; it is made again from `coef_` when it
-    is asked for.
+    `memory`, `checkpoint` and callbacks are not written, the latter with a warning: they are folders of this machine
+    and code, and belong to the training. Also left out, as in a pickle, is `affinity_matrix_`; it is made again from
+    `coef_` when it is asked for.
 
     Examples
     --------

@@ -1,22 +1,16 @@
 """The auto-encoder that every deep subspace clusterer has, a transformer of its own."""
 
-import hashlib
 import math
-import os
-import pickle
-import secrets
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from pathlib import Path
-from pickle import PicklingError
-from types import FunctionType
+from functools import partial
 from typing import Any, Literal, Self
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import check_is_fitted, check_memory
+from sklearn.utils.validation import check_is_fitted
 
 from .._arrays import as_numbers
 from .._base import Progress
@@ -32,9 +26,10 @@ from ..losses import squared_error
 from ..nn import ConvAutoEncoder, DenseAutoEncoder, ResidualAutoEncoder, SubspaceNetwork, checked_sizes
 from ..training import Phase, epochs_of
 from ..training.batches import in_blocks, n_batches, rows_for, to_device
+from ..training.cache import NetworkFile, cache_folder
 from ..training.callbacks import DeadAutoEncoder, RedrawIfDead
-from ..training.checkpoints import digest, source_of
 from ..training.construction import Construction
+from ..training.digests import digest
 from ..training.trainer import run_phase
 from ._base import TakesBatches, TrainsNetwork
 
@@ -45,9 +40,8 @@ _AUTO_STEPS, _AUTO_EPOCHS = 1500, 200
 _MAX_DRAWS, _TRIAL_STEPS, _SHORT_STEPS = 5, 300, 100
 # Rows, about evenly spaced, by which it is judged, and the share of the mean image's error above which it is dead.
 _TEST_ROWS, _DEAD_ERROR = 20_000, 0.9
-# What changes nothing in a trained network, or is told to the cache in another form.
-_NOT_IN_KEY = {"network", "callbacks", "memory", "checkpoint", "device", "verbose"}
-_NOT_IN_KEY |= {"random_state", "image_shape", "max_epochs", "batch_size"}
+# Parameters that have become something else when a network is trained, by which it is kept.
+_SETTLED = {"random_state", "image_shape", "input_scale", "max_epochs", "batch_size"}
 
 
 @estimator
@@ -166,10 +160,6 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
         """
         return error > _DEAD_ERROR
 
-    def _settled(self):
-        """What else the result depends on, for the cache."""
-        return {}
-
     # Training
 
     def _runs_foreign_code(self):
@@ -180,31 +170,24 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
         self._check_callbacks()
         self._divisor = input_divisor(samples, self.input_scale, self._exponent)
         self.input_scale_ = float(restored(self._divisor, self._exponent))
-        epochs, batch_size = self._epochs(len(samples)), self._batch_size(len(samples))
-        memory = self._cache()
-        key = {"epochs": epochs, "batch_size": batch_size, **({} if memory is None else self._key())}
-        with progress.task("pretrain", epochs) as context:
+        key = {"epochs": self._epochs(len(samples)), "batch_size": self._batch_size(len(samples))}
+        kept = self._kept(samples, seed, key)
+        with progress.task("pretrain", key["epochs"]) as context:
             arguments = samples, key, seed, self.device_, self, self._reporting(progress, context)
-            try:
-                network, self.history_ = _cached_pretrain(memory, arguments, epochs)
-            except PicklingError as error:
-                raise ValueError(
-                    "memory= cannot tell one lambda or local function from another: give a module, or a function that "
-                    "can be imported."
-                ) from error
+            network, self.history_ = pretrain(*arguments) if kept is None else _pretrain_once(kept, arguments)
         self.network_, self.n_iter_ = network.to(self.device_), len(self.history_)
         self._n_latent = self._encode(samples[:1]).shape[1]
 
-    def _cache(self):
-        """Where the trained network is kept: None with a user's callbacks, of which is not known what they do."""
-        if isinstance(self.memory, str) and not self.memory:
-            raise ValueError("memory must be the path of a folder, a joblib.Memory or None; got ''.")
-        if self.memory is None or self.callbacks:
+    def _kept(self, samples, seed, key):
+        """Where the trained network is kept; nowhere with a user's callbacks, of which is not known what they do."""
+        folder = cache_folder(self.memory)
+        if folder is None or self.callbacks:
             return None
-        try:
-            return check_memory(os.fspath(self.memory) if isinstance(self.memory, os.PathLike) else self.memory)
-        except OSError as error:
-            raise ValueError(f"memory={self.memory!r} is no folder that can be written: {error}.") from error
+        params = {name: value for name, value in self.get_params(deep=False).items() if name not in _SETTLED}
+        own = {"shape": self.image_shape_, "divisor": self._divisor, "device": self.device_.split(":")[0]}
+        versions = {"skdeepsc": __version__, "torch": torch.__version__}
+        settled = {**key, **own, **versions, "seed": seed}
+        return NetworkFile(folder, type(self).__name__, digest(samples, estimator=type(self)(**params), **settled))
 
     def _epochs(self, n_samples):
         if self.max_epochs != "auto":
@@ -213,22 +196,6 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
 
     def _batch_size(self, n_samples):
         return n_samples if self.batch_size == "all" else min(self.batch_size, n_samples)
-
-    def _key(self):
-        """All that a trained network depends on beside samples, epochs, seed and device; modules by their weights."""
-        network = self.network
-        if isinstance(network, torch.nn.Module):
-            network = digest(np.empty(0), network=network)
-        elif callable(network):
-            network = network, source_of(network)
-        params = {
-            name: tuple(value) if isinstance(value, list) else (value, source_of(value)) if callable(value) else value
-            for name, value in self.get_params(deep=False).items()
-            if name not in _NOT_IN_KEY
-        }
-        own = {"class": type(self).__qualname__, "image_shape": self.image_shape_, "input_scale": self._divisor}
-        versions = {"skdeepsc": __version__, "torch": torch.__version__}
-        return {"network": network, **params, **own, **versions, **self._settled()}
 
     def _check_decoded(self, out):
         """Refuse a user's network whose decoder gives other shapes than samples have, which costs would broadcast."""
@@ -260,78 +227,21 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
         return SubspaceNetwork(built.encoder, built.decoder, input_scale=self._divisor)
 
 
-def _cached_pretrain(memory, arguments, epochs):
-    """Network and history of :func:`pretrain`, from the cache, or trained to the end and kept.
+def _pretrain_once(kept, arguments):
+    """Network and history of :func:`pretrain`, as they are kept, or trained, to the end, and kept from now on.
 
-    Of several processes the first has the cache; either all train, or all get what it finds there.
+    Of several processes the first has the file; either all train, or all get what it finds there.
     """
-    if memory is None:
-        return pretrain(*arguments)
-    # A function that joblib has not seen: of one that it has, it would not write down the source in another folder, and
-    # other processes, which look for that, would train anew.
-    train = FunctionType(_pickled_pretrain.__code__, _pickled_pretrain.__globals__)
-    cached, group = memory.cache(train, ignore=["autoencoder", "report", "trained"]), arguments[-1]["group"]
-    # What is trained now, which joblib cannot give where it could not write it.
-    arguments = (*arguments, trained := [])
-    found = _known(cached, arguments, epochs) if group is None or group.rank == 0 else None
-    if group is not None:
-        is_known = group.agree(found is not None)
-        if group.rank:
-            return group.agree(None if is_known else pretrain(*arguments[:-1]))
-    if found is None and group is not None:
-        trained.append(pretrain(*arguments[:-1]))  # The others train, too, whatever the cache has got meanwhile.
-    if found is None:
-        result = cached.call_and_shelve(*arguments)  # Another process may have filled the cache meanwhile.
-        found = trained.pop() if trained else _unpickled(*result.get())
-        if len(found[1]) < epochs:
-            result.clear()
+    samples, key, seed, _, autoencoder, report = arguments
+    group = report["group"]
+    is_first = group is None or group.rank == 0
+    found = kept.read(partial(_untrained, samples, seed, autoencoder)) if is_first else None
+    is_known = found is not None if group is None else group.agree(found is not None)
+    if not is_known:
+        found = pretrain(*arguments)
+        if is_first and len(found[1]) == key["epochs"]:
+            kept.write(*found)
     return found if group is None else group.agree(found)
-
-
-def _known(cached, arguments, epochs):
-    """What the cache has; nothing if that is damaged, or of a training that was ended before all epochs."""
-    if not cached.check_call_in_cache(*arguments):
-        return None
-    result = cached.call_and_shelve(*arguments)
-    try:
-        found = _unpickled(*result.get())
-    except MemoryError:
-        raise
-    except Exception as error:  # Whatever is wrong with the entry.
-        _put_aside(result, error)
-        return None
-    if len(found[1]) < epochs:
-        result.clear()
-        return None
-    return found
-
-
-def _pickled_pretrain(samples, key, seed, device, autoencoder, report, trained):
-    """What :func:`pretrain` returns, unless it is `trained` already, as a pickle, and its checksum.
-
-    Joblib would not notice a byte that is damaged.
-    """
-    if not trained:
-        trained.append(pretrain(samples, key, seed, device, autoencoder, report))
-    content = pickle.dumps(trained[-1])
-    return content, hashlib.sha256(content).hexdigest()
-
-
-def _unpickled(content, checksum):
-    if hashlib.sha256(content).hexdigest() != checksum:
-        raise ValueError("its checksum does not belong to what it holds")
-    return pickle.loads(content)
-
-
-def _put_aside(result, reason):
-    """Rename an entry of the cache that cannot be used, and say so."""
-    place = Path(result.store_backend.location, result.func_id, result.args_id)
-    aside = place.with_name(f"{place.name}.{secrets.token_hex(2)}.damaged")
-    if place.is_dir():
-        place.rename(aside)
-    warn_user(
-        f"An auto-encoder in memory= is damaged and is trained anew: {reason}. The entry was put aside as {aside}."
-    )
 
 
 def pretrain(samples, key, seed, device, autoencoder, report):
@@ -369,15 +279,7 @@ def pretrain(samples, key, seed, device, autoencoder, report):
     trial = min(math.ceil(_TRIAL_STEPS / n_steps), math.ceil(epochs / 2))
     for draw in range(_MAX_DRAWS):
         with seeded(seed + draw, device, shared=autoencoder._runs_foreign_code()):
-            with Construction():
-                network = autoencoder._build().float().to(device)
-            with torch.no_grad():
-                first = network.eval()(rows[:2])
-                n_latent = first.z.shape[1]
-                autoencoder._check_decoded(first)
-            with Construction():
-                for name, head in autoencoder._heads(n_latent).items():
-                    setattr(network, name, head)
+            network = _constructed(autoencoder, rows[:2], device)
             last = draw == _MAX_DRAWS - 1 or isinstance(autoencoder.network, torch.nn.Module)
             redraw = () if last else (RedrawIfDead(is_dead, trial, report["group"]),)
             phase = Phase("pretrain", autoencoder._costs, epochs, autoencoder.lr, batch_size=batch_size)
@@ -395,6 +297,25 @@ def pretrain(samples, key, seed, device, autoencoder, report):
             ConvergenceWarning,
         )
     return network.cpu(), history
+
+
+def _untrained(samples, seed, autoencoder):
+    """A network on the CPU that has learnt nothing yet."""
+    with seeded(seed, "cpu", shared=autoencoder._runs_foreign_code()):
+        return _constructed(autoencoder, rows_for(samples[:2], "cpu")[:2], "cpu")
+
+
+def _constructed(autoencoder, rows, device):
+    """A network with all its parts, which some rows have passed."""
+    with Construction():
+        network = autoencoder._build().float().to(device)
+    with torch.no_grad():
+        first = network.eval()(rows)
+    autoencoder._check_decoded(first)
+    with Construction():
+        for name, head in autoencoder._heads(first.z.shape[1]).items():
+            setattr(network, name, head)
+    return network
 
 
 class _DeathTest:

@@ -8,13 +8,14 @@ from functools import partial
 from os import PathLike
 from typing import Annotated, Any, Literal
 
+import joblib
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback
 
-from .._compat import CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, HasMethods, TransformerMixin
+from .._compat import CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from .._input import TakesImages, row_blocks
 from .._params import Count, Epochs, Estimator, Positive, answers, estimator
 from .._random import Randomized
@@ -22,7 +23,8 @@ from .._scale import restored
 from ..nn import answering
 from ..training.batches import resolve_device, rows_at_once, to_device
 from ..training.callbacks import EpochTasks
-from ..training.checkpoints import digest, is_kept, kept_in, recall
+from ..training.checkpoints import is_kept, kept_in, recall
+from ..training.digests import digest
 from ..training.group import ProcessGroup
 
 
@@ -91,8 +93,9 @@ class TakesCallbacks(Estimator):
     callbacks : list of skorch callbacks or None
         Called in every phase; ``net.phase.name`` tells which. EarlyStopping ends the phase it stops.
     memory : str, Path, joblib.Memory or None
-        Where to cache the trained auto-encoder, as in :class:`~sklearn.pipeline.Pipeline`. A search over weights of
-        later phases then trains it once for each training set and integer `random_state`.
+        A folder in which trained auto-encoders are kept; of a ``joblib.Memory``, one within its own. A search over
+        weights of later phases then trains one for each training set and integer `random_state`. The files are read
+        without running anything of them, and stay until they are deleted.
     checkpoint : str, path-like or None
         A folder in which an unfinished fit is kept, its phases and, every half a minute, its epochs: another fit of the
         same samples under the same parameters goes on from there, and a fit that ends removes what it kept. One folder
@@ -100,7 +103,7 @@ class TakesCallbacks(Estimator):
     """
 
     callbacks: Sequence[Any] | None = None
-    memory: Annotated[Any, str, PathLike, HasMethods("cache"), None] = None
+    memory: Annotated[str | PathLike | joblib.Memory | None, str, PathLike, joblib.Memory, None] = None
     checkpoint: Annotated[str | PathLike | None, str, PathLike, None] = None
 
     @contextmanager

@@ -80,8 +80,7 @@ class KeptPhase(Callback):
 
     def _common(self):
         return {
-            "network": dict(_tensors(self.network)),
-            "modes": {name: module.training for name, module in self.network.named_modules()},
+            "network": network_state(self.network),
             "attributes": [getattr(owner, name) for owner, name in self.keeps],
             "generators": generator_states(self.device),
         }
@@ -90,30 +89,48 @@ class KeptPhase(Callback):
 
     def _put_back(self):
         """Put back what the network and the method had learnt."""
-        kept, present = self.state["network"], dict(_tensors(self.network))
-        modes = dict(self.network.named_modules())
-        parameters = dict(self.network.named_parameters())
-        if set(kept) != set(present) or set(self.state["modes"]) != set(modes):
-            raise Unfit("its network has other parts")
         if len(self.state["attributes"]) != len(self.keeps):
             raise Unfit("it has other values beside the network")
-        for name, value in parameters.items():
-            if kept[name].shape != value.shape or kept[name].dtype != value.dtype:
-                raise Unfit(f"its {name!r} has another shape or type")
-        for name, value in kept.items():
-            if name in parameters:
-                with torch.no_grad():
-                    parameters[name].copy_(value)
-            else:
-                path, _, last = name.rpartition(".")
-                setattr(self.network.get_submodule(path), last, None if value is None else value.to(self.device))
-        for name, is_training in self.state["modes"].items():
-            modes[name].training = is_training
+        set_network_state(self.network, self.state["network"], self.device)
         self._put_back_attributes()
 
     def _put_back_attributes(self):
         for (owner, name), value in zip(self.keeps, self.state["attributes"], strict=True):
             setattr(owner, name, value.to(self.device) if isinstance(value, torch.Tensor) else value)
+
+
+# Networks
+
+
+def network_state(network):
+    """Parameters, buffers and modes of a network, as plain values and tensors."""
+    modes = {name: module.training for name, module in network.named_modules()}
+    return {"tensors": dict(_tensors(network)), "modes": modes}
+
+
+def set_network_state(network, state, device):
+    """Put back what a network had learnt.
+
+    Raises
+    ------
+    Unfit
+        If the network has other parts; it is then as before.
+    """
+    kept, parameters, modes = state["tensors"], dict(network.named_parameters()), dict(network.named_modules())
+    if set(kept) != set(dict(_tensors(network))) or set(state["modes"]) != set(modes):
+        raise Unfit("its network has other parts")
+    for name, value in parameters.items():
+        if kept[name].shape != value.shape or kept[name].dtype != value.dtype:
+            raise Unfit(f"its {name!r} has another shape or type")
+    for name, value in kept.items():
+        if name in parameters:
+            with torch.no_grad():
+                parameters[name].copy_(value)
+        else:
+            path, _, last = name.rpartition(".")
+            setattr(network.get_submodule(path), last, None if value is None else value.to(device))
+    for name, is_training in state["modes"].items():
+        modes[name].training = is_training
 
 
 def _tensors(network):
