@@ -71,7 +71,7 @@ def in_float32(values, name):
 def squared_norms(rows):
     """Squared length of each row, dense or CSR, in float64."""
     if sparse.issparse(rows):
-        return np.asarray(rows.multiply(rows).sum(axis=1, dtype=np.float64)).ravel()
+        return np.asarray(rows.power(2, dtype=np.float64).sum(axis=1)).ravel()
     return np.einsum("ij,ij->i", rows, rows, dtype=np.float64)
 
 

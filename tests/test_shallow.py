@@ -173,6 +173,19 @@ def test_omp_survives_duplicates_zeros_and_full_spans():
     assert np.bincount(coef.nonzero()[0]).max() == 3
 
 
+@pytest.mark.parametrize("to", [np.asarray, sparse.csr_array])
+def test_single_precision_chooses_the_atoms_that_double_does(to):
+    """Noisy multiples of three images: late atoms are as good as others but for a hair."""
+    rng = np.random.RandomState(0)
+    for _ in range(10):
+        images = rng.uniform(size=(3, 64)).repeat(10, axis=0) * rng.uniform(0.6, 1, size=(30, 1))
+        X = unit(images + 0.04 * rng.uniform(size=images.shape)).astype(np.float32)
+        single, double = (matching_pursuit(Z, Z, 10, 0.0, own=np.arange(30)) for Z in (to(X), to(X.astype(float))))
+        assert single.dtype == np.float32
+        np.testing.assert_array_equal(single.indices, double.indices)
+        np.testing.assert_allclose(single.data, double.data, rtol=1e-6)
+
+
 # EnSC, and the solver of all methods with an l1 norm
 
 

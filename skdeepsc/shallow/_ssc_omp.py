@@ -7,6 +7,8 @@ from .._params import Count, NonNegative, estimator
 from .._scale import squared_norms
 from ._base import BaseShallowSubspaceClustering, dense
 
+# Numbers that are compared in double precision at once.
+_PAIR_VALUES = 2**22
 
 @estimator
 class SSCOMP(BaseShallowSubspaceClustering):
@@ -96,7 +98,7 @@ def matching_pursuit(targets, atoms, n_nonzero_coefs, tol, *, own=None):
     active, residuals = np.flatnonzero(lengths > 0), targets
     for step in range(n_steps):
         if step:
-            left = targets[active] - _csr(coef[active], support[active], atoms) @ atoms
+            left = targets[active] - _csr(coef[active], support[active], atoms.shape[0]) @ atoms
             goes_on = squared_norms(left) > tol * lengths[active]
             active, residuals = active[goes_on], left[goes_on]
         elif len(active) < n_targets:
@@ -106,16 +108,34 @@ def matching_pursuit(targets, atoms, n_nonzero_coefs, tol, *, own=None):
         banned = support[active, :step] if own is None else np.column_stack([own[active], support[active, :step]])
         chosen = _most_correlated(residuals, atoms, banned)
         active = active[_add(active, chosen, step, targets, atoms, support, coef, coordinates)]
-    return _csr(coef, support, atoms)
+    return _csr(coef, support, atoms.shape[0]).astype(atoms.dtype, copy=False)
 
 
 def _most_correlated(residuals, atoms, banned):
-    """The atom with the largest magnitude of the correlation with each residual; of equal ones, the first."""
-    correlations = dense(residuals @ atoms.T)
+    """The atom with the largest magnitude of the correlation with each residual; of equal ones, the first.
+
+    Of single precision, correlations that rounding may have brought in another order are computed again in double.
+    """
+    correlations = dense(residuals.astype(atoms.dtype, copy=False) @ atoms.T)
     np.abs(correlations, out=correlations)
     np.put_along_axis(correlations, banned, -1, axis=1)
-    largest = correlations.max(axis=1, keepdims=True)
-    return (correlations >= largest * (1 - np.finfo(atoms.dtype).eps ** 0.6)).argmax(axis=1)
+    leading = _leading(correlations)
+    chosen = leading.argmax(axis=1)
+    if atoms.dtype != np.float64:
+        unsure = np.flatnonzero((leading.sum(axis=1) > 1) & (correlations[np.arange(len(chosen)), chosen] > 0))
+        exact = np.where(leading[unsure], 0.0, -1.0)
+        rows, places = np.nonzero(leading[unsure])
+        at_once = max(1, _PAIR_VALUES // atoms.shape[1])
+        for pairs in (slice(start, start + at_once) for start in range(0, len(rows), at_once)):
+            some, others = rows[pairs], places[pairs]
+            exact[some, others] = np.abs(_inner(residuals[unsure[some]], atoms[others]))
+        chosen[unsure] = _leading(exact).argmax(axis=1)
+    return chosen
+
+
+def _leading(values):
+    """Which values of each row are as large as its largest, but for rounding."""
+    return values >= values.max(axis=1, keepdims=True) * (1 - np.finfo(values.dtype).eps ** 0.6)
 
 
 def _add(rows, chosen, step, targets, atoms, support, coef, coordinates):
@@ -141,16 +161,15 @@ def _add(rows, chosen, step, targets, atoms, support, coef, coordinates):
 
 
 def _inner(a, b):
-    """Inner products of the rows of `a` with those of `b`, one to one; either may be sparse."""
+    """Inner products of the rows of `a` with those of `b`, one to one, in float64; either may be sparse."""
     if sparse.issparse(b):
         a, b = b, a
     if sparse.issparse(a):
-        return np.asarray(a.multiply(b).sum(axis=1)).ravel()
-    return np.einsum("ij,ij->i", a, b)
+        return np.asarray(a.astype(np.float64, copy=False).multiply(b).sum(axis=1)).ravel()
+    return np.einsum("ij,ij->i", a, b, dtype=np.float64)
 
 
-def _csr(coef, support, atoms):
+def _csr(coef, support, n_atoms):
     """Rows of coefficients and which atoms they weigh, as a sparse array without zeros."""
     rows, places = np.nonzero(coef)
-    values = coef[rows, places].astype(atoms.dtype)
-    return sparse.csr_array((values, (rows, support[rows, places])), shape=(len(coef), atoms.shape[0]))
+    return sparse.csr_array((coef[rows, places], (rows, support[rows, places])), shape=(len(coef), n_atoms))
