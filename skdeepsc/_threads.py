@@ -71,6 +71,25 @@ def blas_on_one_core(condition=True):
     return _BLAS_ON_ONE_CORE(_pools("torch" in sys.modules)) if condition else nullcontext()
 
 
+@contextmanager
+def one_core_if_forked():
+    """A context for torch: one core in a process that was forked from one which had loaded it.
+
+    OpenMP and MKL would wait there, for ever, for threads that are the other's.
+    """
+    if not _FORKED:
+        yield
+        return
+    with one_core(), _TORCH_ON_ONE_CORE():  # OpenMP's number is this thread's, MKL's the process's.
+        yield
+
+
+# Has something in it in a process that was forked after torch was loaded.
+_FORKED = set()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: _FORKED.update({"torch"} & sys.modules.keys()))
+
+
 class ProcessLock:
     """A lock of the whole process, which a thread may take again; a forked child finds it open."""
 
@@ -120,6 +139,18 @@ class Shared:
                     self.entered.close()
 
 
+@contextmanager
+def _torch_on_one_core():
+    torch = sys.modules["torch"]
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_threads)
+
+
+_TORCH_ON_ONE_CORE = Shared(_torch_on_one_core)
 _BLAS_ON_ONE_CORE = Shared(lambda pools: pools.limit(limits=1, user_api="blas"))
 
 

@@ -143,6 +143,38 @@ done.set()
     assert run.stdout.strip() == "7"
 
 
+_IN_A_FORKED_CHILD = """
+import os, signal
+import numpy as np, torch
+from skdeepsc import AutoEncoder, DSCNet
+torch.set_num_threads(2)
+X = np.random.RandomState(0).uniform(size=(200, 12, 12)).astype(np.float32)
+def fit():
+    return DSCNet(3, autoencoder=AutoEncoder(max_epochs=2), random_state=0).fit(X).predict(X)
+labels = fit()
+child = os.fork()
+if child == 0:
+    signal.alarm(60)
+    same = np.array_equal(fit(), labels)
+    os._exit(7 if same and torch.get_num_threads() == 2 else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="There is no fork here.")
+def test_a_child_that_is_forked_after_a_fit_fits():
+    """Torch would wait there for threads that are the parent's."""
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", _IN_A_FORKED_CHILD],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "2"},
+    )
+    assert run.stdout.strip() == "7"
+
+
 def test_what_has_little_to_do_has_one_core(monkeypatch):
     """Eigenpairs of sparse graphs, and small products and eigenpairs; large ones have all."""
     seen = []

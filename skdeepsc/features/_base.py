@@ -20,6 +20,7 @@ from .._input import TakesImages, row_blocks
 from .._params import Count, Epochs, Estimator, Positive, answers, estimator
 from .._random import Randomized
 from .._scale import restored
+from .._threads import one_core_if_forked
 from ..nn import answering
 from ..training.batches import resolve_device, rows_at_once, to_device
 from ..training.callbacks import EpochTasks
@@ -51,9 +52,10 @@ class OnDevice(Estimator):
 
     @contextmanager
     def _settings(self):
-        """Torch's usual settings, too: gradients, no autocast, new tensors on the CPU."""
+        """Torch's usual settings, too: gradients, no autocast, new tensors on the CPU, threads that are there."""
         with ExitStack() as stack:
             stack.enter_context(super()._settings())
+            stack.enter_context(one_core_if_forked())
             stack.enter_context(torch.inference_mode(False))
             stack.enter_context(torch.enable_grad())
             for kind in ("cpu", "cuda", "mps", "xpu"):
