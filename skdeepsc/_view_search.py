@@ -126,10 +126,10 @@ class Look:
         scatter = precise(product(scores.T, torch.from_numpy(along).to(scores.dtype).to(scores.device)))
         scatter = (scatter + scatter.T) / (2 * degrees.sum())
         mean = scatter.trace() / len(scatter)
-        if not mean > 0:  # The rows on each edge are equal.
-            return self
         unit = torch.eye(len(scatter), dtype=scatter.dtype, device=scatter.device)
-        factor = torch.linalg.cholesky(scatter + _WHITENING * mean * unit)
+        factor, is_rounding = torch.linalg.cholesky_ex(scatter + _WHITENING * mean * unit)
+        if not mean > 0 or is_rounding:  # The rows on each edge are equal.
+            return self
         turn = torch.linalg.solve_triangular(factor.T, unit, upper=True).float()
         z, affine = product(scores, turn).cpu().numpy(), self.centering.affine
         centering = Centering.of(z, affine)

@@ -364,25 +364,6 @@ def test_without_a_random_state_the_global_generator_stays():
 # Faults
 
 
-@pytest.mark.parametrize("damage", [lambda data: data[: len(data) // 2], lambda data: b"", lambda data: b"x" + data])
-def test_a_damaged_cache_entry_is_told_and_trained_anew(damage, rows, tmp_path):
-    encoder = skdeepsc.AutoEncoder(max_epochs=1, memory=str(tmp_path), random_state=0)
-    codes = encoder.fit(rows).transform(rows)
-    (entry,) = tmp_path.rglob("output.pkl")
-    entry.write_bytes(damage(entry.read_bytes()))
-    with pytest.warns(UserWarning, match="in memory= is damaged"):
-        again = encoder.fit(rows).transform(rows)
-    np.testing.assert_array_equal(again, codes)
-    np.testing.assert_array_equal(encoder.fit(rows).transform(rows), codes)
-
-
-def test_another_version_trains_anew(rows, tmp_path, monkeypatch):
-    encoder = skdeepsc.AutoEncoder(max_epochs=1, memory=str(tmp_path), random_state=0).fit(rows)
-    monkeypatch.setattr(skdeepsc.features._autoencoder, "__version__", "0.0.9")
-    encoder.fit(rows)
-    assert len(list(tmp_path.rglob("output.pkl"))) == 2
-
-
 def test_a_pickle_that_lacks_what_this_version_learns_is_told(rows):
     fitted = pickle.loads(pickle.dumps(quick(skdeepsc.DSCNet).fit(rows)))
     del fitted._unit_latent

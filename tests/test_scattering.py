@@ -345,3 +345,13 @@ def test_images_of_one_colour_have_gradients(value):
     images = torch.full((2, 8, 8), value, requires_grad=True)
     ScatteringNetwork((8, 8))(images).sum().backward()
     assert images.grad.isfinite().all()
+
+
+def test_no_filter_makes_subnormal_numbers():
+    """Which take processors many times as long as others."""
+    network = ScatteringNetwork((32, 32), n_scales=2)
+    filters = {name: values for name, values in network.named_buffers() if values.dtype == torch.float32}
+    assert len(filters) == 7
+    for values in filters.values():
+        sizes = values.abs()
+        assert not ((sizes > 0) & (sizes < 1e-12 * sizes.max())).any()

@@ -537,6 +537,16 @@ def test_whitening_divides_by_the_differences_along_edges(digits):
     assert look.whitened(affinity * 0) is look
 
 
+@pytest.mark.filterwarnings("ignore::skdeepsc.segmentation.DegenerateAffinityWarning")
+def test_differences_that_are_rounding_are_not_divided_by():
+    """Two rows are alike but for what two others, 100,000 times as large, leave of them."""
+    X = np.ones((4, 12))
+    X[0, 0] = X[2, 2] = 117_374
+    X[1, 1] = 0
+    labels = SubspaceClustering(2, views=["pixels"], random_state=0).fit_predict(X)
+    assert labels.tolist() == [labels[0], labels[1]] * 2
+
+
 def test_the_linear_classifier_is_ridge_regression():
     generator = np.random.RandomState(0)
     Z = unit_rows(np.repeat(np.eye(3, 6), 30, axis=0) + 0.3 * generator.normal(size=(90, 6))).astype(np.float32)

@@ -20,6 +20,8 @@ from .autoencoders import checked_size, checked_sizes
 _XI, _SIGMA = 0.75 * math.pi, 0.8
 # Values of a filter, whose peak is 1, that are left out of the arithmetic.
 _NEGLIGIBLE = 1e-5
+# Share of the largest value of a filter that changes no sum in single precision.
+_VANISHING = 1e-12
 # The most values of wavelets, and paths, of a network: 8 GB.
 _MOST_VALUES = 2**30
 # An image is continued in whole blocks of as many pixels, or more.
@@ -100,9 +102,7 @@ class ScatteringNetwork(nn.Module):
         bank = _aliases(_periodised(psi, 2**resolution), 2 ** (j - resolution)) / 4 ** (j - resolution)
         bank = np.repeat(bank, 2, axis=-1)  # Once for the real, once for the imaginary part.
         self._kept[source, j] = np.flatnonzero(np.abs(bank).max((0, 2)) > _NEGLIGIBLE).tolist()
-        self.register_buffer(
-            f"psi_{source}_{j}", torch.from_numpy(bank.astype(np.float32)).contiguous(), persistent=False
-        )
+        self.register_buffer(f"psi_{source}_{j}", _single(bank), persistent=False)
 
     def forward(self, images):
         """Scattering coefficients.
@@ -224,7 +224,16 @@ def _lowpass(size, margin, total, j, n_scales):
     distance = positions[:, None] - np.arange(0, total, 2**j)
     distance = (distance + total / 2) % total - total / 2
     weights = 2**j / (math.sqrt(2 * math.pi) * sigma) * np.exp(-0.5 * (distance / sigma) ** 2)
-    return torch.from_numpy(weights.astype(np.float32))
+    return _single(weights)
+
+
+def _single(filters):
+    """Filters in single precision, without what vanishes beside the largest value.
+
+    Products with values that are hardly above 0 are subnormal numbers, which take processors many times as long.
+    """
+    size = np.abs(filters)
+    return torch.from_numpy(np.where(size < _VANISHING * size.max(), 0, filters).astype(np.float32))
 
 
 def _reflected(size, margin, total):

@@ -10,6 +10,7 @@ from ._base import BaseShallowSubspaceClustering, dense
 # Numbers that are compared in double precision at once.
 _PAIR_VALUES = 2**22
 
+
 @estimator
 class SSCOMP(BaseShallowSubspaceClustering):
     r"""Sparse subspace clustering by orthogonal matching pursuit.
