@@ -50,7 +50,7 @@ def _dscnet_yaleb(n_subjects):
     """Extended Yale B, whose constants follow from the number of subjects."""
     gammas = _ON_BYTES * 2.0, 10 ** (n_subjects / 10 - 3)
     algorithm_2 = _algorithm_2(max(0.4 - (n_subjects - 1) // 10 * 0.1, 0.1), 10, 3.5)
-    return _dscnet(n_subjects, _conv(*_YALE_NET), 1e-4, *gammas, 50 + 25 * n_subjects, algorithm_2)
+    return _dscnet(n_subjects, _conv(*_YALE_NET, max_epochs=600), 1e-4, *gammas, 50 + 25 * n_subjects, algorithm_2)
 
 
 def _pssc(n_clusters, autoencoder, max_epochs, algorithm_2, **more):

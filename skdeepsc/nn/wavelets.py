@@ -143,7 +143,8 @@ class ScatteringNetwork(nn.Module):
             product.addcmul_(folded[..., alias, :], bank[:, alias])
         height, width = spectrum.shape[-2] // factor, spectrum.shape[-1] // factor
         filtered = torch.fft.ifft2(torch.view_as_complex(product.unflatten(-1, (height, width, 2))))
-        squares = filtered.real.square() + filtered.imag.square()
+        parts = torch.view_as_real(filtered).square()
+        squares = parts[..., 0] + parts[..., 1]
         if squares.requires_grad:
             squares = squares.clamp_min(torch.finfo(squares.dtype).tiny)  # At 0, a root has no gradient.
         return squares.sqrt_()
