@@ -11,7 +11,7 @@ import threading
 import time
 from contextlib import nullcontext
 from copy import deepcopy
-from functools import partial
+from functools import partial, wraps
 
 import joblib
 import numpy as np
@@ -274,8 +274,8 @@ def test_a_folder_that_cannot_be_used_is_told(images, tmp_path):
             AutoEncoder(max_epochs=1, checkpoint=folder).fit(images[0])
     with pytest.raises(ValueError, match="checkpoint must be the path of a folder"):
         AutoEncoder(max_epochs=1, checkpoint="").fit(images[0])
-    with pytest.raises(ValueError, match="checkpoint= cannot tell one lambda"):
-        KSCN(3, autoencoder=AutoEncoder(network=lambda shape: None), checkpoint=tmp_path).fit(images[0])
+    with pytest.raises(ValueError, match=r"checkpoint= cannot tell one _thread\.lock from another"):
+        KSCN(3, autoencoder=AutoEncoder(network=Activated(threading.Lock()).build), checkpoint=tmp_path).fit(images[0])
 
 
 def test_a_full_disk_ends_the_keeping_and_not_the_fit(images, tmp_path, monkeypatch):
@@ -498,6 +498,107 @@ def test_a_fit_of_sparse_rows_goes_on(tmp_path):
     assert len(set(keys)) == 3
 
 
+class Activated(torch.nn.Module):
+    """A network that answers by what it holds."""
+
+    def __init__(self, act, **held):
+        super().__init__()
+        self.linear = torch.nn.Linear(3, 2)
+        torch.nn.init.ones_(self.linear.weight)
+        torch.nn.init.zeros_(self.linear.bias)
+        self.act = act
+        vars(self).update(held)
+
+    def forward(self, x):
+        return self.act(self.linear(x))
+
+    def build(self, shape):
+        return deepcopy(self)
+
+
+def frozen(network):
+    network.linear.weight.requires_grad_(False)
+    return network
+
+
+def hooked(network, hook):
+    network.register_forward_hook(hook)
+    return network
+
+
+def masked(network, values):
+    network.register_buffer("mask", torch.tensor(values), persistent=False)
+    return network
+
+
+def local_class(act):
+    class Local(Activated):
+        def forward(self, x):
+            return act(self.linear(x))
+
+    return Local(None)
+
+
+def wrapped(factor):
+    @wraps(torch.tanh)
+    def scaled(x):
+        return factor * torch.tanh(x)
+
+    return scaled
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: [Activated(torch.tanh), Activated(torch.cos), frozen(Activated(torch.tanh))],
+        lambda: [Activated(torch.tanh, powers=[1, 2]), Activated(torch.tanh, powers=[1, 5])],
+        lambda: [Activated(torch.tanh, _scale=1.0), Activated(torch.tanh, _scale=2.0)],
+        lambda: [Activated(Activated(torch.tanh).forward), Activated(Activated(torch.cos).forward)],
+        lambda: [Activated(torch.tanh).build, Activated(torch.cos).build],
+        lambda: [hooked(Activated(torch.tanh), hook) for hook in (lambda *_: None, lambda _, x, y: y + 1)],
+        lambda: [masked(Activated(torch.tanh), values) for values in ([0.0, 1.0], [1.0, 1.0])],
+        lambda: [local_class(torch.tanh), local_class(torch.cos)],
+        lambda: [wrapped(1.0), wrapped(2.0)],
+        lambda: [eval("lambda x: x + 1"), eval("lambda x: x + 2")],
+        lambda: [(lambda x, y=1: x + y), (lambda x, y=2: x + y)],
+    ],
+)
+def test_networks_and_functions_are_told_apart_by_all_they_hold(make):
+    keys = [[digests.digest(np.zeros(1), network=network) for network in make()] for _ in range(2)]
+    assert keys[0] == keys[1]
+    assert len(set(keys[0])) == len(keys[0])
+
+
+def test_functions_know_themselves_and_lazy_and_sparse_parts_have_keys():
+    def again(n):
+        return again(n - 1) if n else 0
+
+    lazy, sparse_part = torch.nn.LazyLinear(2), torch.nn.Identity()
+    sparse_part.register_buffer("graph", torch.eye(3).to_sparse())
+    keys = [digests.digest(np.zeros(1), part=part) for part in (again, lazy, sparse_part)]
+    assert keys == [digests.digest(np.zeros(1), part=part) for part in (again, lazy, sparse_part)]
+    with pytest.raises(ValueError, match=r"memory= and checkpoint= cannot tell one _thread.lock from another"):
+        digests.digest(np.zeros(1), part=threading.Lock())
+
+
+def test_what_a_function_calls_is_part_of_it(tmp_path, monkeypatch):
+    """An edited base, two steps away from the function that builds a network."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    keys = []
+    for act in ("tanh", "cos", "tanh"):
+        (tmp_path / "edited_network.py").write_text(
+            "import torch\n\nclass Base(torch.nn.Module):\n    def forward(self, x):\n"
+            f"        return torch.{act}(x)\n\nclass Own(Base):\n    pass\n\ndef build(shape):\n    return Own()\n"
+        )
+        monkeypatch.delitem(sys.modules, "edited_network", raising=False)
+        importlib.invalidate_caches()
+        module = importlib.import_module("edited_network")
+        keys.append([digests.digest(np.zeros(1), network=each) for each in (module.build, module.Own, module.Own())])
+    assert keys[0] == keys[2]
+    assert all(one != other for one, other in zip(*keys[:2], strict=True))
+
+
 class FirstOfTwo:
     """The group of the first process, the other being out of sight."""
 
@@ -518,7 +619,7 @@ def trained(monkeypatch):
 
     def pretrain(samples, key, *_):
         asked.append(key["epochs"])
-        return torch.nn.Linear(2, 2), [{"loss": 0.5}] * min(key["epochs"], 2)
+        return torch.nn.Linear(2, 2), {"history": [{"loss": 0.5}] * min(key["epochs"], 2)}
 
     monkeypatch.setattr(_autoencoder, "pretrain", pretrain)
     monkeypatch.setattr(_autoencoder, "_untrained", lambda *_: torch.nn.Linear(2, 2))
@@ -638,3 +739,53 @@ def test_a_memory_of_joblib_without_a_folder_is_refused(images, tmp_path):
     memory.backend = "elsewhere"
     with pytest.raises(ValueError, match="keeps its entries in no folder: give the path of one"):
         AutoEncoder(**FITS["AutoEncoder"][1], memory=memory).fit(images[0])
+
+
+def test_a_damaged_entry_that_must_stay_is_told(images, tmp_path, monkeypatch):
+    params = {**FITS["AutoEncoder"][1], "memory": tmp_path}
+    whole = AutoEncoder(**params).fit(images[0])
+    (entry,) = tmp_path.glob("*.network")
+    entry.write_bytes(b"")
+
+    def denied(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.replace", denied)
+    monkeypatch.setattr("skdeepsc._container.os.replace", denied)
+    stays, unkept = (
+        pytest.warns(UserWarning, match=match) for match in ("stays where it is", "is not kept in memory=")
+    )
+    with stays, unkept:
+        assert_equal(AutoEncoder(**params).fit(images[0]), whole)
+
+
+@pytest.mark.parametrize("place", ["memory", "checkpoint"])
+def test_networks_that_cannot_be_kept_are_trained(images, tmp_path, place):
+    def network(shape):
+        built = torch.nn.Module()
+        built.encoder = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.LazyLinear(5))
+        built.decoder = torch.nn.Sequential(torch.nn.Linear(5, 64), torch.nn.Unflatten(1, shape))
+        built.encoder.register_buffer("graph", torch.eye(3).to_sparse())
+        return built
+
+    params = {**FITS["AutoEncoder"][1], "network": network}
+    codes = AutoEncoder(**params).fit(images[0]).transform(images[0])
+    with pytest.warns(UserWarning, match=r"cannot be written \(tensors of the layout torch.sparse_coo are not kept\)"):
+        fitted = AutoEncoder(**params, **{place: tmp_path}).fit(images[0])
+    np.testing.assert_array_equal(fitted.transform(images[0]), codes)
+
+
+def test_a_lazy_network_is_found_in_the_cache(images, tmp_path):
+    network = torch.nn.Module()
+    network.encoder = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.LazyLinear(5))
+    network.decoder = torch.nn.Sequential(torch.nn.LazyLinear(64), torch.nn.Unflatten(1, (1, 8, 8)))
+    params = {**FITS["AutoEncoder"][1], "network": network, "memory": tmp_path}
+    assert_equal(AutoEncoder(**params).fit(images[0]), AutoEncoder(**params).fit(images[0]))
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_network_that_has_learnt_nothing_is_told_each_time(images, tmp_path):
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="Pre-training has learnt hardly anything"):
+            AutoEncoder(channels=(1, 1), lr=1e-12, max_epochs=60, random_state=0, memory=tmp_path).fit(images[0])
+    assert len(list(tmp_path.iterdir())) == 1

@@ -682,8 +682,11 @@ def test_own_networks_are_found_in_the_cache(images, tmp_path, monkeypatch):
     torch.nn.init.zeros_(own.encoder[1].bias)
     make(PSSC, **ONE_POLICY, autoencoder__network=own, memory=str(tmp_path)).fit(images[0])
     assert len(runs) == 2
-    with pytest.raises(ValueError, match="memory= and checkpoint= cannot tell"):
-        make(PSSC, **ONE_POLICY, autoencoder__network=lambda shape: own, memory=str(tmp_path)).fit(images[0])
+    for bias in (0.0, 1.0, 1.0):
+        torch.nn.init.constant_(own.encoder[1].bias, bias)
+        given = {"autoencoder__network": lambda shape: deepcopy(own), "memory": str(tmp_path)}
+        make(PSSC, **ONE_POLICY, **given).fit(images[0])
+    assert len(runs) == 4
 
 
 def test_interrupted_pretraining_is_not_cached(images, tmp_path):

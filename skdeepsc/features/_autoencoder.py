@@ -174,7 +174,15 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
         kept = self._kept(samples, seed, key)
         with progress.task("pretrain", key["epochs"]) as context:
             arguments = samples, key, seed, self.device_, self, self._reporting(progress, context)
-            network, self.history_ = pretrain(*arguments) if kept is None else _pretrain_once(kept, arguments)
+            network, training = pretrain(*arguments) if kept is None else _pretrain_once(kept, arguments)
+        self.history_ = training["history"]
+        if not training["has_learnt"]:
+            warn_user(
+                "Pre-training has learnt hardly anything: the codes are nearly the same for all samples, or rebuild "
+                "them hardly better than the mean image would. Use more channels, more epochs or another step size in "
+                "the auto-encoder.",
+                ConvergenceWarning,
+            )
         self.network_, self.n_iter_ = network.to(self.device_), len(self.history_)
         self._n_latent = self._encode(samples[:1]).shape[1]
 
@@ -228,7 +236,7 @@ class AutoEncoder(TakesBatches, TrainsNetwork):
 
 
 def _pretrain_once(kept, arguments):
-    """Network and history of :func:`pretrain`, as they are kept, or trained, to the end, and kept from now on.
+    """What :func:`pretrain` returns, as it is kept, or trained, to the end, and kept from now on.
 
     Of several processes the first has the file; either all train, or all get what it finds there.
     """
@@ -239,7 +247,7 @@ def _pretrain_once(kept, arguments):
     is_known = found is not None if group is None else group.agree(found is not None)
     if not is_known:
         found = pretrain(*arguments)
-        if is_first and len(found[1]) == key["epochs"]:
+        if is_first and len(found[1]["history"]) == key["epochs"]:
             kept.write(*found)
     return found if group is None else group.agree(found)
 
@@ -268,7 +276,8 @@ def pretrain(samples, key, seed, device, autoencoder, report):
     -------
     network : SubspaceNetwork
         On the CPU.
-    history : list of dict
+    training : dict
+        The `history`, a list of dict, and whether the network `has_learnt` anything.
     """
     rows, epochs, batch_size = rows_for(samples, device), key["epochs"], key["batch_size"]
     n_steps = n_batches(len(samples), batch_size)
@@ -289,14 +298,8 @@ def pretrain(samples, key, seed, device, autoencoder, report):
                 break
             except DeadAutoEncoder:
                 continue
-    if history and is_dead(network):
-        warn_user(
-            "Pre-training has learnt hardly anything: the codes are nearly the same for all samples, or rebuild them "
-            "hardly better than the mean image would. Use more channels, more epochs or another step size in the "
-            "auto-encoder.",
-            ConvergenceWarning,
-        )
-    return network.cpu(), history
+    has_learnt = not (history and is_dead(network))
+    return network.cpu(), {"history": history, "has_learnt": has_learnt}
 
 
 def _untrained(samples, seed, autoencoder):

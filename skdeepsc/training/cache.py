@@ -43,7 +43,7 @@ def cache_folder(memory):
 
 
 class NetworkFile:
-    """One trained network and the history of its training.
+    """One trained network and what is known of its training.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class NetworkFile:
         self.file = StateFile(path, _FORM, path, "A network in memory= cannot be used and is trained anew", key=key)
 
     def read(self, build):
-        """Network, on the CPU, and history; None where they are not known, or cannot be used, which is told.
+        """Network, on the CPU, and what was written with it; None without, or where they cannot be used, which is told.
 
         Parameters
         ----------
@@ -75,11 +75,11 @@ class NetworkFile:
         except Unfit as error:
             self.file.put_aside(error)
             return None
-        return network, state["history"]
+        return network, state["training"]
 
-    def write(self, network, history):
-        """Keep a network; a fit does not fail where that does."""
+    def write(self, network, training):
+        """Keep a network, and plain values; a fit does not fail where that does."""
         try:
-            self.file.write({"network": network_state(network), "history": history})
-        except (OSError, TypeError, ValueError) as error:
+            self.file.write({"network": network_state(network), "training": training})
+        except Exception as error:  # Whatever keeps it from being written.
             warn_user(f"The trained network is not kept in memory=: {self.file.path} cannot be written ({error}).")

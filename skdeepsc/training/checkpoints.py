@@ -236,7 +236,7 @@ class Step:
         try:
             self.file.write(state)
             self.checkpoint.has_phases |= self.is_phase
-        except (OSError, TypeError, ValueError) as error:
+        except Exception as error:  # Whatever keeps it from being written.
             self.checkpoint.is_broken = True
             warn_user(f"The fit goes on without checkpoint: {self.file.path} cannot be written ({error}).")
         end = time.monotonic()

@@ -105,7 +105,7 @@ class KeptPhase(Callback):
 def network_state(network):
     """Parameters, buffers and modes of a network, as plain values and tensors."""
     modes = {name: module.training for name, module in network.named_modules()}
-    return {"tensors": dict(_tensors(network)), "modes": modes}
+    return {"tensors": dict(tensors_of(network)), "modes": modes}
 
 
 def set_network_state(network, state, device):
@@ -117,7 +117,7 @@ def set_network_state(network, state, device):
         If the network has other parts; it is then as before.
     """
     kept, parameters, modes = state["tensors"], dict(network.named_parameters()), dict(network.named_modules())
-    if set(kept) != set(dict(_tensors(network))) or set(state["modes"]) != set(modes):
+    if set(kept) != set(dict(tensors_of(network))) or set(state["modes"]) != set(modes):
         raise Unfit("its network has other parts")
     for name, value in parameters.items():
         if kept[name].shape != value.shape or kept[name].dtype != value.dtype:
@@ -133,7 +133,7 @@ def set_network_state(network, state, device):
         modes[name].training = is_training
 
 
-def _tensors(network):
+def tensors_of(network):
     """Parameters and buffers by name, also buffers that are None."""
     yield from network.named_parameters()
     for path, module in network.named_modules():

@@ -37,9 +37,9 @@ class StateFile:
 
     def read(self):
         """The state; None where there is no file, or none that can be used, which is told and put aside."""
-        if not self.path.exists():
-            return None
         try:
+            if not self.path.exists():
+                return None
             text, arrays, _ = read(self.path, self.form)
             head, content = json.loads(text)
             self._check(head)
@@ -60,9 +60,13 @@ class StateFile:
     def put_aside(self, reason):
         """Rename a file that cannot be used, and say so."""
         aside = self.aside.with_name(f"{self.aside.name}.{secrets.token_hex(2)}.damaged")
-        with suppress(FileNotFoundError):  # Another process has done so.
-            self.path.replace(aside)
-        warn_user(f"{self.said}: {reason}. The file was put aside as {aside}.")
+        try:
+            with suppress(FileNotFoundError):  # Another process has done so.
+                self.path.replace(aside)
+            where = f"was put aside as {aside}"
+        except OSError as error:
+            where = f"stays where it is ({error})"
+        warn_user(f"{self.said}: {reason}. The file {where}.")
 
     def write(self, state):
         """Write a state, whole or not at all.
@@ -88,6 +92,8 @@ def packed(value, arrays):
         value = np.asarray(value)
         return {"scalar": packed(value, arrays)}
     if isinstance(value, torch.Tensor):
+        if value.layout != torch.strided:
+            raise TypeError(f"tensors of the layout {value.layout} are not kept")
         value = value.detach()
         strides = list(torch.empty_like(value, device="meta").stride())
         values = value.cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
