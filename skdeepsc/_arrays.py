@@ -59,6 +59,8 @@ def plain(name, values):
 def numeric(name, values):
     """:func:`plain` values that can be numbers: no dates and times, TypeError for those."""
     values = plain(name, values)
+    if hasattr(values, "__array_interface__") and not hasattr(values, "shape"):
+        values = np.asarray(values)  # Scikit-learn would not see how many features they have.
     if _is_sparse_frame(values) and not is_sparse(values):  # Scikit-learn takes those that leave out zeros.
         values = values.sparse.to_dense()
     dtypes = [getattr(values, "dtype", None), *dtypes_of(values)]

@@ -30,13 +30,15 @@ def as_labels(name, labels, n_samples=None):
     given = plain(name, labels)
     with naming(name):
         labels = np.asarray(given)
+    if labels.dtype.kind == "f" and isinstance(given, list | tuple) and {*map(type, given)} == {int}:
+        labels = np.asarray(given, dtype=object)  # Integers of more than 53 bits would be one.
     if labels.ndim != 1:
         raise ValueError(f"{name} must be 1-D, one label for each sample; got shape {labels.shape}.")
     if n_samples is not None and len(labels) != n_samples:
         raise ValueError(f"{name} must be one label for each of {n_samples} samples; got {len(labels)}.")
     if labels.dtype.kind == "c":
         raise TypeError(f"{name} holds complex numbers, which name no clusters.")
-    if labels.dtype.kind == "O":
+    if labels.dtype.kind in "OT":
         is_missing = any(map(_is_missing, labels.tolist()))
     elif labels.dtype.kind in "US" and isinstance(given, list | tuple):
         is_missing = any(map(_is_missing, given))  # NumPy makes the word 'nan' of a NaN among words.
@@ -53,7 +55,7 @@ def as_labels(name, labels, n_samples=None):
 def _is_missing(label):
     try:
         return label is None or bool(label != label)
-    except TypeError:  # The NA of pandas is neither equal nor unequal to itself.
+    except (TypeError, ArithmeticError):  # The NA of pandas and a signalling NaN are neither equal nor unequal.
         return True
 
 

@@ -25,7 +25,7 @@ import re
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, fields
 from importlib.metadata import PackageNotFoundError, metadata
 from numbers import Integral, Real
@@ -226,8 +226,16 @@ def _takes_floats(constraint):
 
 
 def _plain(value):
-    """A number of Python for one of NumPy, whose products stay within its bytes: 12 * np.uint8(30) is 104."""
-    return value.item() if isinstance(value, np.generic) else value
+    """A number of Python for one of NumPy, whose products stay within its bytes: 12 * np.uint8(30) is 104.
+
+    A float for a fraction, which neither NumPy nor torch knows.
+    """
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Real) and not isinstance(value, bool | int | float):
+        with suppress(OverflowError):
+            return int(value) if isinstance(value, Integral) else float(value)
+    return value
 
 
 def twin(estimator):
@@ -248,11 +256,14 @@ def checked(function: Method) -> Method:
     is_open = len(hints) < len(signature.parameters)
     constraints = {name: _allowed(hint) for name, hint in hints.items() if not _is_open(hint)}
 
-    def check(arguments):
-        """Refuse names that the function does not have, and values that it does not take."""
+    def check(arguments, given=()):
+        """Refuse names that the function does not have, or is given already, and values that it does not take."""
+        free = ", ".join(name for name in hints if name not in given) or "nothing else"
         for name in arguments:
+            if name in given:
+                raise TypeError(f"{function.__name__} gets its {name!r} already, and takes {free}.")
             if name not in hints and not is_open:
-                raise TypeError(f"{function.__name__} has no parameter {name!r}; it has {', '.join(hints)}.")
+                raise TypeError(f"{function.__name__} has no parameter {name!r}; it takes {free}.")
         given = {name: value for name, value in arguments.items() if name in constraints}
         validate_parameter_constraints(constraints, given, function.__name__)
 

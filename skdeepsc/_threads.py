@@ -85,7 +85,7 @@ def one_core_if_forked():
 
 
 # Has something in it in a process that was forked after torch was loaded.
-_FORKED = set()
+_FORKED: set[str] = set()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=lambda: _FORKED.update({"torch"} & sys.modules.keys()))
 

@@ -402,7 +402,7 @@ def check_affinity_params(affinity, params):
     """Refuse arguments that an affinity does not take, before anything is computed; the user's own is not asked."""
     if not callable(affinity):
         with naming("affinity_params"):
-            globals()[f"{affinity}_affinity"].check_arguments(params)
+            globals()[f"{affinity}_affinity"].check_arguments(params, given=("coef", "n_clusters"))
 
 
 def _largest_singular(graph, rank, generator):

@@ -178,8 +178,9 @@ class _LabelsScorer:
             )
         labels = _labels(estimator, X)
         if self.needs_y:
-            return self.score_func(y, labels, **self.kwargs)
+            return self.score_func(as_labels("y", y, len(labels)), labels, **self.kwargs)
         features = _features(estimator, X)
+        features = divided(features, unit_exponent(features))  # Whose squares are numbers.
         n_found = len(np.unique(labels))
         if not 2 <= n_found < len(labels):
             raise ValueError(f"{name} needs 2 to n_samples - 1 clusters; {n_found} found among {len(labels)} samples.")

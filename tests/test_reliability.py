@@ -7,6 +7,8 @@ import threading
 import tracemalloc
 import warnings
 from contextlib import contextmanager
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -22,12 +24,26 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skorch.callbacks import Callback, Checkpoint
 
 import skdeepsc
-from skdeepsc import EDSC, NCSC, SSC, AutoEncoder, DSCNet, _memory, _row_keys, affinity, metrics, segmentation
+from skdeepsc import (
+    EDSC,
+    KSSC,
+    LRR,
+    NCSC,
+    SSC,
+    AutoEncoder,
+    DSCNet,
+    EnSC,
+    _memory,
+    _row_keys,
+    affinity,
+    metrics,
+    segmentation,
+)
 from skdeepsc._random import seeded
 from skdeepsc._row_keys import first_copies
 from skdeepsc.datasets import make_union_of_subspaces
 from skdeepsc.deep import TrainedSolver
-from skdeepsc.training import epochs_of
+from skdeepsc.training import RandomAugmentation, epochs_of
 from skdeepsc.training.batches import Batches
 from tests.estimators import DEEP, SHALLOW, make_known
 
@@ -745,3 +761,102 @@ def test_a_frozen_clusterer_that_predicts_nothing_is_refused_before_any_training
     frozen = FrozenEstimator(SpectralClustering(3).fit(rows))
     with pytest.raises(ValueError, match="init is a frozen SpectralClustering, which has no predict"):
         quick(NCSC, init=frozen).fit(rows)
+
+
+# Numbers and labels of unusual kinds
+
+
+def test_fractions_are_numbers(rows):
+    np.testing.assert_array_equal(
+        SSC(3, alpha=Fraction(20), random_state=0).fit_predict(rows), SSC(3, alpha=20, random_state=0).fit_predict(rows)
+    )
+    coef = SSC(3, random_state=0).fit(rows).coef_.toarray()
+    kept = [affinity.threshold_coefficients(coef, share) for share in (Fraction(1, 2), 0.5)]
+    np.testing.assert_array_equal(*kept)
+    assert RandomAugmentation(shift=Fraction(1, 2)).shift == 0.5
+    with pytest.raises(ValueError, match="n_clusters"):
+        SSC(Fraction(3)).fit(rows)
+
+
+def test_large_integers_are_labels_of_their_own():
+    """Of a list with small and large ones, NumPy makes floats, in which two of these are one."""
+    for last in (1, -1):
+        labels = [2**63 + 2, 2**63 + 2, 2**63 + 1, last]
+        assert metrics.clustering_accuracy_score([0, 0, 1, 2], labels) == 1
+
+
+def test_what_is_no_label_is_told():
+    with pytest.raises(ValueError, match="labels_pred holds NaN or None"):
+        metrics.clustering_accuracy_score([0, 1], [Decimal("sNaN"), Decimal(1)])
+    if hasattr(np.dtypes, "StringDType"):
+        words = np.array(["a", np.nan], dtype=np.dtypes.StringDType(na_object=np.nan))
+        with pytest.raises(ValueError, match="labels_pred holds NaN or None"):
+            metrics.clustering_accuracy_score([0, 1], words)
+
+
+@pytest.mark.parametrize("y", [np.ma.array([0] * 30, mask=[True] + [False] * 29), [np.nan] * 30, [None] * 30, [0] * 29])
+def test_scorers_refuse_what_are_no_labels(rows, y):
+    fitted = EDSC(3, random_state=0).fit(rows)
+    for scorer in (metrics.accuracy_scorer, metrics.nmi_scorer, metrics.ari_scorer):
+        with pytest.raises(ValueError, match=r"\b(y|labels_true)\b"):
+            scorer(fitted, rows, y)
+
+
+@pytest.mark.parametrize(("scale", "dtype"), [(1e-25, "f4"), (1e20, "f4"), (1e-200, "f8"), (1e200, "f8")])
+def test_the_silhouette_is_the_same_at_all_scales(rows, scale, dtype):
+    def score(X):
+        return metrics.silhouette_scorer(EDSC(3, random_state=0).fit(X), X)
+
+    assert score((rows * scale).astype(dtype)) == pytest.approx(score(rows), rel=1e-5)
+
+
+def test_a_kernel_may_change_what_it_gets(rows):
+    def kernel(a, b):
+        a *= 2
+        return float(a @ b) / 2
+
+    own = KSSC(3, kernel=kernel, random_state=0).fit(rows)
+    np.testing.assert_array_equal(own.labels_, KSSC(3, kernel="linear", random_state=0).fit(rows).labels_)
+    np.testing.assert_array_equal(own.embedding_, KSSC(3, kernel="linear", random_state=0).fit(rows).embedding_)
+    with pytest.raises(ValueError, match=r"kernel=.* gives magnitudes of 2 \*\* .* divide it"):
+        KSSC(3, kernel=lambda a, b: a @ b * 1e300).fit(rows)
+    with pytest.raises(TypeError, match=r"kernel_params=.* names of arguments"):
+        KSSC(3, kernel=kernel, kernel_params={1: 2}).fit(rows)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "message"),
+    [
+        (EDSC(3, affinity_params={"coef": 1}), "affinity_params: .* gets its 'coef' already"),
+        (
+            EDSC(3, affinity="enhanced", affinity_params={"n_clusters": 2}),
+            "affinity_params: .* its 'n_clusters' already",
+        ),
+        (EnSC(3, l1_ratio=1e-310), "l1_ratio=1e-310 leaves no number"),
+    ],
+)
+def test_parameters_that_leave_nothing_are_told(rows, estimator, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        estimator.fit(rows)
+
+
+def test_a_ridge_that_is_too_small_is_told():
+    X, _ = make_union_of_subspaces(60, 100, subspace_dim=2, random_state=0)
+    with pytest.raises(ValueError, match=r"A ridge penalty of 1e-30 is too small .* give a larger ridge_lambda"):
+        EDSC(3, ridge_lambda=1e-30).fit(X)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_lrr_labels_new_rows_under_any_noise(rows):
+    assert set(LRR(3, noise_lambda=1e160, random_state=0).fit(rows).predict(rows)) <= {0, 1, 2}
+
+
+def test_arrays_that_only_say_where_they_are_have_features(rows):
+    class Array:
+        def __init__(self, values):
+            self.values, self.__array_interface__ = values, values.__array_interface__
+
+    fitted = EDSC(3, random_state=0).fit(Array(rows))
+    assert fitted.n_features_in_ == rows.shape[1]
+    with pytest.raises(ValueError, match="features"):
+        fitted.predict(rows[:, :3])

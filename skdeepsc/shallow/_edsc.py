@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 from scipy import sparse
-from scipy.linalg import cho_factor, cho_solve, eigvalsh
+from scipy.linalg import LinAlgError, cho_factor, cho_solve, eigvalsh
 
 from .._dimension import N_COEFS, SUBSPACE_DIMS, best_graph
 from .._params import Positive, estimator
@@ -144,5 +144,12 @@ def _gram(z):
 
 
 def _penalized(gram, lam):
+    trace = gram.trace()
     gram[np.diag_indices_from(gram)] += lam
-    return cho_factor(gram, overwrite_a=True, check_finite=False)
+    try:
+        return cho_factor(gram, overwrite_a=True, check_finite=False)
+    except LinAlgError as error:
+        raise ValueError(
+            f"A ridge penalty of {lam:g} is too small for samples whose Gram matrix has the trace {trace:g}: give a "
+            "larger ridge_lambda, or a smaller subspace_dim."
+        ) from error

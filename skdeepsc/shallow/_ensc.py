@@ -62,4 +62,7 @@ class EnSC(AffineSparse):
 
     def _penalties(self, largest):
         l1 = largest / self.alpha  # lambda / gamma_i
-        return l1, (1 - self.l1_ratio) / self.l1_ratio * l1
+        l2 = (1 - self.l1_ratio) / self.l1_ratio * l1
+        if not np.isfinite(l2).all():
+            raise ValueError(f"l1_ratio={self.l1_ratio!r} leaves no number for the squared norm: give a larger one.")
+        return l1, l2

@@ -12,6 +12,7 @@ from .._base import others_of
 from .._compat import VALIDATION, StrOptions
 from .._noise import residual_shares
 from .._params import AnyReal, NonNegative, estimator, require_call
+from .._scale import exponent_of, squares_fit
 from ._elastic_net import KernelAtoms
 from ._quadratic import NotConvexError
 from ._ssc import BaseSSC
@@ -126,13 +127,18 @@ class KSSC(BaseSSC):
             residuals[:, k] = own + (part * left).sum(axis=1)
         return residuals
 
+    def _kernel_of_two(self, a, b, **params):
+        return self.kernel(a.copy(), b.copy(), **params)  # It may change what it gets.
+
     def _kernels(self, a, b):
         given = self.kernel_params or {}
+        if not all(isinstance(name, str) for name in given):
+            raise TypeError(f"kernel_params={given} must have names of arguments for keys.")
         if callable(self.kernel):
             takes = f"two samples and what is in kernel_params, {given}"
             require_call("kernel", self.kernel, takes, a[0], b[0], **given)
             with VALIDATION, naming("kernel"):
-                kernel = pairwise_kernels(a, b, metric=self.kernel, **given)
+                kernel = pairwise_kernels(a, b, metric=self._kernel_of_two, **given)
         elif given:
             raise ValueError(
                 f"kernel_params={given} are arguments of a callable; kernel={self.kernel!r} has gamma, degree, coef0."
@@ -149,6 +155,11 @@ class KSSC(BaseSSC):
         kernel = np.ascontiguousarray(kernel, dtype=self.embedding_.dtype)
         if not np.isfinite(kernel).all():
             raise ValueError(f"kernel={self.kernel!r} gives NaN or infinite values for these samples.")
+        if not squares_fit(exponent_of(kernel)):
+            raise ValueError(
+                f"kernel={self.kernel!r} gives magnitudes of 2 ** {exponent_of(kernel)} for these samples, whose "
+                "squares are no numbers: divide it."
+            )
         if a is b:
             squares = kernel.diagonal()
             largest = np.maximum(kernel.max(axis=1), -kernel.min(axis=1))

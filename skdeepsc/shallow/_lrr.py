@@ -11,6 +11,8 @@ from ._lrsc import thin_svd
 
 # Steps between looks at the duality gap, over-relaxation, and how unequal the residuals of ADMM may become.
 _LOOK_EVERY, _RELAXATION, _IMBALANCE = 10, 1.6, 3.0
+# Numbers up to this have squares.
+_LARGEST = 1e150
 
 
 @estimator
@@ -175,8 +177,9 @@ def _own_penalties(rows, values, lam):
     By bisection; at most the largest squared singular value, as coefficients of 0 would put the row nowhere.
     """
     low, high = np.zeros((len(rows), 1)), np.full((len(rows), 1), values[-1] ** 2 if len(values) else 1.0)
+    signs = values**2 - min(1 / lam, _LARGEST) ** 2  # Those of the terms, whatever lambda is.
     for _ in range(60):
         middle = (low + high) / 2
-        rises = (np.square(rows / (values**2 + middle)) * (lam**2 * values**2 - 1)).sum(axis=1, keepdims=True) < 0
+        rises = (np.square(rows / (values**2 + middle)) * signs).sum(axis=1, keepdims=True) < 0
         low, high = np.where(rises, middle, low), np.where(rises, high, middle)
     return (low + high) / 2

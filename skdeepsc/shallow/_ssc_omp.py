@@ -7,9 +7,6 @@ from .._params import Count, NonNegative, estimator
 from .._scale import squared_norms
 from ._base import BaseShallowSubspaceClustering, dense
 
-# Numbers that are compared in double precision at once.
-_PAIR_VALUES = 2**22
-
 
 @estimator
 class SSCOMP(BaseShallowSubspaceClustering):
@@ -124,12 +121,8 @@ def _most_correlated(residuals, atoms, banned):
     chosen = leading.argmax(axis=1)
     if atoms.dtype != np.float64:
         unsure = np.flatnonzero((leading.sum(axis=1) > 1) & (correlations[np.arange(len(chosen)), chosen] > 0))
-        exact = np.where(leading[unsure], 0.0, -1.0)
-        rows, places = np.nonzero(leading[unsure])
-        at_once = max(1, _PAIR_VALUES // atoms.shape[1])
-        for pairs in (slice(start, start + at_once) for start in range(0, len(rows), at_once)):
-            some, others = rows[pairs], places[pairs]
-            exact[some, others] = np.abs(_inner(residuals[unsure[some]], atoms[others]))
+        exact = np.abs(dense(residuals[unsure] @ atoms.astype(np.float64).T))
+        exact[~leading[unsure]] = -1
         chosen[unsure] = _leading(exact).argmax(axis=1)
     return chosen
 

@@ -76,9 +76,10 @@ class RandomAugmentation(nn.Module):
         for name, value in settings.items():
             if not _is_setting(value):
                 raise TypeError(f"{name} of RandomAugmentation must be a number from 0; got {value!r}.")
-        self.shift, self.rotation, self.scale, self.shear, self.flip = shift, rotation, scale, shear, flip
-        self.light, self.gamma, self.contrast, self.brightness = light, gamma, contrast, brightness
-        self.noise, self.erasing, self.masking = noise, erasing, masking
+        self.flip = flip
+        self.shift, self.rotation, self.scale, self.shear = map(float, (shift, rotation, scale, shear))
+        self.light, self.gamma, self.contrast, self.brightness = map(float, (light, gamma, contrast, brightness))
+        self.noise, self.erasing, self.masking = map(float, (noise, erasing, masking))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Views of `x`, float32 of shape (n_samples, [channels,] height, width) or (n_samples, n_features)."""
