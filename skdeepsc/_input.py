@@ -2,11 +2,12 @@
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from numbers import Integral
 
 import numpy as np
 from scipy.sparse import csr_array, issparse
+from sklearn.utils import Bunch
 
 from ._arrays import dtypes_of, naming, numeric
 from ._compat import validate_data
@@ -143,7 +144,7 @@ def as_samples(estimator, X, *, image_shape=None, reset):
         scikit-learn's own errors for NaN, infinities, strings, complex numbers, empty data and a wrong number of
         features; shapes that do not fit; channels that come last, unless `image_shape` says that they do not.
     TypeError
-        If `X` is sparse; if it is a path, or a list of paths or of PIL images.
+        If `X` is sparse; if it is a path, a list of paths or of PIL images, an iterator or a Bunch.
     OSError
         If `X` is memory-mapped, and its file has been cut off.
     """
@@ -209,7 +210,7 @@ def as_flat_rows(estimator, X, *, reset, accept_sparse="csr"):
         scikit-learn's own errors for NaN, infinities, strings, complex numbers, empty data and a wrong number of
         features.
     TypeError
-        If `X` is a path, or a list of paths or of PIL images.
+        If `X` is a path, a list of paths or of PIL images, an iterator or a Bunch.
     OSError
         If `X` is memory-mapped, and its file has been cut off.
     """
@@ -271,15 +272,52 @@ def _checked(estimator, X, reset, **how):
 
 
 def _no_files(X):
-    """`X`, unless it is what :func:`~skdeepsc.datasets.load_images` is for."""
-    is_list = isinstance(X, list | tuple) or (isinstance(X, np.ndarray) and X.ndim == 1)
-    first = X[0] if is_list and len(X) else X
-    is_path = isinstance(first, str | os.PathLike)
+    """`X`, unless it is what :func:`~skdeepsc.datasets.load_images` is for, or what it gives."""
+    load = "X = skdeepsc.datasets.load_images"
+    if isinstance(X, Bunch):
+        known = [name for name in ("images", "data") if name in X]
+        raise TypeError(f"X is a Bunch, not an array: give {f'X.{known[0]}' if known else 'an array of it'}.")
+    if isinstance(X, Iterator):  # What it gives is not looked at, as that would be gone.
+        kind = type(X).__name__
+        raise TypeError(f"X is a {kind}, not an array: of paths, {load}(X).images; of anything else, X = list(X).")
+    entries = _entries_of(X)
+    first = X if entries is None else next(iter(entries), X)
+    is_path = isinstance(first, str | bytes | os.PathLike)
     if is_path or any(cls.__module__ == "PIL.Image" for cls in type(first).__mro__):
         kind = "path" if is_path else "PIL image"
-        found = f"a list of {kind}s" if is_list else f"a {kind}"
-        raise TypeError(f"X is {found}, not an array: X = skdeepsc.datasets.load_images(X).images.")
+        given = "np.ravel(X)" if entries is not None and len(getattr(X, "shape", ())) > 1 else "X"
+        if isinstance(first, bytes):
+            given = f"os.fsdecode({given})" if entries is None else f"map(os.fsdecode, {given})"
+        if entries is None:
+            given = f"[{given}]" if not is_path or os.path.isfile(first) else given
+        found = f"a {kind}" if entries is None else f"a list of {kind}s"
+        raise TypeError(f"X is {found}, not an array: {load}({given}).images.")
     return X
+
+
+def _entries_of(X):
+    """The first entries, at least one, of a list, a series or a single column; None of what cannot hold paths."""
+    if isinstance(X, list | tuple):
+        return X
+    shape = getattr(X, "shape", None) or ()
+    if len(shape) not in (1, 2) or shape[1:] not in ((), (1,)):
+        return None
+    if isinstance(X, np.ndarray):
+        entries = X[:1].ravel() if X.dtype.kind in "OSU" else None
+    elif hasattr(X, "head"):  # Of pandas and polars.
+        entries = np.ravel(X.head(1))
+    else:
+        entries = np.ravel(X.slice(0, 1)) if hasattr(X, "schema") else None  # Of Arrow.
+    return None if entries is None or (len(shape) > 1 and any(map(_is_number, entries))) else entries
+
+
+def _is_number(entry):
+    """Whether scikit-learn takes an entry, perhaps a text, for a number."""
+    try:
+        float(entry)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def channels_are_last(shape):

@@ -8,8 +8,11 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.datasets import load_iris
 
+import skdeepsc
 from skdeepsc import NCSC, SSC, AutoEncoder, LocalContrast, Scattering, SubspaceClustering
 from skdeepsc.datasets import load_images, pixels_of
 from skdeepsc.datasets._images import thumbnail
@@ -271,10 +274,35 @@ def test_paths_and_pictures_given_to_fit_are_refused(folder, estimator):
         "a PIL image": [Image.new("L", (9, 9))],
         "a list of PIL images": [[Image.new("L", (9, 9))] * 3],
     }
+    given["a path"] += [paths[0], os.fsencode(folder), os.fsencode(paths[0])]
+    given["a list of paths"] += [pd.Series(paths), pd.DataFrame({"file": paths}), np.array(paths)[:, None]]
+    given["a list of paths"] += [list(map(os.fsencode, paths)), pd.Series(paths).map(os.fsencode)]
+    given["a list of PIL images"] += [pd.Series([Image.new("L", (9, 9))] * 3)]
     for kind, values in given.items():
         for X in values:
-            with pytest.raises(TypeError, match=rf"X is {kind}, not an array: .*datasets\.load_images\(X\)\.images\.$"):
+            with pytest.raises(TypeError, match=rf"X is {kind}, not an array: .*load_images\(.*\)\.images\.$") as told:
                 estimator.fit(X)
+            cure = str(told.value).partition("X = ")[2].rstrip(".")
+            assert eval(cure, {"skdeepsc": skdeepsc, "os": os, "np": np, "X": X}).ndim == 3
+
+
+@pytest.mark.parametrize("estimator", [SubspaceClustering(2), SSC(2)])
+def test_what_holds_images_or_gives_them_is_refused_with_the_cure(folder, estimator):
+    with pytest.raises(TypeError, match=r"X is a Bunch, not an array: give X\.images\.$"):
+        estimator.fit(load_images(folder))
+    with pytest.raises(TypeError, match=r"X is a Bunch, not an array: give X\.data\.$"):
+        estimator.fit(load_iris())
+    given = folder.glob("*/*.png")
+    with pytest.raises(
+        TypeError, match=r"X is a .*, not an array: of paths, X = .*load_images\(X\)\.images; of .*list\(X\)"
+    ):
+        estimator.fit(given)
+    assert len(load_images(given).images) == len(list(folder.glob("*/*.png")))  # None is gone.
+
+
+def test_a_column_of_numbers_as_text_is_one_of_numbers():
+    X = pd.DataFrame({"a": list(map(str, np.random.RandomState(0).uniform(size=9)))}, dtype=object)
+    assert SSC(1).fit(X).n_features_in_ == 1
 
 
 def test_labels_of_pixels_become_a_map():
