@@ -162,12 +162,8 @@ def as_samples(estimator, X, *, image_shape=None, reset):
                 f"Images of shape {own_shape} have their channels last, and should have them first: "
                 f"X = np.moveaxis(X, -1, 1). If these are {own_shape[0]} channels indeed, say image_shape={own_shape}."
             )
-        if reset and image_shape is None and _may_be_a_scene(len(X), own_shape):
-            warn_user(
-                f"X of shape {(len(X), *own_shape)} is read as {len(X)} images. If it is one scene of {own_shape[1]} "
-                f"bands, cluster its pixels: rows, to_map = skdeepsc.datasets.pixels_of(X). If not, say "
-                f"image_shape={own_shape}."
-            )
+        if reset and image_shape is None:
+            _warn_of_a_scene((len(X), *own_shape), f"say image_shape={own_shape}")
         X = _flattened(X, len(X), math.prod(own_shape))
     X = _checked(estimator, X, reset, dtype=_kinds_of(X))
     X = _in_units(estimator, X, reset)
@@ -180,7 +176,10 @@ def as_samples(estimator, X, *, image_shape=None, reset):
             f"image_shape={tuple(image_shape)} has {math.prod(wanted)} values, but X has {X.shape[1]} features."
         )
     if 1 not in (len(wanted), len(own_shape)) and own_shape != wanted:
-        raise ValueError(f"X holds images of shape {own_shape}, but the estimator takes images of shape {wanted}.")
+        cure = ": X = np.moveaxis(X, -1, 1)" if (own_shape[-1], *own_shape[:2]) == wanted else ""
+        raise ValueError(
+            f"X holds images of shape {own_shape}, but the estimator takes images of shape {wanted}{cure}."
+        )
     return X.reshape(len(X), *wanted)
 
 
@@ -219,6 +218,8 @@ def as_flat_rows(estimator, X, *, reset, accept_sparse="csr"):
     X = in_blocks(X)
     shape = shape_of(X)
     if len(shape) > 2:
+        if reset:
+            _warn_of_a_scene(shape, f"give X.reshape({len(X)}, -1)")
         X = _flattened(X, shape[0], math.prod(shape[1:]))
     X = _checked(estimator, X, reset, accept_sparse=accept_sparse, dtype=[np.float64, np.float32])
     if issparse(X):
@@ -321,13 +322,17 @@ def _is_number(entry):
 
 
 def channels_are_last(shape):
-    """Whether the three sides of images are plainly (height, width, channels)."""
-    return len(shape) == 3 and shape[2] in (1, 3, 4) and min(shape[:2]) > 4
+    """Whether the three sides of images are plainly (height, width, channels): the first two are no few channels."""
+    return len(shape) == 3 and shape[2] in (1, 3, 4) and min(shape[:2]) > max(shape[2], 3)
 
 
-def _may_be_a_scene(n_samples, shape):
-    """Whether an array looks like (height, width, bands), of a square scene; of others there is no telling."""
-    return len(shape) == 2 and n_samples == shape[0] != shape[1] and n_samples > 4
+def _warn_of_a_scene(shape, otherwise):
+    """Warn of an array that looks like (height, width, bands), of a square scene; of others there is no telling."""
+    if len(shape) == 3 and shape[0] == shape[1] != shape[2] and shape[0] > 4:
+        warn_user(
+            f"X of shape {shape} is read as {shape[0]} images. If it is one scene of {shape[2]} bands, cluster its "
+            f"pixels: rows, to_map = skdeepsc.datasets.pixels_of(X). If not, {otherwise}."
+        )
 
 
 def _in_units(estimator, X, reset):

@@ -13,7 +13,19 @@ import pytest
 from sklearn.datasets import load_iris
 
 import skdeepsc
-from skdeepsc import NCSC, SSC, AutoEncoder, LocalContrast, Scattering, SubspaceClustering
+from skdeepsc import (
+    EDSC,
+    KSSC,
+    LRR,
+    NCSC,
+    SSC,
+    SSCOMP,
+    AutoEncoder,
+    EnSC,
+    LocalContrast,
+    Scattering,
+    SubspaceClustering,
+)
 from skdeepsc.datasets import load_images, pixels_of
 from skdeepsc.datasets._images import thumbnail
 
@@ -249,7 +261,22 @@ def test_channels_that_come_last_are_refused_with_the_cure(dtype):
     said = SubspaceClustering(1, views=["scattering"], image_shape=[8, 10, 3], random_state=0).fit(X)
     assert said.predict(X).shape == (6,)
     assert Scattering().fit(X[:, :3]).image_shape_ == (3, 10, 3)  # Not plainly last.
+    with pytest.raises(ValueError, match=r"image_shape=\(4, 4, 3\)"):
+        LocalContrast().fit(X[:, :4, :4])
+    assert LocalContrast(image_shape=(4, 4, 3)).fit(X[:, :4, :4]).image_shape_ == (4, 4, 3)
     assert SSC(2).fit(X / 255).n_features_in_ == 240  # Rows are rows in any order.
+
+
+@pytest.mark.parametrize("n_channels", [1, 3])
+def test_new_images_with_channels_last_are_refused_with_the_cure(n_channels):
+    X = np.random.RandomState(0).uniform(size=(9, n_channels, 6, 6))
+    fitted = LocalContrast().fit(X)
+    turned = np.moveaxis(X, 1, -1)
+    with pytest.raises(ValueError, match=r"images of shape \(., 6, 6\): X = np\.moveaxis\(X, -1, 1\)\.$"):
+        fitted.transform(turned)
+    fitted.transform(np.moveaxis(turned, -1, 1))
+    with pytest.raises(ValueError, match=r"images of shape \(., 6, 6\)\.$"):
+        fitted.transform(X.reshape(9, n_channels, 4, 9))
 
 
 def test_a_square_scene_is_told_how_its_pixels_are_clustered():
@@ -263,6 +290,22 @@ def test_a_square_scene_is_told_how_its_pixels_are_clustered():
         warnings.simplefilter("error")
         LocalContrast(image_shape=(9, 12)).fit(cube)
         LocalContrast().fit(cube[:8])
+
+
+@pytest.mark.parametrize("classic", [SSC, EnSC, LRR, KSSC, SSCOMP, EDSC])
+def test_the_classics_tell_of_a_square_scene_too(classic):
+    cube = np.random.RandomState(0).uniform(size=(9, 9, 12))
+    with pytest.warns(
+        UserWarning, match=r"one scene of 12 bands.*pixels_of\(X\)\. If not, give X\.reshape\(9, -1\)\."
+    ) as told:
+        fitted = classic(2, random_state=0).fit(cube)
+    assert len(told) == 1
+    assert told[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fitted.predict(cube)
+        for X in (cube.reshape(9, -1), cube[:8], cube[..., :9], cube[:, None]):
+            classic(2, random_state=0).fit(X)
 
 
 @pytest.mark.parametrize("estimator", [SubspaceClustering(2), SSC(2)])
