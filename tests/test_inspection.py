@@ -288,6 +288,28 @@ def test_the_contingency_has_matches_on_the_diagonal_and_noise_last():
     assert display.ax_.get_xticklabels()[-1].get_text() == "noise"
 
 
+@pytest.mark.parametrize(("n_labels", "n_clusters"), [(3, 3), (10, 20), (10, 100), (3, 100), (100, 3), (100, 100)])
+def test_a_contingency_of_any_shape_is_read_at_a_glance(n_labels, n_clusters):
+    random_state = np.random.RandomState(0)
+    true = np.array([f"species number {number}" for number in range(n_labels)])[np.arange(1000) % n_labels]
+    pred = np.r_[np.arange(n_clusters), random_state.randint(n_clusters, size=1000 - n_clusters)]
+    display = ContingencyDisplay.from_predictions(true, pred)
+    given = plt.subplots(figsize=(5, 4))[1]
+    for drawn in (display, ContingencyDisplay.from_predictions(true, pred, ax=given)):
+        drawn.figure_.canvas.draw()
+        (image,) = drawn.ax_.images
+        assert image.norm.vmax == (drawn.table_ / drawn.table_.sum(axis=1, keepdims=True)).max()
+        for axis, low, high in ((drawn.ax_.yaxis, "y0", "y1"), (drawn.ax_.xaxis, "x0", "x1")):
+            texts = axis.get_ticklabels()
+            boxes = sorted((text.get_window_extent() for text in texts), key=lambda box, low=low: getattr(box, low))
+            assert all(getattr(one, high) < getattr(two, low) + 1 for one, two in pairwise(boxes))
+            assert len(texts) > 2
+    cells = display.ax_.get_window_extent().size / display.figure_.dpi / display.table_.shape[::-1]
+    assert min(cells) > 0.05
+    assert (cells * np.minimum(display.table_.shape[::-1], 20)).min() > 1
+    assert shows_all(display)
+
+
 def test_the_chosen_number_of_clusters_is_marked_with_those_that_are_nearly_as_good(images):
     display = NumberOfClustersDisplay({2: 0.5, 3: 1.0, 4: 0.96, 5: 0.94}).plot()
     assert display.nearly_ == [4]

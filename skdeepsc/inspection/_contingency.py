@@ -1,5 +1,6 @@
 """Clusters against given labels."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -13,15 +14,18 @@ from ._axes import axes_or_new, inches_of
 from ._standing import as_seen
 from ._style import PLAIN
 
-# Rows or columns up to which cells have numbers, and up to which they have names.
-_NUMBERED, _NAMED = 20, 40
+# Rows or columns up to which cells have numbers; inches of a side of a cell, and of all of them, at most.
+_NUMBERED, _CELL, _SIDE = 20, 0.42, 7
+# Inches that a line of text takes up.
+_LINE = 0.17
 
 
 class ContingencyDisplay:
     """How many samples of each given label are in each cluster; columns are ordered so that matches are the diagonal.
 
     Clusters are matched to labels as the clustering accuracy matches them, one to one; those without a partner follow,
-    the largest first, and noise is last. Colours are shares of the samples of a label.
+    the largest first, and noise is last. Colours are shares of the samples of a label, up to the largest share. Of many
+    names, as many are written as find room.
 
     Parameters
     ----------
@@ -118,32 +122,47 @@ class ContingencyDisplay:
         shares = self.table_ / self.table_.sum(axis=1, keepdims=True)
 
         n_rows, n_columns = shares.shape
-        side = 0.42 if max(shares.shape) <= _NUMBERED else 7 / max(shares.shape)
+        are_numbered = max(shares.shape) <= _NUMBERED
+        cell = {axis: _CELL if are_numbered else min(_CELL, _SIDE / n) for axis, n in (("y", n_rows), ("x", n_columns))}
         names = {"y": list(map(str, self.labels_)), "x": ["noise" if k == -1 else str(k) for k in self.clusters_]}
         longest = {axis: max(map(len, each)) for axis, each in names.items()}
         is_upright = longest["x"] > 3 or n_columns > _NUMBERED
         right = clustering_accuracy_score(true, pred)
         title = f"Clustering accuracy {right:.1%}\n{len(true):,} samples"
-        width = side * n_columns + inches_of("m" * longest["y"]) + 1.9
-        height = side * n_rows + (inches_of("m" * longest["x"]) if is_upright else 0.2) + 1.2
+        width = cell["x"] * n_columns + inches_of("m" * longest["y"]) + 1.9
+        height = cell["y"] * n_rows + (inches_of("m" * longest["x"]) if is_upright else 0.2) + 1.2
+        is_given = ax is not None
         self.ax_ = ax = axes_or_new(ax, figsize=(max(width, 3.4), height))
         self.figure_ = ax.figure
-        image = ax.imshow(
-            shares, **{"cmap": "Blues", "vmin": 0, "vmax": 1, "interpolation": "nearest", **imshow_params}
-        )
-        if max(shares.shape) <= _NUMBERED:
+        how = {"cmap": "Blues", "vmin": 0, "vmax": shares.max(), "interpolation": "nearest"}
+        how["aspect"] = "equal" if cell["x"] == cell["y"] else "auto"
+        image = ax.imshow(shares, **{**how, **imshow_params})
+        if is_given:
+            ax.apply_aspect()
+            cell = dict(zip("xy", ax.get_window_extent().size / self.figure_.dpi / (n_columns, n_rows), strict=True))
+        if are_numbered:
+            is_dark = image.norm(shares) > 0.5
             for (row, column), count in np.ndenumerate(self.table_):
-                color = "white" if shares[row, column] > 0.5 else "black" if count else "#bbbbbb"
+                color = "white" if is_dark[row, column] else "black" if count else "#bbbbbb"
                 ax.text(column, row, f"{count}", ha="center", va="center", fontsize=7.5, color=color)
+        room = {"y": _LINE, "x": _LINE if is_upright else inches_of("m" * (longest["x"] + 1))}
         for axis, set_ticks in (("y", ax.set_yticks), ("x", ax.set_xticks)):
-            step = 1 if len(names[axis]) <= _NAMED else -(-len(names[axis]) // 20)
+            step = math.ceil(room[axis] / cell[axis])
             set_ticks(range(0, len(names[axis]), step), labels=names[axis][::step], **PLAIN)
         ax.tick_params(axis="x", labelrotation=90 if is_upright else 0)
         ax.set(xlabel="cluster", ylabel="given label")
         ax.set_title(title, fontsize="medium")
-        beside = ax.inset_axes([1 + 0.12 / (side * n_columns), 0, 0.14 / (side * n_columns), 1])
+        beside = ax.inset_axes([0.12, 0, 0.14, 1], transform=_beside(ax))
         self.figure_.colorbar(image, cax=beside, label="share of the label")
         return self
+
+
+def _beside(ax):
+    """Coordinates right of axes: inches from there, and shares of their height."""
+    from matplotlib.transforms import ScaledTranslation, blended_transform_factory
+
+    inches = ax.figure.dpi_scale_trans + ScaledTranslation(1, 0, ax.transAxes)
+    return blended_transform_factory(inches, ax.transAxes)
 
 
 def _matched(table, columns):
