@@ -1,6 +1,6 @@
 import subprocess
 import sys
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import matplotlib
 import numpy as np
@@ -275,6 +275,52 @@ def test_no_picture_on_the_map_covers_another(images):
     for projection, message in wrong:
         with pytest.raises((TypeError, ValueError), match=message):
             EmbeddingMapDisplay.from_estimator(fitted, images[0], projection=projection)
+
+
+def texts_of(display):
+    return [(text.get_text(), text.get_window_extent()) for text in display.ax_.texts]
+
+
+@pytest.mark.parametrize("n_clusters", [3, 8, 20, 100])
+def test_each_picture_on_the_map_has_its_cluster_by_colour_or_number(n_clusters):
+    random_state = np.random.RandomState(0)
+    labels = random_state.randint(-1, n_clusters, size=1000)
+    points = 3 * random_state.normal(size=(n_clusters + 1, 2))[labels] + random_state.normal(size=(1000, 2))
+    display = EmbeddingMapDisplay(points, labels, np.zeros((1000, 8, 8))).plot()
+    display.figure_.canvas.draw()
+    texts = texts_of(display)
+    if n_clusters == 3:
+        assert sorted(text for text, _ in texts) == ["0", "1", "2"]
+        return
+    shown = labels[display.shown_].tolist()
+    assert [text for text, _ in texts] == ["noise" if label == -1 else str(label) for label in shown]
+    for _, box in texts:
+        for artist in display.ax_.artists:
+            assert not box.padded(-3).overlaps(artist.get_window_extent())
+
+
+def test_of_many_clusters_without_pictures_the_largest_are_named():
+    random_state = np.random.RandomState(0)
+    labels = np.repeat(np.arange(100), np.arange(100, 0, -1))
+    points = 9 * random_state.uniform(size=(100, 2))[labels] + random_state.normal(size=(len(labels), 2))
+    display = EmbeddingMapDisplay(points, labels).plot()
+    display.figure_.canvas.draw()
+    texts = texts_of(display)
+    assert 20 < len(texts) < 100
+    assert texts[0][0] == "0"
+    assert not any(one.padded(-1).overlaps(other) for (_, one), (_, other) in combinations(texts, 2))
+    assert len(texts_of(EmbeddingMapDisplay(points, labels % 20).plot())) == 20
+
+
+def test_every_marker_on_the_map_is_seen_however_small():
+    points = np.random.RandomState(0).uniform(size=(4000, 2))
+    figure, ax = plt.subplots(figsize=(4, 4), dpi=70)
+    EmbeddingMapDisplay(points, np.repeat([5], 4000)).plot(ax=ax)  # A small cross.
+    for text in ax.texts:
+        text.remove()
+    figure.canvas.draw()
+    drawn = np.asarray(figure.canvas.buffer_rgba())[..., :3].astype(int)
+    assert (np.ptp(drawn, axis=2) > 20).mean() > 0.05
 
 
 def test_the_contingency_has_matches_on_the_diagonal_and_noise_last():

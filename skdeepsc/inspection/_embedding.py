@@ -9,26 +9,31 @@ from .._labels import as_labels
 from .._params import CountOrZero, checked
 from ..metrics import fitted_having
 from ._axes import axes_or_new
-from ._map import middles_of, projected, with_room
+from ._map import apart, middles_of, projected, with_room
 from ._pictures import Thumbnails, as_pictures
 from ._sheet import images_or_none
 from ._standing import as_seen, directions_of
-from ._style import color_of, marker_of
+from ._style import COLORS, color_of, marker_of
 
 # Inches of a side of a picture, and pixels.
 _INCHES, _SIDE = 0.3, 48
-# Clusters up to which each is named once, at its median; of more, the pictures are.
-_NAMED = 20
+# Clusters up to which all are named at their medians, and inches that a number takes up, where there are more.
+_NAMED, _ROOM = 20, (0.25, 0.16)
+# Inches below a picture for its number.
+_BELOW = 0.12
 
 
 class EmbeddingMapDisplay:
     """A map of the samples: a point for each, with the colour and marker of its cluster, and pictures.
 
     Pictures are of samples drawn at random, in frames of their clusters' colours, as many as find room beside each
-    other. The number of a cluster is written at the median of its points, with more than 20
-    clusters beside each picture. What is drawn are the directions of the
-    samples as the clusterer represents them, since self-expression compares angles; two dimensions cannot show what
-    keeps many subspaces apart, so that clusters that lie on each other here may be far from each other there.
+    other. The number of a cluster is written at the median of its points; with more than 7 clusters, whose colours
+    repeat, below each picture instead. Without pictures, of more than 20 clusters only those are named that find room,
+    the largest first.
+
+    What is drawn are the directions of the samples as the clusterer represents them, since self-expression compares
+    angles; two dimensions cannot show what keeps many subspaces apart, so that clusters that lie on each other here may
+    be far from each other there.
 
     Parameters
     ----------
@@ -126,14 +131,15 @@ class EmbeddingMapDisplay:
         self.shown_ = np.array([], dtype=np.int64)
         if self.images is not None and n_images:
             self._put_pictures(points, labels, n_images)
-        if len(np.unique(labels)) <= _NAMED:
+        if not len(self.shown_) or _colours_tell(labels):
             self._name_clusters(points, labels)
         return self
 
     def _scatter(self, points, labels, scatter_params):
         """Points by cluster, smaller and paler the more there are."""
         size = float(np.clip(8000 / len(points), 7, 30))
-        how = {"s": size, "alpha": 0.75, "linewidths": 0, "rasterized": len(points) > 2000, **scatter_params}
+        how = {"s": size, "alpha": 0.75, "linewidths": 0, "rasterized": len(points) > 2000}
+        how |= {"snap": False, **scatter_params}  # Snapped to pixels, the arms of a small cross have no width.
         for cluster in np.unique(labels).tolist():
             of_cluster = points[labels == cluster]
             color, marker = color_of(cluster), marker_of(cluster)
@@ -142,25 +148,45 @@ class EmbeddingMapDisplay:
     def _put_pictures(self, points, labels, n_images):
         from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
-        images = as_pictures(self.images, len(points))
-        box = self.ax_.get_window_extent().size / self.figure_.dpi
-        lengths = np.array([np.ptp(self.ax_.get_xlim()), np.ptp(self.ax_.get_ylim())])
-        self.shown_ = with_room(points, 1.15 * _INCHES * lengths / box, n_images)
+        images, are_named = as_pictures(self.images, len(points)), not _colours_tell(labels)
+        room = np.array([1.15 * _INCHES, 1.15 * _INCHES + _BELOW * are_named])
+        self.shown_ = with_room(points, room / self._inches_per_unit(), n_images)
         thumbnails = Thumbnails(images, _SIDE)
+        below = {"xytext": (0, -36 * _INCHES - 2.5), "textcoords": "offset points", "ha": "center", "va": "top"}
         for number in self.shown_.tolist():
             image = np.asarray(thumbnails.of(number))
             zoom = _INCHES * 72 / max(image.shape[:2])
             picture = OffsetImage(image, zoom=zoom, interpolation="nearest" if max(image.shape) < 40 else "antialiased")
             frame = {"edgecolor": color_of(labels[number]), "linewidth": 1.6}
             self.ax_.add_artist(AnnotationBbox(picture, points[number], pad=0.08, bboxprops=frame))
-            if len(np.unique(labels)) > _NAMED:
-                below = {"xytext": (0, -36 * _INCHES - 3), "textcoords": "offset points", "ha": "center", "va": "top"}
-                self.ax_.annotate(f"{labels[number]}", points[number], fontsize=5.5, zorder=6, **below)
+            if are_named:
+                name = f"{labels[number]}" if labels[number] >= 0 else "noise"
+                _stand_out(self.ax_.annotate(name, points[number], fontsize=7, zorder=6, **below))
 
     def _name_clusters(self, points, labels):
-        from matplotlib.patheffects import withStroke
-
         middles = middles_of(points, labels)
-        for cluster, middle in middles.items():
-            text = self.ax_.text(*middle, str(cluster), ha="center", va="center", fontsize=13, zorder=6)
-            text.set(fontweight="bold", path_effects=[withStroke(linewidth=3, foreground="white")])
+        numbers, size = np.array(list(middles), dtype=np.int64), 13
+        if len(numbers) > _NAMED:
+            largest = np.argsort(-np.bincount(labels[labels >= 0])[numbers], kind="stable")
+            places = np.array([middles[number] for number in numbers[largest].tolist()])
+            numbers, size = numbers[largest][apart(places, np.array(_ROOM) / self._inches_per_unit())], 8
+        for number in numbers.tolist():
+            text = self.ax_.text(*middles[number], str(number), ha="center", va="center", fontsize=size, zorder=6)
+            _stand_out(text)
+
+    def _inches_per_unit(self):
+        """Of either axis."""
+        lengths = np.array([np.ptp(self.ax_.get_xlim()), np.ptp(self.ax_.get_ylim())])
+        return self.ax_.get_window_extent().size / self.figure_.dpi / lengths
+
+
+def _colours_tell(labels):
+    """Whether no two clusters have the same colour."""
+    return len(np.unique(labels[labels >= 0])) <= len(COLORS)
+
+
+def _stand_out(text):
+    """Make a text readable on points."""
+    from matplotlib.patheffects import withStroke
+
+    text.set(fontweight="bold", path_effects=[withStroke(linewidth=3, foreground="white")])

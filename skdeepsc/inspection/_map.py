@@ -69,12 +69,31 @@ def with_room(points, size, n_shown):
     -------
     numbers : ndarray of shape (n_found,), int64
     """
-    found = []
-    for number in np.random.RandomState(0).permutation(len(points))[:_TRIED]:
+    tried = np.random.RandomState(0).permutation(len(points))[:_TRIED]
+    return tried[apart(points[tried], size, n_shown)]
+
+
+def apart(points, size, n_shown=None):
+    """Places, the first ones first, where things of this size do not cover each other.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n_places, 2)
+        Middles of the things.
+    size : array-like of shape (2,)
+        Width and height of a thing in the same units, with the space around it.
+    n_shown : int or None, default=None
+        The most places; ``None``: all.
+
+    Returns
+    -------
+    numbers : ndarray of shape (n_found,), int64
+    """
+    found: list[int] = []
+    for number in range(len(points)):
         if len(found) == n_shown:
             break
-        apart = np.abs(points[found] - points[number]) >= size
-        if apart.any(axis=1).all():
+        if (np.abs(points[found] - points[number]) >= size).any(axis=1).all():
             found.append(number)
     return np.array(found, dtype=np.int64)
 
