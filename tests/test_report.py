@@ -348,7 +348,12 @@ def test_the_table_has_the_confidence_of_those_that_tell_it(digits, tmp_path):
     told = [float(line["confidence"]) for line in lines(tmp_path / "fitted.csv")]
     np.testing.assert_allclose(told, clusterer.confidence_, atol=1e-4)
     write_table(find(clusterer, digits[:5], is_fitted=False), tmp_path / "new.csv")
-    assert "confidence" not in lines(tmp_path / "new.csv")[0]
+    write_table(find(SSC(3, random_state=0).fit(digits), digits), tmp_path / "classic.csv")
+    for name in ("new.csv", "classic.csv"):
+        table = lines(tmp_path / name)
+        assert list(table[0]) == list(lines(tmp_path / "fitted.csv")[0])
+        assert {line["confidence"] for line in table} == {""}
+        assert pd.read_csv(tmp_path / name)["confidence"].isna().all()
 
 
 def test_a_bar_is_not_part_of_the_model(folder, monkeypatch):

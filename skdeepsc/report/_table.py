@@ -24,7 +24,8 @@ _COLUMNS = {
 def write_table(findings: Findings, path: str | PathLike) -> Any:
     """Write a line for each sample: its name, cluster and next best cluster, and what speaks for either.
 
-    The file takes the place of `path` when it is complete.
+    The columns are the same for all clusterers; that of the confidence is empty where there is none. The file takes the
+    place of `path` when it is complete.
 
     Parameters
     ----------
@@ -33,7 +34,7 @@ def write_table(findings: Findings, path: str | PathLike) -> Any:
         A .csv file.
     """
     found = {title: getattr(findings, attribute) for title, attribute in _COLUMNS.items()} | findings.columns
-    found = {title: column for title, column in found.items() if column is not None}
+    found = {title: [""] * len(findings.names) if column is None else column for title, column in found.items()}
     columns = [column if isinstance(column, list) else column.round(4).tolist() for column in found.values()]
     with (
         replacing(path) as draft,
