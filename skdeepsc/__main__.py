@@ -39,6 +39,8 @@ _REFUSED, _INTERRUPTED = 2, 130
 _WRITTEN = ("clusters.csv", "report.html", "sheets", "clusters")
 # Bytes of a name to which more is added; few file systems take more than 255.
 _LONGEST_NAME = 240
+# For bytes of a name that are no text, as Python holds them, the letters that they most often stand for.
+_LETTERS = {0xDC00 + byte: bytes([byte]).decode("cp1252", "replace") for byte in range(0x80, 0x100)}
 # An attribute of a fitted model: how the pictures became images, as keywords of load_images.
 _READING = "reading_"
 # The same of the columns of a table, by their names.
@@ -286,9 +288,10 @@ class _Work:
             code = [
                 "import csv",
                 *code,
-                f"lines = csv.DictReader(open({str(self.out / 'clusters.csv')!r}, newline='', encoding='utf-8'))",
+                f"with open({str(self.out / 'clusters.csv')!r}, newline='', encoding='utf-8') as file:",
+                f"    moved = [line[{_SORTED['move']!r}] for line in csv.DictReader(file)]",
             ]
-            where = f"[line[{_SORTED['move']!r}] for line in lines]"
+            where = "moved"
         code += [f"X = load_images({', '.join([where, *said])}).images"]
         return _Samples(bunch.images, names, names, code)
 
@@ -423,14 +426,15 @@ class _Work:
         return self.arguments.model or self.out / "model.skdeepsc"
 
     def _targets(self, findings):
-        """Where each picture is sorted to: a folder of its cluster, and there its path below the source.
+        """Where each picture is sorted to: a folder of its cluster, and there its path below the source, as text.
 
         Of names that are one to a disk which knows no case, or no two ways to write an accent, the others get a number.
         """
         taken: set[str] = set()
         for name, cluster in zip(findings.names, findings.cluster.tolist(), strict=True):
             folder = str(cluster) if cluster >= 0 else "noise"
-            path = self.out / "clusters" / folder / Path(name).relative_to(self.arguments.source)
+            parts = Path(name).relative_to(self.arguments.source).parts
+            path = Path(self.out, "clusters", folder, *map(_as_text, parts))
             numbered = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
             free = next(each for each in itertools.chain([path], numbered) if _on_any_disk(each) not in taken)
             taken.add(_on_any_disk(free))
@@ -532,11 +536,20 @@ class _Samples:
 def _free_folder(source):
     """A folder here, named after the source, that is not there yet."""
     name = source.resolve().stem if _is_there(source) and source.is_file() else source.resolve().name
+    name = name.translate(_LETTERS)
     while len(os.fsencode(name)) > _LONGEST_NAME:
         name = name[:-1]
     name = f"{name}-clusters"
     tried = [Path(name), *(Path(f"{name}-{number}") for number in range(2, 1000))]
     return next((folder for folder in tried if not _is_there(folder)), tried[-1])
+
+
+def _as_text(name):
+    """The name of a file whose bytes need not be text, as text, which tables hold and every disk takes."""
+    stem, suffix = os.path.splitext(name.translate(_LETTERS))
+    while stem and stem + suffix != name and len(os.fsencode(stem + suffix)) > _LONGEST_NAME:
+        stem = stem[:-1]
+    return stem + suffix
 
 
 def _on_any_disk(path):

@@ -666,7 +666,29 @@ def test_names_of_files_that_are_no_text_are_written(folder):
     out = folder.parent / "pics-clusters"
     assert all("caf\\udce9-" in line["file"] for line in lines(out / "clusters.csv"))
     assert "caf\\udce9-" in (out / "report.html").read_text(encoding="utf-8")
-    assert len(list((out / "clusters").rglob(os.fsdecode(b"caf\xe9-*.png")))) == 45
+    assert len(list((out / "clusters").rglob("caf\u00e9-*.png"))) == 45
+    assert all(Path(line["copied_to"]).is_file() for line in lines(out / "clusters.csv"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are text elsewhere")
+def test_pictures_whose_names_are_no_text_are_found_where_they_were_moved(folder):
+    folder = folder.rename(folder.with_name(os.fsdecode(b"f\xe4ces")))
+    first, second, *_ = sorted(folder.glob("*/*.png"))
+    names = [b"\xff\xfe.png", b"\x81.png", b"\x8f.png", b"\xd0" * 200 + b"-1.png", b"\xd0" * 200 + b"-2.png"]
+    for name in names:
+        shutil.copy(first, folder / os.fsdecode(name))
+    (folder / os.fsdecode(b"\xe9")).mkdir()
+    second.rename(folder / os.fsdecode(b"\xe9/\xe9.png"))
+    assert main([str(folder), "-k", "3", "--method", "SSC", "--move"]) == 0
+    out = folder.parent / "f\u00e4ces-clusters"
+    table = lines(out / "clusters.csv")
+    assert len(table) == len({line["moved_to"] for line in table}) == 45 + len(names)
+    assert {"\u00ff\u00fe.png", "\u00e9.png"} <= {Path(line["moved_to"]).name for line in table}
+    assert pd.read_csv(out / "clusters.csv").shape[0] == len(table)  # It is plain text.
+    code = html.unescape(re.search(r"<pre>(.*)</pre>", (out / "report.html").read_text(), re.DOTALL)[1])
+    scope = {}
+    exec(code, scope)
+    assert scope["clusterer"].labels_.tolist() == [int(line["cluster"]) for line in table]
 
 
 def test_the_typical_come_first_and_the_doubtful_last(digits):
