@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -152,6 +153,34 @@ def test_all_that_is_public_is_in_the_reference():
 
 
 # Packages
+
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+# A list of the reference as the theme makes it, and what a browser says of its width.
+LISTED = """\
+<style>.table.autosummary td:first-child{{white-space:nowrap}}</style><style>{style}</style>
+<article class="bd-article"><table class="autosummary longtable table"><tbody>
+<tr><td><p><a><code>LocalContrast</code></a>(*[,&nbsp;sigma,&nbsp;offset,&nbsp;image_shape,&nbsp;of_long_names])</p></td>
+<td><p>Images from which the light is taken away: each pixel against its neighbourhood.</p></td></tr>
+</tbody></table></article>
+<script>
+const list = document.querySelector("table");
+document.title = `${{list.scrollWidth}} of ${{list.clientWidth}} in ${{innerWidth}}`;
+</script>
+"""
+
+
+@pytest.mark.skipif(BROWSER is None, reason="needs the browser chromium on the path")
+@pytest.mark.skipif(not (ROOT / "docs/_static").exists(), reason="needs the sources of the pages")
+def test_lists_of_the_reference_are_read_on_a_telephone(tmp_path):
+    style = (ROOT / "docs/_static/site.css").read_text()
+    (tmp_path / "list.html").write_text(LISTED.format(style=style), encoding="utf-8")
+    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
+    command += ["--window-size=400,900", "--dump-dom", (tmp_path / "list.html").as_uri()]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    whole, shown, window = map(int, re.search(r"<title>(\d+) of (\d+) in (\d+)</title>", run.stdout).groups())
+    assert window <= 600
+    assert 0 < whole <= shown < window
 
 
 def test_the_conda_recipe_asks_for_what_pip_asks_for():
