@@ -559,6 +559,7 @@ def wrapped(factor):
         lambda: [masked(Activated(torch.tanh), values) for values in ([0.0, 1.0], [1.0, 1.0])],
         lambda: [local_class(torch.tanh), local_class(torch.cos)],
         lambda: [wrapped(1.0), wrapped(2.0)],
+        lambda: [type("Own", (), {"scaled": staticmethod(partial(max, factor))}) for factor in (1, 2)],
         lambda: [eval("lambda x: x + 1"), eval("lambda x: x + 2")],
         lambda: [(lambda x, y=1: x + y), (lambda x, y=2: x + y)],
     ],
@@ -567,6 +568,126 @@ def test_networks_and_functions_are_told_apart_by_all_they_hold(make):
     keys = [[digests.digest(np.zeros(1), network=network) for network in make()] for _ in range(2)]
     assert keys[0] == keys[1]
     assert len(set(keys[0])) == len(keys[0])
+
+
+# A module of the user's, in which one text is another where it is edited.
+USERS = """
+import collections, contextlib, dataclasses, enum, functools
+import numpy as np, torch
+import edited_constants
+from torch import nn
+
+KEEP = frozenset({"encoder", "decoder", "other", "more"})
+NORMAL = torch.distributions.Normal(torch.zeros(3), torch.ones(3))
+QUEUE = collections.deque([torch.zeros(3), torch.ones(2)], maxlen=5)
+GENERATOR, NUMPYS = torch.Generator().manual_seed(1), np.random.default_rng(1)
+SIZES = {"b": 2, "a": 3}
+WORDS = np.array(["a", None, b"c"], dtype=object)
+ITSELF = []
+ITSELF.append(ITSELF)
+
+class Color(enum.Enum):
+    RED = 1
+
+@dataclasses.dataclass(slots=True)
+class Slots:
+    width: int = 2
+    def grown(self):
+        return self.width + 1
+
+class Kept:
+    color = Color.RED
+    @functools.cached_property
+    def large(self):
+        return 3
+    @property
+    def small(self):
+        return 1
+    @classmethod
+    def make(cls):
+        return cls()
+    @staticmethod
+    def one():
+        return 1
+
+@torch.no_grad()
+def prepared(x):
+    return x * 2
+
+@functools.lru_cache
+def cached(x):
+    return x + 1
+
+vectorized = np.vectorize(lambda x: x + 2)
+OBJECTS = Slots(), Kept()
+
+def build(shape):
+    from edited_constants import DEPTH
+    things = KEEP, NORMAL, QUEUE, GENERATOR, NUMPYS, SIZES, WORDS, ITSELF, OBJECTS, torch.Tensor.tanh, str.lower
+    return things, prepared, cached, vectorized, Color, edited_constants.WIDTH, DEPTH
+"""
+CONSTANTS = "WIDTH, DEPTH = 1, 2\n"
+
+
+KEY = """
+import sys, types
+import numpy as np
+from skdeepsc.training.digests import digest
+
+def key_of(users, constants):
+    for name, text in (("edited_constants", constants), ("edited_users", users)):
+        sys.modules[name] = module = types.ModuleType(name)
+        exec(text, module.__dict__)
+    key = digest(np.zeros(1), network=module.build)
+    module.cached(1), module.OBJECTS[1].large  # Once it has been used, it is still the same.
+    assert digest(np.zeros(1), network=module.build) == key
+    return key
+"""
+
+
+def test_keys_are_those_of_other_processes_until_something_is_edited(monkeypatch):
+    for name in ("edited_users", "edited_constants"):
+        monkeypatch.setitem(sys.modules, name, None)
+    around = {}
+    exec(KEY, around)
+    keys = {around["key_of"](USERS, CONSTANTS)}
+    code = f"{KEY}\nprint(key_of({USERS!r}, {CONSTANTS!r}))"
+    run = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+    assert keys == {run.stdout.strip()}
+    edits = [
+        *(("x * 2", "x * 3"), ("x + 1", "x + 7"), ("x + 2", "x + 3"), ("self.width + 1", "self.width + 2")),
+        *(
+            ("return 3", "return 4"),
+            ("RED = 1", "RED = 2"),
+            ('"more"', '"less"'),
+            ("torch.ones(3))", "torch.eye(3)[0] + 1)"),
+        ),
+        *(
+            ('"b": 2, "a": 3', '"a": 3, "b": 2'),
+            ("manual_seed(1)", "manual_seed(2)"),
+            ("default_rng(1)", "default_rng(2)"),
+        ),
+        *(
+            ('"a", None', '"a", 5'),
+            ("return cls()", "return cls"),
+            ("maxlen=5", "maxlen=6"),
+            ("return 1\n\n@", "return 2\n\n@"),
+        ),
+    ]
+    assert all(before in USERS for before, _ in edits)
+    keys |= {around["key_of"](USERS.replace(before, after, 1), CONSTANTS) for before, after in edits}
+    keys |= {around["key_of"](USERS, constants) for constants in ("WIDTH, DEPTH = 3, 2", "WIDTH, DEPTH = 1, 3")}
+    assert len(keys) == 3 + len(edits)
+
+
+def test_names_that_code_does_not_read_are_not_part_of_it():
+    texts = [f"shape = {shape}\nimport torch\ndef build(s):\n    return torch.zeros(3).shape" for shape in (1, 2)]
+    keys = []
+    for text in texts:
+        around = {"__name__": "edited_shapes"}
+        exec(text, around)
+        keys.append(digests.digest(np.zeros(1), network=around["build"]))
+    assert keys[0] == keys[1]
 
 
 def test_functions_know_themselves_and_lazy_and_sparse_parts_have_keys():
@@ -619,7 +740,7 @@ def trained(monkeypatch):
 
     def pretrain(samples, key, *_):
         asked.append(key["epochs"])
-        return torch.nn.Linear(2, 2), {"history": [{"loss": 0.5}] * min(key["epochs"], 2)}
+        return torch.nn.Linear(2, 2), {"history": [{"loss": 0.5}] * min(key["epochs"], 2), "draw": 0}
 
     monkeypatch.setattr(_autoencoder, "pretrain", pretrain)
     monkeypatch.setattr(_autoencoder, "_untrained", lambda *_: torch.nn.Linear(2, 2))
@@ -693,7 +814,8 @@ def test_the_first_process_trains_with_the_others_whatever_the_cache_has_got(tmp
 def test_a_network_of_other_parts_is_told_and_trained_anew(tmp_path, monkeypatch, trained):
     pretrain_once(tmp_path)
     for network in (torch.nn.Linear(2, 3), torch.nn.Linear(2, 2, bias=False)):
-        monkeypatch.setattr(_autoencoder, "_untrained", lambda *_, network=network: network)
+        built = iter([network, torch.nn.Linear(2, 2)])
+        monkeypatch.setattr(_autoencoder, "_untrained", lambda *_, built=built: next(built))
         with pytest.warns(
             UserWarning, match=r"cannot be used and is trained anew: its .* The file was put aside as .*damaged"
         ):
@@ -789,3 +911,43 @@ def test_a_network_that_has_learnt_nothing_is_told_each_time(images, tmp_path):
         with pytest.warns(UserWarning, match="Pre-training has learnt hardly anything"):
             AutoEncoder(channels=(1, 1), lr=1e-12, max_epochs=60, random_state=0, memory=tmp_path).fit(images[0])
     assert len(list(tmp_path.iterdir())) == 1
+
+
+class Drawn(torch.nn.Module):
+    """An encoder with what torch calls extra state, or an attribute that is drawn, or learnt."""
+
+    def __init__(self, kind):
+        super().__init__()
+        self.linear, self.kind, self.scale = torch.nn.Linear(64, 5), kind, 0.0
+        self.order = torch.randperm(5) if kind == "drawn" else torch.arange(5)
+
+    def forward(self, x):
+        if self.kind != "drawn" and self.training:
+            self.scale = 0.5 * self.scale + 0.5 * x.mean().item()
+        return self.linear(x.flatten(1))[:, self.order] + self.scale
+
+
+class Extra(Drawn):
+    def get_extra_state(self):
+        return {"scale": self.scale}
+
+    def set_extra_state(self, state):
+        self.scale = state["scale"]
+
+
+@pytest.mark.parametrize("kind", [Drawn, Extra])
+def test_what_is_learnt_beside_tensors_is_not_lost(images, tmp_path, kind):
+    def network(shape):
+        built = torch.nn.Module()
+        built.encoder = kind("learnt")
+        built.decoder = torch.nn.Sequential(torch.nn.Linear(5, 64), torch.nn.Unflatten(1, shape))
+        return built
+
+    params = {**FITS["AutoEncoder"][1], "network": network, "memory": tmp_path}
+    codes = []
+    for _ in range(2):
+        told = pytest.warns(UserWarning, match="have attributes that are learnt")
+        with told if kind is Drawn else nullcontext():
+            codes.append(AutoEncoder(**params).fit(images[0]).transform(images[0]))
+    np.testing.assert_array_equal(*codes)
+    assert len(list(tmp_path.iterdir())) == (kind is Extra)

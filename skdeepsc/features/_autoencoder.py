@@ -243,12 +243,13 @@ def _pretrain_once(kept, arguments):
     samples, key, seed, _, autoencoder, report = arguments
     group = report["group"]
     is_first = group is None or group.rank == 0
-    found = kept.read(partial(_untrained, samples, seed, autoencoder)) if is_first else None
+    build = partial(_untrained, samples, seed, autoencoder)
+    found = kept.read(build) if is_first else None
     is_known = found is not None if group is None else group.agree(found is not None)
     if not is_known:
         found = pretrain(*arguments)
         if is_first and len(found[1]["history"]) == key["epochs"]:
-            kept.write(*found)
+            kept.write(*found, build)
     return found if group is None else group.agree(found)
 
 
@@ -277,7 +278,7 @@ def pretrain(samples, key, seed, device, autoencoder, report):
     network : SubspaceNetwork
         On the CPU.
     training : dict
-        The `history`, a list of dict, and whether the network `has_learnt` anything.
+        The `history`, a list of dict, whether the network `has_learnt` anything, and which `draw` of weights it was.
     """
     rows, epochs, batch_size = rows_for(samples, device), key["epochs"], key["batch_size"]
     n_steps = n_batches(len(samples), batch_size)
@@ -299,12 +300,12 @@ def pretrain(samples, key, seed, device, autoencoder, report):
             except DeadAutoEncoder:
                 continue
     has_learnt = not (history and is_dead(network))
-    return network.cpu(), {"history": history, "has_learnt": has_learnt}
+    return network.cpu(), {"history": history, "has_learnt": has_learnt, "draw": draw}
 
 
-def _untrained(samples, seed, autoencoder):
-    """A network on the CPU that has learnt nothing yet."""
-    with seeded(seed, "cpu", shared=autoencoder._runs_foreign_code()):
+def _untrained(samples, seed, autoencoder, training):
+    """A network on the CPU as it was before some training."""
+    with seeded(seed + training["draw"], "cpu", shared=autoencoder._runs_foreign_code()):
         return _constructed(autoencoder, rows_for(samples[:2], "cpu")[:2], "cpu")
 
 

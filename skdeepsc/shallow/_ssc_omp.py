@@ -96,7 +96,9 @@ def matching_pursuit(targets, atoms, n_nonzero_coefs, tol, *, own=None):
     active, residuals = np.flatnonzero(lengths > 0), targets
     for step in range(n_steps):
         if step:
-            left = targets[active] - _csr(coef[active], support[active], atoms.shape[0]) @ atoms
+            used, places = np.unique(support[active, :step], return_inverse=True)
+            places = places.reshape(len(active), step)
+            left = targets[active] - _csr(coef[active, :step], places, len(used)) @ atoms[used].astype(np.float64)
             goes_on = squared_norms(left) > tol * lengths[active]
             active, residuals = active[goes_on], left[goes_on]
         elif len(active) < n_targets:
@@ -121,9 +123,11 @@ def _most_correlated(residuals, atoms, banned):
     chosen = leading.argmax(axis=1)
     if atoms.dtype != np.float64:
         unsure = np.flatnonzero((leading.sum(axis=1) > 1) & (correlations[np.arange(len(chosen)), chosen] > 0))
-        exact = np.abs(dense(residuals[unsure] @ atoms.astype(np.float64).T))
-        exact[~leading[unsure]] = -1
-        chosen[unsure] = _leading(exact).argmax(axis=1)
+        if len(unsure):
+            near = np.flatnonzero(leading[unsure].any(axis=0))
+            exact = np.abs(dense(residuals[unsure] @ atoms[near].astype(np.float64).T))
+            exact[~leading[np.ix_(unsure, near)]] = -1
+            chosen[unsure] = near[_leading(exact).argmax(axis=1)]
     return chosen
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import joblib
 
 from .._warn import warn_user
+from .digests import same_settings
 from .resume import Unfit, network_state, set_network_state
 from .states import StateFile
 
@@ -64,12 +65,12 @@ class NetworkFile:
         Parameters
         ----------
         build : callable
-            Returns a network with the same parts.
+            Gets what was written with the network, and returns one with the same parts.
         """
         state = self.file.read()
         if state is None:
             return None
-        network = build()
+        network = build(state["training"])
         try:
             set_network_state(network, state["network"], "cpu")
         except Unfit as error:
@@ -77,9 +78,13 @@ class NetworkFile:
             return None
         return network, state["training"]
 
-    def write(self, network, training):
-        """Keep a network, and plain values; a fit does not fail where that does."""
+    def write(self, network, training, build):
+        """Keep a network, if it comes back as it is, and plain values; a fit does not fail where that does."""
         try:
-            self.file.write({"network": network_state(network), "training": training})
+            state, again = network_state(network), build(training)
+            set_network_state(again, state, "cpu")
+            if not same_settings(network, again):
+                raise ValueError("modules have attributes that are learnt, and are neither parameters nor buffers")
+            self.file.write({"network": state, "training": training})
         except Exception as error:  # Whatever keeps it from being written.
             warn_user(f"The trained network is not kept in memory=: {self.file.path} cannot be written ({error}).")

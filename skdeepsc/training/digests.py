@@ -1,15 +1,15 @@
 """Which fit it is: a digest of samples, parameters and the user's code that is the same for equal ones."""
 
+import dis
+import enum
 import functools
 import hashlib
 import json
 import os
 import sys
-import sysconfig
 import types
-from pickle import PicklingError
+from pathlib import PurePath
 
-import joblib
 import numpy as np
 import torch
 from scipy import sparse
@@ -25,11 +25,15 @@ from .states import PLAIN, packed, sha256_of
 _NOT_IN_KEY = {*HOW_NOT_WHAT, "callbacks", "memory", "checkpoint", "device"}
 # Packages whose code their names tell, beside Python's own and those that are installed.
 _KNOWN = {"skdeepsc", "torch", "sklearn", "skorch", "numpy", "scipy", "builtins"}
+# Folders of installed packages.
+_INSTALLED = {"site-packages", "dist-packages"}
 # What torch keeps in every module, and of it, what changes the answers.
 _OF_MODULES = set(vars(torch.nn.Module()))
 _HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
-# Settings of torch's own modules.
-_SETTINGS = (*PLAIN, float, tuple, torch.Tensor, np.ndarray, types.FunctionType)
+# Where decorators keep the function that they decorate.
+_WITHIN = ("__wrapped__", "__func__", "fget", "func", "pyfunc")
+# Numbers from which a list is one array.
+_MANY = 100
 
 
 def digest(samples, **params):
@@ -47,8 +51,11 @@ def digest(samples, **params):
     ValueError
         If a parameter holds what nothing tells from another, such as a lock.
     """
-    arrays = {}
-    sha = hashlib.sha256(sha256_of("", packed(_Description().of(params), arrays), arrays).encode())
+    try:
+        described, arrays = _Description().of(params), {}
+    except RecursionError:
+        raise ValueError("memory= and checkpoint= cannot tell parameters apart that are nested so deeply.") from None
+    sha = hashlib.sha256(sha256_of("", packed(described, arrays), arrays).encode())
     sha.update(json.dumps([samples.dtype.str, samples.shape]).encode())
     for part in (samples.data, samples.indices, samples.indptr) if sparse.issparse(samples) else (samples,):
         for block in row_blocks(len(part)):
@@ -57,144 +64,241 @@ def digest(samples, **params):
 
 
 class _Description:
-    """Values as plain values and arrays that are the same for equal ones; what comes again is named by its number."""
+    """Values as plain values and arrays that are the same for equal ones, in every process.
+
+    An object that comes again is named by its number.
+    """
 
     def __init__(self):
-        self.known = {}
+        self.known, self.within, self.is_in_code = {}, set(), False
 
     def of(self, value):
-        if isinstance(value, list | tuple):
-            return [self.of(part) for part in value]
-        if isinstance(value, dict):
-            return [[self.of(key), self.of(value[key])] for key in sorted(value, key=str)]
-        if isinstance(value, torch.Tensor):
-            return self._tensor(value)
-        if isinstance(value, (*PLAIN, float, np.ndarray, np.generic)):
+        if isinstance(value, (*PLAIN, float)):
             return value
+        if isinstance(value, bytes | complex | range | slice | type(...)):
+            return [_name(type(value)), repr(value)]
+        if isinstance(value, np.ndarray | np.generic):
+            return (
+                value if value.dtype.kind in "biufcU" else [value.dtype.str, list(value.shape), self.of(value.tolist())]
+            )
+        if isinstance(value, torch.Tensor):
+            return _of_tensor(value)
+        if isinstance(value, list | tuple | dict | set | frozenset):
+            return self._container(value)
         if id(value) in self.known:
             return ["again", self.known[id(value)][0]]
         self.known[id(value)] = len(self.known), value  # Kept, so that its number stays its own.
         return self._object(value)
 
+    def _container(self, value):
+        if id(value) in self.within:
+            return "within itself"
+        self.within.add(id(value))
+        try:
+            if isinstance(value, dict):
+                return [[self.of(key), self.of(part)] for key, part in value.items()]
+            if isinstance(value, set | frozenset):  # Each for itself, as their order is by chance.
+                return sorted(json.dumps(packed(_Description().of(part), {})) for part in value)
+            if len(value) >= _MANY and len(kinds := set(map(type, value))) == 1 and kinds <= {bool, int, float}:
+                return self.of(np.asarray(value))
+            return [self.of(part) for part in value]
+        finally:
+            self.within.remove(id(value))
+
     def _object(self, value):
-        kind = _name(type(value))
-        if isinstance(value, np.random.RandomState):
-            return self.of(value.get_state())
+        kind = type(value)
+        if isinstance(value, types.ModuleType):
+            return value.__name__
         if isinstance(value, torch.nn.Module):
-            return [kind, repr(value), self._module(value)]
+            return self._module(value)
         if isinstance(value, FrozenEstimator):
-            learnt = {name: part for name, part in vars(value.estimator).items() if name.endswith("_")}
-            return [kind, self.of(value.estimator), self.of(learnt)]
-        if hasattr(value, "get_params") and not isinstance(value, type):
+            return [_name(kind), self.of(value.estimator), self._learnt(value.estimator)]
+        if hasattr(kind, "get_params"):
             params = value.get_params(deep=False)
-            kept = {name: part for name, part in params.items() if name not in _NOT_IN_KEY}
-            return [self.of(type(value)), self.of(kept)]
+            kept = {name: params[name] for name in sorted(params) if name not in _NOT_IN_KEY}
+            return [self.of(kind), self.of(kept), self._learnt(value) if self.is_in_code else None]
         if isinstance(value, functools.partial):
             return [self.of(part) for part in (value.func, value.args, value.keywords)]
         if isinstance(value, types.MethodType):
             return [self.of(value.__self__), self.of(value.__func__)]
-        if isinstance(value, types.FunctionType | type):
-            if _is_known(value):
-                return _name(value)
-            return [_name(value), self._class(value) if isinstance(value, type) else self._function(value)]
-        if callable(value) and hasattr(value, "__qualname__"):
-            return _name(value)
+        if isinstance(value, staticmethod | classmethod):
+            return [_name(kind), self.of(value.__func__)]
+        if isinstance(value, type):
+            return _name(value) if _is_known(value) else [_name(value), self._class(value)]
+        if isinstance(value, enum.Enum):
+            return [_name(kind), value.name, self.of(value.value)]
+        if (inner := _within(value)) is not None:
+            return [_name(kind), self.of(inner)]
+        if isinstance(value, types.FunctionType):
+            return _name(value) if _is_known(value) else [_name(value), self._function(value)]
+        if callable(value) and hasattr(value, "__qualname__"):  # Of C.
+            owner = getattr(value, "__self__", None)
+            return [_name(value), None if isinstance(owner, types.ModuleType) else self.of(owner)]
         if isinstance(value, os.PathLike | torch.device):
-            return [kind, str(value)]
-        if hasattr(value, "__dict__") and not (_is_known(type(value)) or _has_own_state(value)):
-            return [self.of(type(value)), self.of(vars(value))]
+            return [_name(kind), str(value)]
+        if isinstance(value, torch.Generator):
+            return self.of(value.get_state())
+        if isinstance(getattr(value, "__dict__", None), dict) and not (_is_known(kind) or _has_own_state(kind)):
+            return [self.of(kind), self._attributes(value)]
+        return self._reduced(value)
+
+    def _reduced(self, value):
+        """What pickle would write of an object."""
+        kind = type(value)
         try:
-            return [kind, joblib.hash(value)]
-        except (PicklingError, TypeError, AttributeError) as error:
-            raise ValueError(f"memory= and checkpoint= cannot tell one {kind} from another: {error}.") from error
+            reduced = value.__reduce_ex__(4)
+            if isinstance(reduced, str):
+                return [self.of(kind), reduced]
+            make, args, *rest = reduced
+            rest = [part if not place or part is None else list(part) for place, part in enumerate(rest[:3])]
+            return [self.of(kind), self.of(make), self.of([part for part in args if part is not kind]), self.of(rest)]
+        except RecursionError:
+            raise
+        except Exception as error:
+            raise ValueError(f"memory= and checkpoint= cannot tell one {_name(kind)} from another: {error}.") from error
 
-    def _tensor(self, value):
-        if is_lazy(value):
-            return _name(type(value))
-        return value.to_dense() if value.layout != torch.strided else value
+    def _attributes(self, value):
+        """Those of an object that are no answers which it keeps."""
+        answers = {name for base in type(value).__mro__ for name, part in vars(base).items() if _is_kept(part)}
+        return self.of({name: vars(value)[name] for name in sorted(vars(value)) if name not in answers})
 
-    def _module(self, module):
+    def _learnt(self, estimator):
+        return self.of({name: vars(estimator)[name] for name in sorted(vars(estimator)) if name.endswith("_")})
+
+    def _module(self, network):
         """All that the answers of a network depend on: tensors, settings, hooks and code of its parts."""
-        learns = [name for name, value in module.named_parameters() if value.requires_grad]
+        learns = [name for name, value in network.named_parameters() if value.requires_grad]
+        return [self.of(dict(sorted(tensors_of(network)))), learns, self.settings(network)]
+
+    def settings(self, network):
+        """What its parts are and hold beside tensors and each other."""
         parts = []
-        for part in module.modules():
-            own = {name: value for name, value in vars(part).items() if name not in _OF_MODULES}
+        for path, part in network.named_modules():
+            own = {name: value for name, value in sorted(vars(part).items()) if name not in _OF_MODULES}
             if _is_known(type(part)):  # Under names of their own, torch's modules keep what follows from others.
-                own = {name: value for name, value in own.items() if name[0] != "_" and isinstance(value, _SETTINGS)}
+                own = {name: self._around(value) for name, value in own.items() if name[0] != "_"}
             hooks = [list(getattr(part, name).values()) for name in _HOOKS]
-            parts.append([self.of(type(part)), self.of(own), self.of(hooks)])
-        return [self.of(dict(tensors_of(module))), learns, parts]
+            parts.append([path, self.of(type(part)), self.of(own), self.of(hooks)])
+        return parts
+
+    # Code
 
     def _function(self, function):
         """A function's code, and the values that it finds in its surroundings."""
+        codes = list(_codes(function.__code__))
+        used = {name for code in codes for name in code.co_names}
+        found = {name: function.__globals__.get(name) for name in _loaded(codes, "LOAD_GLOBAL", "LOAD_NAME")}
+        found |= {name: sys.modules.get(name) for name in _loaded(codes, "IMPORT_NAME")}
+        for name in _loaded(codes, "STORE_GLOBAL"):  # What a function changes is not what it is.
+            found.pop(name, None)
         cells = [cell.cell_contents for cell in function.__closure__ or () if cell != types.CellType()]
-        names = sorted({name for code in _codes(function.__code__) for name in code.co_names})
-        found = {name: function.__globals__[name] for name in names if name in function.__globals__}
-        around = [self._around(value) for value in (*cells, *found.values())]
-        return [self._code(function.__code__), self.of([function.__defaults__, function.__kwdefaults__]), around]
+        around = [self._around(value, used) for value in (*cells, *(found[name] for name in sorted(found)))]
+        given = self.of([function.__defaults__, function.__kwdefaults__, dict(sorted(vars(function).items()))])
+        return [_of_code(function.__code__), given, around]
 
     def _class(self, cls):
         """The bodies of a class and of those that it derives from."""
+        if issubclass(cls, enum.Enum):
+            return self.of({name: member.value for name, member in cls.__members__.items()})
         bodies = []
         for base in cls.__mro__:
             body = {} if _is_known(base) else vars(base)
-            parts = {name: _inner(value) for name, value in body.items() if not _is_about(name)}
-            bodies.append([_name(base), {name: self._around(parts[name]) for name in sorted(parts)}])
+            names = [name for name in sorted(body) if not _is_about(name)]
+            bodies.append([_name(base), [[name, self._around(body[name])] for name in names]])
         return bodies
 
-    def _around(self, value):
+    def _around(self, value, used=()):
         """What a name stands for where code finds it; of what nothing tells from another, the kind."""
-        if isinstance(value, types.ModuleType):
-            return value.__name__
+        was_in_code, self.is_in_code = self.is_in_code, True
         try:
-            return self.of(value)
-        except ValueError:
+            return self._of_module(value, used) if isinstance(value, types.ModuleType) else self.of(value)
+        except RecursionError:
+            raise
+        except Exception:
             return _name(type(value))
+        finally:
+            self.is_in_code = was_in_code
 
-    def _code(self, code):
-        consts = [self._code(part) if isinstance(part, types.CodeType) else _const(part) for part in code.co_consts]
-        names = [list(part) for part in (code.co_names, code.co_varnames, code.co_freevars)]
-        return [hashlib.sha256(code.co_code).hexdigest(), consts, names]
+    def _of_module(self, module, used):
+        """The name of a module; of a user's, what code can mean by the names that it uses, too."""
+        if _is_known_module(module.__name__) or id(module) in self.within:
+            return module.__name__
+        self.within.add(id(module))
+        try:
+            names = sorted(name for name in used if name in vars(module))
+            return [module.__name__, [[name, self._around(vars(module)[name], used)] for name in names]]
+        finally:
+            self.within.remove(id(module))
+
+
+def same_settings(network, other):
+    """Whether two networks are alike but for their parameters and buffers."""
+    one, another = (packed(_Description().settings(each), {}) for each in (network, other))
+    return one == another
+
+
+def _of_tensor(value):
+    if is_lazy(value):
+        return _name(type(value))
+    try:
+        value = value.detach().resolve_conj().resolve_neg()
+        value = value.to_dense() if value.layout != torch.strided else value
+        packed(value, {})
+        return value
+    except Exception:  # One without data, or whose data are not to be read.
+        return [_name(type(value)), str(value.dtype), str(value.shape)]
 
 
 def _name(value):
-    return f"{value.__module__}.{value.__qualname__}"
+    owner = getattr(value, "__objclass__", value)
+    return f"{getattr(owner, '__module__', None)}.{value.__qualname__}"
 
 
 def _is_known(code):
     """Whether the name of a function or class tells its code."""
-    around = getattr(code, "__globals__", {})  # What wraps another function takes over the name of its module.
-    root = (around.get("__name__") or getattr(code, "__module__", None) or "").partition(".")[0]
+    is_function = isinstance(code, types.FunctionType)  # What wraps another function takes over the name of its module.
+    module = code.__globals__.get("__name__") if is_function else getattr(code, "__module__", None)
+    return _is_known_module(module if isinstance(module, str) else "")
+
+
+def _is_known_module(name):
+    root = name.partition(".")[0]
     return root in _KNOWN or root in sys.stdlib_module_names or _is_installed(root)
 
 
 @functools.cache
 def _is_installed(root):
     place = getattr(sys.modules.get(root), "__file__", None)
-    installed = {sysconfig.get_path(kind) for kind in ("purelib", "platlib")}
-    return root != "__main__" and place is not None and any(place.startswith(path + os.sep) for path in installed)
+    return root != "__main__" and place is not None and not _INSTALLED.isdisjoint(PurePath(place).parts)
 
 
-def _has_own_state(value):
-    """Whether an object says itself what is kept of it."""
+def _has_own_state(kind):
+    """Whether objects say themselves what is kept of them."""
     return any(
-        getattr(type(value), name, None) is not getattr(object, name, None)
+        getattr(kind, name, None) is not getattr(object, name, None)
         for name in ("__getstate__", "__reduce__", "__reduce_ex__")
     )
+
+
+def _within(value):
+    """The function that one of a known decorator is made of."""
+    if not (_is_known(value) if isinstance(value, types.FunctionType) else _is_known(type(value))):
+        return None
+    own, of_kind = getattr(value, "__dict__", {}), vars(type(value))
+    inner = (own.get(name) or (getattr(value, name, None) if name in of_kind else None) for name in _WITHIN)
+    return next((each for each in inner if isinstance(each, types.FunctionType)), None)
+
+
+def _is_kept(part):
+    """Whether an attribute of a class keeps its answers in its objects."""
+    return isinstance(part, functools.cached_property)
 
 
 def _is_about(name):
     """Whether Python itself writes an attribute into a class's body, about it."""
     return name in ("__doc__", "__module__", "__dict__", "__weakref__", "__annotations__", "__slots__") or (
-        name.startswith(("__static_", "__firstlineno", "__abstractmethods", "_abc_", "__annotate"))
+        name.startswith(("__static_", "__firstlineno", "__abstractmethods", "_abc_", "__annotate", "__dataclass"))
     )
-
-
-def _inner(value):
-    """The function within what decorates a method."""
-    if isinstance(value, staticmethod | classmethod):
-        return value.__func__
-    return value.fget if isinstance(value, property) else value
 
 
 def _codes(code):
@@ -202,6 +306,17 @@ def _codes(code):
     for part in code.co_consts:
         if isinstance(part, types.CodeType):
             yield from _codes(part)
+
+
+def _loaded(codes, *operations):
+    """Names that code has operations on."""
+    return {step.argval for code in codes for step in dis.get_instructions(code) if step.opname in operations}
+
+
+def _of_code(code):
+    consts = [_of_code(part) if isinstance(part, types.CodeType) else _const(part) for part in code.co_consts]
+    names = [list(part) for part in (code.co_names, code.co_varnames, code.co_freevars)]
+    return [hashlib.sha256(code.co_code).hexdigest(), consts, names]
 
 
 def _const(value):

@@ -103,9 +103,10 @@ class KeptPhase(Callback):
 
 
 def network_state(network):
-    """Parameters, buffers and modes of a network, as plain values and tensors."""
+    """Parameters, buffers, modes and what torch calls extra state of a network, as plain values and tensors."""
     modes = {name: module.training for name, module in network.named_modules()}
-    return {"tensors": dict(tensors_of(network)), "modes": modes}
+    extra = {name: module.get_extra_state() for name, module in _with_extra_state(network)}
+    return {"tensors": dict(tensors_of(network)), "modes": modes, "extra": extra}
 
 
 def set_network_state(network, state, device):
@@ -117,7 +118,8 @@ def set_network_state(network, state, device):
         If the network has other parts; it is then as before.
     """
     kept, parameters, modes = state["tensors"], dict(network.named_parameters()), dict(network.named_modules())
-    if set(kept) != set(dict(tensors_of(network))) or set(state["modes"]) != set(modes):
+    names = {name for name, _ in _with_extra_state(network)}
+    if set(kept) != set(dict(tensors_of(network))) or set(state["modes"]) != set(modes) or set(state["extra"]) != names:
         raise Unfit("its network has other parts")
     for name, value in parameters.items():
         if kept[name].shape != value.shape or kept[name].dtype != value.dtype:
@@ -131,6 +133,14 @@ def set_network_state(network, state, device):
             setattr(network.get_submodule(path), last, None if value is None else value.to(device))
     for name, is_training in state["modes"].items():
         modes[name].training = is_training
+    for name, module in _with_extra_state(network):
+        module.set_extra_state(state["extra"][name])
+
+
+def _with_extra_state(network):
+    for name, module in network.named_modules():
+        if type(module).get_extra_state is not torch.nn.Module.get_extra_state:
+            yield name, module
 
 
 def tensors_of(network):
