@@ -285,11 +285,22 @@ def test_damage_is_told(saved):
 def test_versions_are_told(saved, monkeypatch):
     text, arrays, _ = _container.read(saved)
     with monkeypatch.context() as patched:
-        patched.setattr(_container, "__version__", "9.9")
+        patched.setattr(_container, "__version__", "0.0.9")
         _container.write(saved, text, arrays)
-        with pytest.warns(UserWarning, match=f"written by skdeepsc 9.9, and this is {skdeepsc.__version__}") as told:
+        with pytest.warns(UserWarning, match=f"written by skdeepsc 0.0.9, and this is {skdeepsc.__version__}") as told:
             skdeepsc.load(saved)
         assert told[0].filename == __file__
+        patched.setattr(_container, "__version__", "9.9")
+        _container.write(saved, text, arrays)
+        with pytest.raises(
+            ValueError, match=f"written by skdeepsc 9.9, which is newer than this, {skdeepsc.__version__}"
+        ):
+            skdeepsc.load(saved)
+        patched.setattr(_container, "__version__", "newest")
+        _container.write(saved, text, arrays)
+        with pytest.raises(ValueError, match="names no version of skdeepsc that has written it, but 'newest'"):
+            skdeepsc.load(saved)
+        patched.setattr(_container, "__version__", "9.9")
         patched.setattr(_container, "_FORMAT_VERSION", 2)
         _container.write(saved, text, arrays)
     with pytest.raises(ValueError, match=r"by skdeepsc 9.9 in format 2; this is skdeepsc .* Install"):

@@ -1,11 +1,13 @@
 """Estimators in files that hold no code: `save` and `load`."""
 
 import json
+import re
 from os import PathLike
 from typing import Any
 
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
+from sklearn.utils.fixes import parse_version
 
 from .._compat import BaseEstimator
 from .._container import read, write
@@ -94,21 +96,29 @@ def load(path: str | PathLike) -> Any:
     Raises
     ------
     ValueError
-        If the file is a pickle or another stranger, is cut off or damaged, was written in a newer format, or holds
-        what this version does not know. A checksum finds damage; it does not tell who wrote a file.
+        If the file is a pickle or another stranger, is cut off or damaged, was written by a newer version or in a newer
+        format, or holds what this version does not know. A checksum finds damage; it does not tell who wrote a file.
     ImportError
         If skops is needed and not installed.
 
     Warns
     -----
     UserWarning
-        If another version of the package wrote it.
+        If an earlier version of the package wrote it.
 
     See Also
     --------
     save : What is written.
     """
     content, arrays, version = read(path)
+    written, present = (re.match(r"\d+(\.\d+)*", each) for each in (version, __version__))
+    if written is None:
+        raise ValueError(f"{path} names no version of skdeepsc that has written it, but {version!r}.")
+    if present and parse_version(written[0]) > parse_version(present[0]):
+        raise ValueError(
+            f"{path} was written by skdeepsc {version}, which is newer than this, {__version__}: what it learnt may "
+            f"mean something else here. Install skdeepsc {version} or a later one to open it."
+        )
     reader = Reader(arrays)
     try:
         estimator = reader.read(json.loads(content, parse_constant=_no_constant))
