@@ -78,7 +78,7 @@ $(VENV)/everything: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-lowest
 	$(PYTHON) tools/lowest.py plot images > .venv-lowest/constraints.txt
 	.venv-lowest/bin/python -m pip install --quiet $(PIP_ARGS) --constraint .venv-lowest/constraints.txt \
-		--editable ".[plot,images]" pytest hypothesis "pandas<3"
+		--editable ".[plot,images]" pytest hypothesis "pandas<3" "pyparsing<3.3"
 	touch $@
 
 clean:

@@ -419,6 +419,7 @@ def test_a_pipe_is_no_file_to_save_in(tmp_path):
 
 
 def test_clusterers_after_unions_and_columns_of_transformers_are_kept(tmp_path):
+    pytest.importorskip("skops")
     rows = make_union_of_subspaces(60, 12, n_subspaces=3, random_state=0)[0]
     union = FeatureUnion([("scaled", StandardScaler()), ("waves", Scattering(image_shape=(3, 4)))])
     columns = ColumnTransformer(
@@ -433,6 +434,7 @@ def test_clusterers_after_unions_and_columns_of_transformers_are_kept(tmp_path):
 
 
 def test_what_skops_cannot_write_is_refused_in_words(tmp_path):
+    pytest.importorskip("skops")
     rows = make_union_of_subspaces(60, 12, n_subspaces=3, random_state=0)[0]
     codes = AutoEncoder(max_epochs=1, random_state=0)
     selector = SelectFromModel(codes, importance_getter=lambda _: np.arange(12.0)).fit(rows)

@@ -165,6 +165,7 @@ def test_scikit_learn_callbacks_can_end_a_phase_and_all_phases(images):
 
 
 def test_a_head_and_a_search_of_views_end_with_all_phases(images):
+    pytest.importorskip("sklearn.callback")
     tasks = Tasks(stop_at=("fit", "pretrain", 0))
     pssc = PSSC(**QUICK).set_callbacks(tasks).fit(images[0])
     assert (phases_of(pssc), pssc.supervision_) == (["pretrain"] * 6, "none")
