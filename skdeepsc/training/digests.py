@@ -52,10 +52,10 @@ def digest(samples, **params):
         If a parameter holds what nothing tells from another, such as a lock.
     """
     try:
-        described, arrays = _Description().of(params), {}
+        described = _sha256(_Description().of(params))
     except RecursionError:
         raise ValueError("memory= and checkpoint= cannot tell parameters apart that are nested so deeply.") from None
-    sha = hashlib.sha256(sha256_of("", packed(described, arrays), arrays).encode())
+    sha = hashlib.sha256(described.encode())
     sha.update(json.dumps([samples.dtype.str, samples.shape]).encode())
     for part in (samples.data, samples.indices, samples.indptr) if sparse.issparse(samples) else (samples,):
         for block in row_blocks(len(part)):
@@ -98,7 +98,7 @@ class _Description:
             if isinstance(value, dict):
                 return [[self.of(key), self.of(part)] for key, part in value.items()]
             if isinstance(value, set | frozenset):  # Each for itself, as their order is by chance.
-                return sorted(json.dumps(packed(_Description().of(part), {})) for part in value)
+                return sorted(_sha256(_Description().of(part)) for part in value)
             if len(value) >= _MANY and len(kinds := set(map(type, value))) == 1 and kinds <= {bool, int, float}:
                 return self.of(np.asarray(value))
             return [self.of(part) for part in value]
@@ -233,8 +233,13 @@ class _Description:
 
 def same_settings(network, other):
     """Whether two networks are alike but for their parameters and buffers."""
-    one, another = (packed(_Description().settings(each), {}) for each in (network, other))
+    one, another = (_sha256(_Description().settings(each)) for each in (network, other))
     return one == another
+
+
+def _sha256(described):
+    arrays = {}
+    return sha256_of("", packed(described, arrays), arrays)
 
 
 def _of_tensor(value):
