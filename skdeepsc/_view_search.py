@@ -39,6 +39,8 @@ _NEARLY = 0.08
 _GROUND = 0.02
 # Share of the mean of the variances along edges that is added to each of them before it is divided by.
 _WHITENING = 1.0
+# Axes with no more than this share of the variance of the first are not whitened, but left out.
+_UNSEEN = 1e-5
 # The most that clusters on flats may give away of their affinity, in the mean.
 _FLAT_CUT = 0.1
 
@@ -92,8 +94,8 @@ class Look:
     centering : Centering
         What is done last to features before they express each other.
     path : RidgePath
-    turned : (Look, tensor) or None, default=None
-        The look that is whitened here, and what its scores have been multiplied by.
+    turned : (Look, slice, tensor) or None, default=None
+        The look that is whitened here, the axes of it that are not left out, and the factor L of :meth:`whitened`.
     ground : sparse array of shape (n_rows, n_rows) or None, default=None
         A graph of the same rows, a small share of which is added to every graph: where those fall into more parts than
         there are clusters, it says which belong together.
@@ -117,32 +119,37 @@ class Look:
 
         With the graph A of degrees D, and Z what expresses itself here, :math:`S = Z^T (D - A) Z / \\sum d` is the mean
         product of the differences along edges: the scatter within clusters, without labels. With its mean eigenvalue
-        :math:`\\bar w` and the Cholesky factor of :math:`S + \\bar w I = LL^T`, :math:`Z L^{-T}` takes its place.
+        :math:`\\bar w` and the Cholesky factor of :math:`S + \\bar w I = LL^T`, :math:`Z L^{-T}` takes its place. Axes
+        of Z with less than a hundred-thousandth of the variance of the first are left out.
         """
-        scores, degrees = self.path.scores, np.asarray(affinity.sum(axis=1)).ravel()
+        degrees = np.asarray(affinity.sum(axis=1)).ravel()
         if not degrees.any():
             return self
-        along = degrees[:, None] * scores.cpu().numpy() - affinity @ scores.cpu().numpy()
-        scatter = precise(product(scores.T, torch.from_numpy(along).to(scores.dtype).to(scores.device)))
+        seen = slice(int((self.path.spectrum <= _UNSEEN * self.path.spectrum[-1]).sum()), None)
+        scores = self.path.scores[:, seen]
+        laplacian = (sparse.diags_array(degrees) - affinity).tocsr()
+        along = torch.from_numpy(laplacian @ scores.cpu().numpy()).to(scores)
+        scatter = precise(product(scores.T, along))
         scatter = (scatter + scatter.T) / (2 * degrees.sum())
-        mean = scatter.trace() / len(scatter)
-        unit = torch.eye(len(scatter), dtype=scatter.dtype, device=scatter.device)
-        factor, is_rounding = torch.linalg.cholesky_ex(scatter + _WHITENING * mean * unit)
+        mean = scatter.trace() / len(self.path.spectrum)
+        scatter.diagonal().add_(_WHITENING * mean)
+        factor, is_rounding = torch.linalg.cholesky_ex(scatter)
         if not mean > 0 or is_rounding:  # The rows on each edge are equal.
             return self
-        turn = torch.linalg.solve_triangular(factor.T, unit, upper=True).float()
-        z, affine = product(scores, turn).cpu().numpy(), self.centering.affine
+        factor, affine = factor.float(), self.centering.affine
+        z = _divided_by(scores, factor).cpu().numpy()
         centering = Centering.of(z, affine)
         path = RidgePath(to_device(centering(z), scores.device), affine=affine)
-        return Look(self.view, self.features, centering, path, (self, turn), affinity)
+        return Look(self.view, self.features, centering, path, (self, seen, factor), affinity)
 
     @cached_property
     def scaling(self):
         """What is done to features, those of new samples, too, before they express each other."""
         if self.turned is None:
             return self.centering
-        former, turn = self.turned
-        return replace(self.centering, turn=product(former.path.axes, turn).cpu().numpy(), former=former.scaling)
+        former, seen, factor = self.turned
+        turn = _divided_by(former.path.axes[:, seen], factor).cpu().numpy()
+        return replace(self.centering, turn=turn, former=former.scaling)
 
     @property
     def is_whitened(self):
@@ -352,6 +359,11 @@ def agreement(candidates, labels, n_clusters):
     sure_members = agreed[:, None] * np.eye(n_clusters)[labels]
     graphs = {each.graph.dim: each.graph.affinity for each in candidates}.values()
     return (sum(_divided_by_degrees(graph @ sure_members, graph) for graph in graphs) / len(graphs)).astype(np.float32)
+
+
+def _divided_by(rows, factor):
+    """:math:`Z L^{-T}` of rows Z and a lower triangular factor L."""
+    return torch.linalg.solve_triangular(factor, rows.T, upper=False).T
 
 
 def _divided_by_degrees(rows, graph):

@@ -232,9 +232,8 @@ class RidgePath:
         self.offset = 1 / len(z) if affine else 0.0
         flat, rows = z.shape[1] < z.shape[0], precise(z)
         values, vectors = eigenpairs(product(rows.T, rows) if flat else product(rows, rows.T))
-        counts = values > max(NEGLIGIBLE * values[-1], 0)
-        counts[-1] = True
-        self.spectrum, vectors, z = values[counts].clamp_min(0), vectors[:, counts].float(), z.float()
+        n_kept = max(int((values > max(NEGLIGIBLE * values[-1], 0)).sum()), 1)
+        self.spectrum, vectors, z = values[-n_kept:].clamp_min(0), vectors[:, -n_kept:].float(), z.float()
         self.scores = product(z, vectors) if flat else vectors * self.spectrum.sqrt().float()
         self._axes_of = (None, vectors) if flat else (z, None)
 
@@ -424,7 +423,7 @@ def _cholesky(gram, lam):
 def eigenpairs(gram):
     """Eigenvalues, ascending, and eigenvectors of a Gram matrix, or of each of a stack of them; without a gradient."""
     gram = gram.detach()
-    if not gram.isfinite().all():
+    if not gram.diagonal(dim1=-2, dim2=-1).isfinite().all():  # No entry is larger than those of the diagonal.
         raise FloatingPointError(_NOT_FINITE)
     if gram.ndim == 2 and gram.device.type == "cpu":
         return _lapack_eigenpairs(gram)

@@ -100,8 +100,9 @@ class ScatteringNetwork(nn.Module):
     def _add_bank(self, source, j, psi, resolution):
         """Keep the filters of scale `j` for spectra of signals at every 2 ** `resolution`-th pixel."""
         bank = _aliases(_periodised(psi, 2**resolution), 2 ** (j - resolution)) / 4 ** (j - resolution)
-        bank = np.repeat(bank, 2, axis=-1)  # Once for the real, once for the imaginary part.
         self._kept[source, j] = np.flatnonzero(np.abs(bank).max((0, 2)) > _NEGLIGIBLE).tolist()
+        bank /= bank.shape[-1]  # What an inverse transform is divided by, which takes MKL as long as the transform.
+        bank = np.repeat(bank, 2, axis=-1)  # Once for the real, once for the imaginary part.
         self.register_buffer(f"psi_{source}_{j}", _single(bank), persistent=False)
 
     def forward(self, images):
@@ -142,12 +143,8 @@ class ScatteringNetwork(nn.Module):
         for alias in others:
             product.addcmul_(folded[..., alias, :], bank[:, alias])
         height, width = spectrum.shape[-2] // factor, spectrum.shape[-1] // factor
-        filtered = torch.fft.ifft2(torch.view_as_complex(product.unflatten(-1, (height, width, 2))))
-        parts = torch.view_as_real(filtered).square()
-        squares = parts[..., 0] + parts[..., 1]
-        if squares.requires_grad:
-            squares = squares.clamp_min(torch.finfo(squares.dtype).tiny)  # At 0, a root has no gradient.
-        return squares.sqrt_()
+        product = torch.view_as_complex(product.unflatten(-1, (height, width, 2)))
+        return _modulus(torch.fft.ifft2(product, norm="forward"))
 
 
 def scattered(networks, images):
@@ -180,6 +177,17 @@ def scattered(networks, images):
                 if j < network.n_scales:
                     by_order[network][order - 1].append(network.averaged(modulus, j))
     return [torch.cat([*first, *second], dim=1) for first, second in by_order.values()]
+
+
+def _modulus(z):
+    """|z|; on the CPU by numpy, in half of torch's time."""
+    if z.device.type == "cpu" and not z.requires_grad:
+        return torch.from_numpy(np.abs(z.numpy()))
+    parts = torch.view_as_real(z).square()
+    squares = parts[..., 0] + parts[..., 1]
+    if squares.requires_grad:
+        squares = squares.clamp_min(torch.finfo(squares.dtype).tiny)  # At 0, a root has no gradient.
+    return squares.sqrt_()
 
 
 def _aliases(spectrum, factor):
