@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import field
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -305,14 +306,15 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
                     made[view] = next(found)
             plain = {view: found for view, (_, found) in made.items()}
             # Of few features, half of the directions are a perfect cut, and places may have any size.
-            unsaid = open_share if "radial" in self.views_ else open_information
-            left_open = {view: unsaid(found, self.n_clusters_) for view, found in plain.items()}
+            of_sizes = partial(open_share, n_clusters=self.n_clusters_)
+            unsaid = of_sizes if "radial" in self.views_ else open_information
+            left_open = {view: unsaid(found) for view, found in plain.items()}
             least = min(left_open.values())
             near = [view for view in plain if left_open[view] <= least + _WHITENING_GAIN]
             if self.refine:
                 with progress.task("whitening"):
                     made |= dict(zip(near, run(again, near), strict=True)) if len(near) > 1 else {}
-        best = clearest({view: unsaid(made[view][1], self.n_clusters_) for view in near})
+        best = clearest({view: unsaid(made[view][1]) for view in near})
         look, found = made[best]
         if len(places) == rows.shape[0]:
             looks[best] = look

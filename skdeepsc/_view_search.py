@@ -282,10 +282,16 @@ def clearest(left_open):
     left_open : dict of str to float
         What the clusters of each view do not say, in the order in which ties are decided.
     """
-    return next(view for view in left_open if left_open[view] <= _AS_CLEAR * min(left_open.values()))
+    least = min(left_open.values())
+    return next(view for view in left_open if is_as_clear(left_open[view], least))
 
 
-def open_information(candidates, n_clusters):
+def is_as_clear(left_open, least):
+    """Whether a view that leaves so much open is as clear as one that leaves as little as any."""
+    return left_open <= _AS_CLEAR * least
+
+
+def open_information(candidates):
     """Information that the best candidate lacks of what clusters of equal sizes could have."""
     return max(1 - candidates[0].information, 0)
 

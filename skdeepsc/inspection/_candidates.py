@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .._view_search import is_as_clear
 from ..metrics import fitted_having
 from ._affinity import AffinityDisplay
 from ._axes import all_axes, pyplot
@@ -128,5 +129,5 @@ def _in_words(candidates):
     as_much = "as much has" if np.isclose(value[best], value[0], atol=1e-6) else "next best"
     most = value[view == view[0]].max()
     if value[best] > most + 1e-6:  # Of few features, what their sizes allow is compared.
-        as_much = "hardly more has" if 1 - most <= 1.05 * (1 - value[best]) else "more, for other sizes, has"
+        as_much = "hardly more has" if is_as_clear(1 - most, 1 - value[best]) else "more, for other sizes, has"
     return f"{said}\n{as_much} {view[best]}: {value[best]:.2f}"

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from .._explanation import Explanation
 from .._labels import as_names
 from .._params import checked
+from .._view_search import is_as_clear
 from ..inspection._map import projected
 from ..inspection._pictures import as_pictures, pictures_of, without_folders
 from ..inspection._standing import Standing, as_seen, directions_of, explanations_of, standing_of
@@ -186,8 +187,10 @@ def _ways(clusterer, name):
             )
         of_view = found["edge_information"][found["view"] == found["view"][0]]
         left_open, least = 1 - of_view.max(), 1 - found["edge_information"].max()
-        much = "as much as in any other, nearly," if left_open <= 1.05 * least else "most, for clusters of their sizes,"
-        much = "most" if left_open <= least else much
+        much = "most"
+        if left_open > least:
+            nearly, of_sizes = "as much as in any other, nearly,", "most, for clusters of their sizes,"
+            much = nearly if is_as_clear(left_open, least) else of_sizes
         return (
             f"Of {n_views} view{'s' * (n_views > 1)} and {n_dims} dimension{'s' * (n_dims > 1)}, {name} chose the view "
             f"“{clusterer.view_}” with subspaces of expected dimension {clusterer.subspace_dim_:g}, because "
