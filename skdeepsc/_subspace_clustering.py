@@ -182,9 +182,10 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
     confidence_ : ndarray of shape (n_samples,), float64
         How sure the label of each sample is, in [0, 1]: the share of what ties it to others, in the graphs of all
         dimensions of the winning view, that ties it to its own cluster, each tie times the share of labellings that
-        agree on the label of the other, of those with nearly as much information as any. Labellings differ where
-        clusters are not clear. A sample beyond `subsample` has the mean of those that vote for its label, with their
-        votes, and 0 for the other votes.
+        agree on the label of the other, of those with nearly as much information as any; times the probability that a
+        random walk from it, in `affinity_matrix_`, is in its cluster after eight steps. Labellings differ where
+        clusters are not clear, and walks leave those that hang together loosely. A sample beyond `subsample` has the
+        mean of those that vote for its label, with their votes, and 0 for the other votes.
     n_clusters_ : int
         The number that was looked for, given or chosen; `labels_` may hold fewer.
     n_clusters_scores_ : dict of int to float or None
@@ -641,7 +642,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         """Set what follows from the best of the candidates found in a view."""
         self.view_, self.subspace_dim_, self.affinity_matrix_ = look.view, best.graph.dim, best.graph.affinity
         self._best_labels = best.labels
-        self._agreement = agreement(found, self._best_labels, self._best_labels.max() + 1)
+        self._agreement = agreement(found, best, best.labels.max() + 1)
         self.embedding_, self._scaling, self._classifier = look.features, look.scaling, None
         self._vote_weights = look.path.weights(best.graph.lam).cpu().numpy()
         self._n_votes, self._vote_offset = self.n_coefs, look.path.offset

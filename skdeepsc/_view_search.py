@@ -35,6 +35,8 @@ _LEFT_OPEN, _FAIR_GAIN, _TIE = 0.7, 0.0075, 0.0005
 _AS_CLEAR = 1.05
 # How much less information than the most the labellings may have that say how sure labels are.
 _NEARLY = 0.08
+# Steps of the random walks that say it, too: as many as of the shortest from which labellings are made.
+_STEPS = 8
 # Share of the graph before whitening in those after it.
 _GROUND = 0.02
 # Share of the mean of the variances along edges that is added to each of them before it is divided by.
@@ -340,18 +342,21 @@ def fairest(candidates, n_clusters):
     return candidates[answers[np.lexsort((cut[answers], -gains[answers]))[0]]]
 
 
-def agreement(candidates, labels, n_clusters):
+def agreement(candidates, chosen, n_clusters):
     """How far each row is tied to each cluster, and to rows about which the labellings agree.
 
     With the shares T of the rows' affinity, the mean over the graphs of all dimensions, and the share :math:`a_j` of
-    labellings that give row j its label, it is :math:`\\sum_{j: y_j = k} T_{ij} a_j` for row i and cluster k. Asked are
-    labellings with nearly as much information as any, each once, under the names that agree best.
+    labellings that give row j its label, it is :math:`\\sum_{j: y_j = k} T_{ij} a_j` for row i and cluster k, times the
+    probability that a random walk from row i in the chosen graph is in k after eight steps: in a cluster that hangs
+    together loosely, labellings may agree all the same. Asked are labellings with nearly as much information as any,
+    each once, under the names that agree best.
 
     Parameters
     ----------
     candidates : list of Candidate
         Sorted, the one with the most information first.
-    labels : ndarray of shape (n_rows,), int
+    chosen : Candidate
+        The answer.
     n_clusters : int
 
     Returns
@@ -360,11 +365,14 @@ def agreement(candidates, labels, n_clusters):
         Rows sum to 1 or less.
     """
     near = [each for each in candidates if each.information > candidates[0].information - _NEARLY]
-    labellings = {(each.labelling, each.labelling_dim): each.labels for each in near}
+    labellings, labels = {(each.labelling, each.labelling_dim): each.labels for each in near}, chosen.labels
     agreed = sum(match_labels(each, labels) == labels for each in labellings.values()) / len(labellings)
-    sure_members = agreed[:, None] * np.eye(n_clusters)[labels]
+    members = np.eye(n_clusters)[labels]
     graphs = {each.graph.dim: each.graph.affinity for each in candidates}.values()
-    return (sum(_divided_by_degrees(graph @ sure_members, graph) for graph in graphs) / len(graphs)).astype(np.float32)
+    ties = sum(_step(graph, agreed[:, None] * members) for graph in graphs) / len(graphs)
+    for _ in range(_STEPS):
+        members = _step(chosen.graph.affinity, members)
+    return (ties * members).astype(np.float32)
 
 
 def _divided_by(rows, factor):
@@ -372,9 +380,10 @@ def _divided_by(rows, factor):
     return torch.linalg.solve_triangular(factor, rows.T, upper=False).T
 
 
-def _divided_by_degrees(rows, graph):
-    degrees = graph.sum(axis=1)[:, None]
-    return np.divide(rows, degrees, out=np.zeros_like(rows), where=degrees > 0)
+def _step(graph, values):
+    """Means of values over the neighbours in a graph, weighted; 0 where there are none."""
+    sums, degrees = graph @ values, graph.sum(axis=1)[:, None]
+    return np.divide(sums, degrees, out=np.zeros_like(sums), where=degrees > 0)
 
 
 def columns(candidates):
