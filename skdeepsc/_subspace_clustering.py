@@ -642,7 +642,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         """Set what follows from the best of the candidates found in a view."""
         self.view_, self.subspace_dim_, self.affinity_matrix_ = look.view, best.graph.dim, best.graph.affinity
         self._best_labels = best.labels
-        self._agreement = agreement(found, best, best.labels.max() + 1)
+        self._agreement = agreement(found, best)
         self.embedding_, self._scaling, self._classifier = look.features, look.scaling, None
         self._vote_weights = look.path.weights(best.graph.lam).cpu().numpy()
         self._n_votes, self._vote_offset = self.n_coefs, look.path.offset

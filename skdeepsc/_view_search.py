@@ -133,7 +133,7 @@ class Look:
         along = torch.from_numpy(laplacian @ scores.cpu().numpy()).to(scores)
         scatter = precise(product(scores.T, along))
         scatter = (scatter + scatter.T) / (2 * degrees.sum())
-        mean = scatter.trace() / len(self.path.spectrum)
+        mean = scatter.trace() / len(self.path.spectrum)  # Of all axes: those that are left out add next to nothing.
         scatter.diagonal().add_(_WHITENING * mean)
         factor, is_rounding = torch.linalg.cholesky_ex(scatter)
         if not mean > 0 or is_rounding:  # The rows on each edge are equal.
@@ -342,7 +342,7 @@ def fairest(candidates, n_clusters):
     return candidates[answers[np.lexsort((cut[answers], -gains[answers]))[0]]]
 
 
-def agreement(candidates, chosen, n_clusters):
+def agreement(candidates, chosen):
     """How far each row is tied to each cluster, and to rows about which the labellings agree.
 
     With the shares T of the rows' affinity, the mean over the graphs of all dimensions, and the share :math:`a_j` of
@@ -356,8 +356,7 @@ def agreement(candidates, chosen, n_clusters):
     candidates : list of Candidate
         Sorted, the one with the most information first.
     chosen : Candidate
-        The answer.
-    n_clusters : int
+        The answer; its labels are consecutive from 0.
 
     Returns
     -------
@@ -367,7 +366,7 @@ def agreement(candidates, chosen, n_clusters):
     near = [each for each in candidates if each.information > candidates[0].information - _NEARLY]
     labellings, labels = {(each.labelling, each.labelling_dim): each.labels for each in near}, chosen.labels
     agreed = sum(match_labels(each, labels) == labels for each in labellings.values()) / len(labellings)
-    members = np.eye(n_clusters)[labels]
+    members = np.eye(labels.max() + 1)[labels]
     graphs = {each.graph.dim: each.graph.affinity for each in candidates}.values()
     ties = sum(_step(graph, agreed[:, None] * members) for graph in graphs) / len(graphs)
     for _ in range(_STEPS):

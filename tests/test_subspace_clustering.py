@@ -345,7 +345,7 @@ def test_confidence_is_what_ties_a_row_to_rows_about_which_labellings_agree(digi
     walk = np.linalg.matrix_power(graph / graph.sum(axis=1, keepdims=True), 8)
     for cluster in range(5):
         wanted[:, cluster] *= walk[:, labels == cluster].sum(axis=1)
-    np.testing.assert_allclose(agreement(candidates, chosen, 5), wanted, atol=1e-6)
+    np.testing.assert_allclose(agreement(candidates, chosen), wanted, atol=1e-6)
 
 
 def test_confidence_of_the_rest_is_that_of_the_rows_that_vote_for_its_label(digits):
