@@ -1,5 +1,6 @@
 """NCSC: batches, its three stages, what its labels and its memory promise."""
 
+import copy
 import pickle
 import tracemalloc
 
@@ -12,6 +13,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 
 from skdeepsc import NCSC, PSSC, AutoEncoder
+from skdeepsc._random import draw_rows
+from skdeepsc.deep._first_labels import learning_phase
 from skdeepsc.losses import (
     balance_cost,
     classifier_affinity,
@@ -213,18 +216,51 @@ def test_clusterer_gives_the_first_labels(images):
         make(NCSC, **QUICK, init=KMeans(5)).fit(X)
 
 
+@pytest.fixture
+def _one_policy(monkeypatch):
+    monkeypatch.setattr("skdeepsc.deep._expression_head._POLICIES", ("digits",))
+
+
 @pytest.mark.parametrize("shape", [(60, 8, 8), (60, 64)])
-def test_a_head_gives_the_first_labels(images, shape, monkeypatch):
+@pytest.mark.usefixtures("_one_policy")
+def test_a_head_on_the_codes_of_some_samples_tells_the_first_labels_of_all(images, shape, monkeypatch):
     """PSSC on the codes as they are; the classifier learns what it says, and no fit waits for one in another thread."""
     X = images[0].reshape(shape)
-    params = {**QUICK, "subspace_epochs": 0, "classifier_epochs": 0, "max_epochs": 0}
-    monkeypatch.setattr("skdeepsc.deep._expression_head._POLICIES", ("digits",))
+    params = {**QUICK, "subspace_epochs": 0, "classifier_epochs": 0, "max_epochs": 0, "init_size": 40}
     with monkeypatch.context() as patched:
         patched.setattr(torch.random, "fork_rng", lambda **kwargs: pytest.fail("takes torch's generators"))
         fitted = make(NCSC, **params, init="head").fit(X)
-    codes = AutoEncoder(network=fitted.network_, max_epochs=0)
-    labels = PSSC(3, autoencoder=codes, random_state=fitted._seeds["init"]).fit_predict(X)
-    assert adjusted_rand_score(fitted.labels_, labels) > 0.9
+    network = copy.deepcopy(fitted.network_)
+    network.features = None
+    codes = AutoEncoder(network=network, max_epochs=0)
+    seed, dim = fitted._seeds["init"], fitted.subspace_dim_
+    first = draw_rows(60, 40, seed)
+    head = PSSC(3, autoencoder=codes, subspace_dim=dim, random_state=seed).fit(X[first])
+    assert adjusted_rand_score(fitted.labels_, head.predict(X)) > 0.9
+    np.testing.assert_allclose(fitted.transform(X), head.transform(X), atol=1e-6)
+
+
+@pytest.mark.usefixtures("_one_policy")
+def test_features_of_the_head_express_samples_unless_codes_are_asked_for(images):
+    X, _ = images
+    codes = make(NCSC, **QUICK, init="head", expressed="codes").fit(X)
+    head, first = (make(NCSC, **{**QUICK, "max_epochs": epochs}, init="head").fit(X) for epochs in (2, 0))
+    assert codes.network_.features is None
+    z = torch.from_numpy(head.transform(X))
+    assert z.shape == (60, 59)
+    out = head.network_(torch.from_numpy(X[:, None].astype(np.float32)))
+    torch.testing.assert_close(out.coef.detach(), head.network_.expression(z), atol=1e-4, rtol=1e-3)
+    # The joint stage moves the codes, and leaves the head as it is.
+    assert not np.allclose(head.transform(X), first.transform(X), atol=1e-3)
+    for name, value in first.network_.features.state_dict().items():
+        assert torch.equal(value, head.network_.features.state_dict()[name]), name
+    with pytest.raises(ValueError, match="expressed='head' needs the head of init='head'; got init='spectral'"):
+        make(NCSC, **QUICK, init="spectral", expressed="head").fit(X)
+
+
+def test_first_labels_of_very_many_samples_are_learnt_in_a_bounded_number_of_steps():
+    epochs = {n_samples: learning_phase(n_samples, 1e-3).epochs for n_samples in (250, 5000, 70_000, 1_000_000)}
+    assert epochs == {250: 100, 5000: 15, 70_000: 10, 1_000_000: 1}
 
 
 def test_size_of_the_first_labels_does_not_depend_on_the_batch(images):

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from .._params import Epochs, Estimator, estimator
-from ..nn import precise
+from ..nn import answering, precise
 from ..segmentation import match_labels
 from ..training.batches import collect
 
@@ -30,7 +30,9 @@ class HasClassifier(Estimator):
     def _logits(self, samples):
         """What the classifier says of the clusters, block by block, in float64 where the device has it."""
         classifier = deepcopy(self.network_.classifier).eval()
-        for codes in self._code_blocks(samples):
+        for out in self._outputs(samples):
+            with answering():
+                codes = out.z
             for z in map(precise, codes.split(_CLASSIFIED_ROWS)):
                 with torch.inference_mode():
                     logits = classifier.to(z)(z)[:, self._classes]

@@ -24,13 +24,14 @@ from .._warn import muted
 from ..affinity import affinity_from_top
 from ..features import AutoEncoder
 from ..features._base import TakesBatches
-from ..nn import RidgeExpression, RidgePath
+from ..nn import ExpressionHead, RidgeExpression, RidgePath
 from ..segmentation import DegenerateAffinityWarning, spectral_labels
 from ..training import Phase, epochs_of
 from ..training.checkpoints import recall
 
-# Steps in which the classifier learns the first labels, the fewest and the most epochs, and samples of a step.
-_STEPS, _EPOCHS, _BATCH = 300, (10, 100), 250
+# Steps in which the classifier learns the first labels, the fewest and the most epochs, and samples of a step; of very
+# many samples, the most steps.
+_STEPS, _EPOCHS, _BATCH, _MOST_STEPS = 300, (10, 100), 250, 3000
 
 
 @estimator
@@ -62,30 +63,49 @@ class StartsFromLabels(TakesBatches):
             name = type(self.init.estimator).__name__
             raise ValueError(f"init is a frozen {name}, which has no predict: give it as it is, to be fitted.")
 
+    def _starts_from(self, way):
+        """Whether first labels are those of a way that has a name."""
+        init = self._resolved("init")
+        return isinstance(init, str) and init == way
+
     def _first_labels(self, samples, dim):
         """Labels of the first samples, by `init`."""
-        group = self._group()
-        labels = recall("first labels", partial(self._find_first_labels, samples, dim))
-        return labels if group is None else group.agree(labels)
+        return self._agreed(partial(self._find_first_labels, samples, dim))
+
+    def _labels_by_head(self, samples, dim):
+        """Labels of all samples by a head that learns on the codes of the first ones, and this head."""
+        found = self._agreed(partial(self._find_labels_by_head, samples, dim))
+        return found["labels"], ExpressionHead.of_state(found["head"])
+
+    def _agreed(self, compute):
+        """First labels that are the same for all processes, and after an interruption."""
+        found, group = recall("first labels", compute), self._group()
+        return found if group is None else group.agree(found)
 
     def _find_first_labels(self, samples, dim):
         init, seed = self._resolved("init"), self._seeds["init"]
-        if isinstance(init, str) and init == "spectral":
+        if self._starts_from("spectral"):
             return labels_by_codes(self._first_codes(samples), self.n_clusters, dim, seed)
         rows = self._first(samples)
         if len(rows) == 1:
             return np.zeros(1, dtype=np.int64)
-        if isinstance(init, str):
-            return labels_by_clusterer(self._head_on_codes(), rows, self.n_clusters, seed)
+        if self._starts_from("head"):
+            return self._head_on_codes(rows, dim).labels_
         return labels_by_clusterer(init, restored(rows, self._exponent), self.n_clusters, seed)
 
-    def _head_on_codes(self):
-        """A clusterer that learns a head on the codes as they are."""
+    def _find_labels_by_head(self, samples, dim):
+        clusterer = self._head_on_codes(self._first(samples), dim)
+        state = {name: part.cpu() for name, part in clusterer.network_.features.state_dict().items()}
+        return {"labels": clusterer._label(samples), "head": state}
+
+    def _head_on_codes(self, rows, dim):
+        """A clusterer that has learnt a head on the codes of some samples as they are."""
         from ._pssc import PSSC  # Which learns first labels, too.
 
         scale = self.network_.input_scale.item()
         codes = _Codes(network=self.network_, input_scale=scale, max_epochs=0, image_shape=self.image_shape_)
-        return PSSC(self.n_clusters, autoencoder=codes, subsample=None, device=self.device_)
+        clusterer = PSSC(self.n_clusters, autoencoder=codes, subsample=None, subspace_dim=dim, device=self.device_)
+        return clusterer.set_params(random_state=self._seeds["init"]).fit(rows)
 
     def _first_codes(self, samples):
         return torch.from_numpy(self._encode(self._first(samples))).to(self.device_)
@@ -116,6 +136,7 @@ def learning_phase(n_samples, lr):
     """The phase in which the classifier learns the labels of `n_samples` samples."""
     batch_size = min(_BATCH, n_samples)
     epochs = int(np.clip(epochs_of(_STEPS, n_samples, batch_size), *_EPOCHS))
+    epochs = min(epochs, epochs_of(_MOST_STEPS, n_samples, batch_size))
     return Phase("init", label_costs, epochs, lr, parts=("classifier",), batch_size=batch_size)
 
 

@@ -37,10 +37,10 @@ from ._classifier import LabelsByClassifier
 from ._first_labels import StartsFromLabels, graphs_by_dim, learning_phase
 
 # What "auto" stands for: our additions to the objective, and the objective as printed.
-_SWITCHES = ("init", "negatives", "n_positives", "gamma_balance", "latent_normalization")
+_SWITCHES = ("init", "expressed", "negatives", "n_positives", "gamma_balance", "latent_normalization")
 _VARIANTS = {
-    "stabilized": dict(zip(_SWITCHES, ("head", "symmetric", 5, 1.0, "centered"), strict=True)),
-    "paper": dict(zip(_SWITCHES, ("none", "printed", "all", 0.0, "none"), strict=True)),
+    "stabilized": dict(zip(_SWITCHES, ("head", "head", "symmetric", 5, 1.0, "centered"), strict=True)),
+    "paper": dict(zip(_SWITCHES, ("none", "codes", "printed", "all", 0.0, "none"), strict=True)),
 }
 # Optimiser steps of each stage whose epochs are "auto".
 _STEPS = {"subspace": 10, "classify": 20, "joint": 100}
@@ -151,6 +151,7 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, Expresses):
     negative_threshold: Threshold = (0.7, 0.9)
     n_positives: Count | Literal["auto", "all"] = "auto"
     negatives: Literal["auto", "printed", "symmetric"] = "auto"
+    expressed: Literal["auto", "codes", "head"] = "auto"
     subspace_epochs: Epochs | Literal["auto"] = "auto"
     classifier_epochs: Epochs | Literal["auto"] = "auto"
     autoencoder_lr: Positive = 1e-4
@@ -169,6 +170,8 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, Expresses):
             pair = (value, value) if isinstance(value, Real) else tuple(value)
             if len(pair) != 2 or not all(isinstance(part, Real) and 0 <= part <= 1 for part in pair):
                 raise ValueError(f"{name} must be a number in [0, 1], or two of them; got {value!r}.")
+        if self.expressed == "head" and not self._starts_from("head"):
+            raise ValueError(f"expressed='head' needs the head of init='head'; got init={self.init!r}.")
 
     def _default_autoencoder(self):
         return AutoEncoder(channels=(10, 20, 30))
@@ -180,13 +183,12 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, Expresses):
         self.subspace_dim_ = self._dimension(samples)
         with Construction():
             self.network_.classifier = classifier_for(code_shape, self.n_clusters)
-        self.network_.expression = RidgeExpression(
-            self._ridge_lambda(),
-            self.subspace_dim_ * self.n_clusters,
-            weight=self._weight_of_norm(),
-            **self._scaling(),
-        )
+        self.network_.expression = self._ridge()
         self.network_.to(self.device_)
+
+    def _ridge(self):
+        freedom = self.subspace_dim_ * self.n_clusters
+        return RidgeExpression(self._ridge_lambda(), freedom, weight=self._weight_of_norm(), **self._scaling())
 
     def _ridge_lambda(self):
         """The ridge penalty, if it does not follow from degrees of freedom."""
@@ -202,11 +204,16 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, Expresses):
         return dim if group is None else group.agree(dim)
 
     def _initialize(self, samples, progress):
-        """Let the classifier learn first labels of some samples."""
-        init = self._resolved("init")
-        if progress.stopped or (isinstance(init, str) and init == "none"):
+        """Let the classifier learn first labels, of all samples where a head tells them."""
+        if progress.stopped or self._starts_from("none"):
             return
-        labels, rows = self._first_labels(samples, self.subspace_dim_), self._first(samples)
+        rows, dim = self._first(samples), self.subspace_dim_
+        if self._starts_from("head") and len(rows) > 1:
+            rows, (labels, head) = samples, self._labels_by_head(samples, dim)
+            if self._resolved("expressed") == "head":
+                self.network_.features, self.network_.expression = head.to(self.device_), self._ridge()
+        else:
+            labels = self._first_labels(samples, dim)
         self.network_.segments = torch.from_numpy(labels).to(self.device_)
         self._run(learning_phase(len(rows), self.lr), rows_for(rows, self.device_), progress)
         self.network_.segments = None
@@ -274,11 +281,11 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, Expresses):
             epochs = epochs_of(_STEPS[name], n_samples, batch_size) if epochs == "auto" else epochs
             return Phase(name, costs, epochs, self.lr, parts, part_lrs, batch_size, callbacks)
 
-        subspace_parts, watched = ("encoder", "decoder", "expression"), (Weigh(self._weigh), counted)
+        parts, watched = ("encoder", "decoder", "expression"), (Weigh(self._weigh), counted)
         return [
-            phase("subspace", self._subspace_costs, self.subspace_epochs, subspace_parts),
+            phase("subspace", self._subspace_costs, self.subspace_epochs, parts),
             phase("classify", self._collaboration_costs, self.classifier_epochs, ("classifier",), (counted,)),
-            phase("joint", self._costs, self.max_epochs, callbacks=watched),
+            phase("joint", self._costs, self.max_epochs, (*parts, "classifier"), watched),
         ]
 
     def _n_tasks(self):

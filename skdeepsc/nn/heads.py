@@ -163,12 +163,21 @@ class ExpressionHead(nn.Module):
         """h as unit rows, shape (n_samples, n_axes)."""
         return F.normalize(self.linear(p) if self.bent is None else self.linear(p) + self.bent(10 * p))
 
+    @classmethod
+    def of_state(cls, state):
+        """The head with the parameters and buffers of another one."""
+        head = cls(state["mean"], state["axes"], len(state.get("bent.0.bias", ())))
+        head.load_state_dict(state)
+        return head
+
     def forward(self, out):
         """Features of the outputs of a network, float32.
 
-        Codes are made in float64, where the device has it: the direction of a code near the mean magnifies roundings,
-        which depend on the rows beside it.
+        Where nothing is learnt by them, codes are made in float64, if the device has it: the direction of a code near
+        the mean magnifies roundings, which depend on the rows beside it.
         """
+        if not torch.is_inference_mode_enabled():
+            return self.project(self.directions(out.z))
         x = precise(out.x)
         encoder, exact = (deepcopy(part).to(x.dtype) for part in (out.encoder, self))
         try:
