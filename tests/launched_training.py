@@ -13,7 +13,7 @@ from sklearn.datasets import load_digits
 from skorch.callbacks import EarlyStopping
 
 from skdeepsc import DSCSC, NCSC, AutoEncoder, Contrastive
-from skdeepsc.deep import _first_labels
+from skdeepsc.deep import _expression_head, _first_labels
 from skdeepsc.nn import ConvAutoEncoder
 
 DIGITS = load_digits(n_class=3)
@@ -63,6 +63,7 @@ def estimators(cache):
         "drawn again": AutoEncoder(network=FirstDead(), batch_size=25, **SHORT),
         "ncsc": NCSC(init=KMeans(3), **ncsc),
         "spectral": NCSC(init="spectral", **short),
+        "head": NCSC(init="head", init_size=100, **short),
         "no collaboration": NCSC(init=KMeans(3), gamma_collaboration=0, **short),
         "without a seed": NCSC(init=FirstLabels(3), init_size=100, **{**short, "random_state": None}),
         "contrastive": DSCSC(3, max_epochs=2, augment="digits", autoencoder=AutoEncoder(max_epochs=4), **RUN),
@@ -79,7 +80,9 @@ def outcome(estimator):
 def main(folder):
     """Train all and let the first process write them."""
     process = Accelerator()
-    _first_labels._EPOCHS = (4, 4)  # The classifier need not learn the first labels well.
+    # The classifier need not learn the first labels well, nor a head its graph.
+    _first_labels._EPOCHS, _expression_head._POLICIES = (4, 4), ("digits",)
+    _expression_head._STEPS = {way: (10, 5) for way in _expression_head._STEPS}
     fitted = {name: estimator.fit(IMAGES) for name, estimator in estimators(f"{folder}/cache").items()}
     fitted["ncsc"].partial_fit(IMAGES)
     own = {name: outcome(estimator) for name, estimator in fitted.items()}

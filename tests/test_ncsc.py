@@ -227,9 +227,11 @@ def test_a_head_on_the_codes_of_some_samples_tells_the_first_labels_of_all(image
     """PSSC on the codes as they are; the classifier learns what it says, and no fit waits for one in another thread."""
     X = images[0].reshape(shape)
     params = {**QUICK, "subspace_epochs": 0, "classifier_epochs": 0, "max_epochs": 0, "init_size": 40}
+    state = torch.get_rng_state()
     with monkeypatch.context() as patched:
         patched.setattr(torch.random, "fork_rng", lambda **kwargs: pytest.fail("takes torch's generators"))
         fitted = make(NCSC, **params, init="head").fit(X)
+    assert torch.equal(torch.get_rng_state(), state)
     network = copy.deepcopy(fitted.network_)
     network.features = None
     codes = AutoEncoder(network=network, max_epochs=0)

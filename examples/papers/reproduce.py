@@ -31,7 +31,7 @@ Table 2 of S2ConvSCN does, and prints the median over them, too.
 
 SubspaceClustering has no settings: default is the estimator as it comes, ablations are each view alone.
 
-NCSC has no spectral clustering: default is the estimator with k-means of its codes beside it, trained the paper's
+NCSC has no spectral clustering: default is the estimator with k-means of its features beside it, trained the paper's
 objective and settings, beside its classifier after the first labels, without any collaboration. Two more, which no
 paper has:
 
@@ -301,7 +301,7 @@ def labels_of(estimator, graph, seed):
 
 
 def collaborative(options, way, seed, X, n_clusters, entry):
-    """One fit of NCSC, and where it is fitted as it comes, k-means of its codes."""
+    """One fit of NCSC, and where it is fitted as it comes, k-means of what expresses its samples."""
     start = time.perf_counter()
     params = {"n_clusters": n_clusters, "device": options.device, "random_state": seed}
     params |= {
@@ -320,7 +320,7 @@ def collaborative(options, way, seed, X, n_clusters, entry):
     if way == "default":
         k_means = KMeans(n_clusters, n_init=10, random_state=seed)
         labels, seconds = timed(lambda: k_means.fit_predict(estimator.transform(X)))
-        rows.append(entry(labels, seconds, method="k-means of its codes"))
+        rows.append(entry(labels, seconds, method="k-means of its features"))
     return rows
 
 

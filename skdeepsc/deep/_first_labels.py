@@ -28,6 +28,7 @@ from ..nn import ExpressionHead, RidgeExpression, RidgePath
 from ..segmentation import DegenerateAffinityWarning, spectral_labels
 from ..training import Phase, epochs_of
 from ..training.checkpoints import recall
+from ..training.construction import Construction
 
 # Steps in which the classifier learns the first labels, the fewest and the most epochs, and samples of a step; of very
 # many samples, the most steps.
@@ -75,7 +76,8 @@ class StartsFromLabels(TakesBatches):
     def _labels_by_head(self, samples, dim):
         """Labels of all samples by a head that learns on the codes of the first ones, and this head."""
         found = self._agreed(partial(self._find_labels_by_head, samples, dim))
-        return found["labels"], ExpressionHead.of_state(found["head"])
+        with Construction():
+            return found["labels"], ExpressionHead.of_state(found["head"])
 
     def _agreed(self, compute):
         """First labels that are the same for all processes, and after an interruption."""

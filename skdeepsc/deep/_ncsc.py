@@ -68,16 +68,24 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, Expresses):
               - \alpha \sum_{A_c(i, j) < l} (1 - A_c(i, j)) \log(1 - A_s(i, j))
 
     with means over the selected pairs for the sums, which is what the paper's :math:`\alpha` amounts to. As printed,
-    the objective is lowest when all samples are in one cluster, and training gets there; by default four additions keep
-    it from that, see `variant`. C of a batch is the ridge solution on its codes.
+    the objective is lowest when all samples are in one cluster, and training gets there; by default additions of this
+    package keep it from that, see `variant`. C of a batch is the ridge solution on its codes, or on what a head makes
+    of them.
 
     Parameters
     ----------
     variant : {"stabilized", "paper"}
-        What ``"auto"`` means in `init`, `negatives`, `n_positives`, `gamma_balance` and `latent_normalization`:
-        ``"head"``, ``"symmetric"``, 5, 1.0 and ``"centered"``, which are this package's; or the printed
-        objective, ``"none"``, ``"printed"``, ``"all"``, 0.0 and ``"none"``, with the ridge penalty
-        ``gamma_coef / gamma_expression`` that makes C the minimiser of Eq. (9).
+        What ``"auto"`` means in `init`, `expressed`, `negatives`, `n_positives`, `gamma_balance` and
+        `latent_normalization`: ``"head"``, ``"head"``, ``"symmetric"``, 5, 1.0 and ``"centered"``, which are this
+        package's; or the printed objective, ``"none"``, ``"codes"``, ``"printed"``, ``"all"``, 0.0 and ``"none"``, with
+        the ridge penalty ``gamma_coef / gamma_expression`` that makes C the minimiser of Eq. (9).
+    init
+        The head labels all samples, those that it has not learnt from by their nearest neighbour among the others, and
+        the classifier learns all of these labels.
+    expressed : {"auto", "codes", "head"}
+        What C of a batch is computed from, once there are first labels: the codes, as in the paper, or what the head of
+        ``init="head"`` makes of them. The head stays as it has been learnt. By other first labels it is always the
+        codes.
     gamma_coef
         In the paper 2, as its other terms have factors 1/2.
     gamma_expression
