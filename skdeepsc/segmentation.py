@@ -320,16 +320,10 @@ def choose_n_clusters(
     numbers = _checked_numbers(n_clusters, n_samples)
     if not numbers:
         return 1, {}
-    values, vectors = _eigenpairs(graph, _components(graph)[1], 2 * max(numbers) + 1, generator)
-    edges = _edges(graph)
+    labellings, edges = _labeller(graph, max(numbers), generator), _edges(graph)
 
     def saving(number):
-        width = min(2 * number + 1, vectors.shape[1])
-        embedding = {"diffusion": _diffused(values[:width], vectors[:, :width], 8)}
-        labellings = list(_starts(embedding, number, 2, generator).values())
-        with suppress(np.linalg.LinAlgError):
-            labellings.append(_assign(values, vectors, number, "cluster_qr", generator))
-        return max(_saving(edges, labels, n_samples) for labels in labellings)
+        return max(_saving(edges, labels, n_samples) for labels in labellings(number))
 
     savings = {number: saving(number) for number in numbers}
     best = max(savings, key=lambda number: savings[number])
@@ -342,7 +336,9 @@ def choose_n_clusters(
 def choose_by_graphs(graphs, seed, run):
     """The number of clusters that saves most in the mean of several graphs of the same samples.
 
-    One graph may favour any of some neighbouring numbers. Asked are those that save nearly as much as any.
+    One graph may favour any of some neighbouring numbers, and its labellings for a number are of a few starts. Asked
+    are the graphs of which some labelling saves nearly as much as of any; a number's saving is that of the one
+    labelling, of whichever of them, that saves most in their mean.
 
     Parameters
     ----------
@@ -357,28 +353,37 @@ def choose_by_graphs(graphs, seed, run):
     savings : dict of int to float
         As of :func:`choose_n_clusters`.
     """
-
-    def savings_of(graphs, numbers):
-        found = run(lambda graph: choose_n_clusters(graph, numbers, random_state=seed), graphs)
-        return [savings for _, savings in found]
-
-    numbers = _checked_numbers(None, graphs[0].shape[0])
+    n_samples = graphs[0].shape[0]
+    numbers = _checked_numbers(None, n_samples)
     if not numbers:
         return 1, {}
-    found = savings_of(graphs, numbers)
-    most = [max(savings.values()) for savings in found]
-    asked = [number for number, saved in enumerate(most) if saved >= min(_NEARLY * max(most), max(most))]
-    savings = _mean([found[number] for number in asked])
+
+    def label(graph, numbers):
+        labellings = _labeller(_as_graph(graph), max(numbers), generator_of(seed))
+        return {number: np.array(labellings(number), dtype=np.int16) for number in numbers}
+
+    def most(edges, found):
+        return max(_saving(edges, labels, n_samples) for labellings in found.values() for labels in labellings)
+
+    def mean_savings(edges, found):
+        """The most that a labelling for each number saves in the mean of the graphs."""
+        pools = {number: np.concatenate([labellings[number] for labellings in found]) for number in found[0]}
+        saved = run(
+            lambda own: [[_saving(own, labels, n_samples) for labels in pool] for pool in pools.values()], edges
+        )
+        return {number: float(np.mean(each, axis=0).max()) for number, *each in zip(pools, *saved, strict=True)}
+
+    edges = [_edges(_as_graph(graph)) for graph in graphs]
+    found = list(run(lambda graph: label(graph, numbers), graphs))
+    reached = list(run(lambda each: most(*each), zip(edges, found, strict=True)))
+    asked = [place for place, saved in enumerate(reached) if saved >= min(_NEARLY * max(reached), max(reached))]
+    graphs, edges, found = ([each[place] for place in asked] for each in (graphs, edges, found))
+    savings = mean_savings(edges, found)
     best = max(savings, key=savings.get)
     if savings[best] > 0 and (between := _numbers_between(best, numbers)):
-        savings |= _mean(savings_of([graphs[number] for number in asked], between))
+        savings |= mean_savings(edges, list(run(lambda graph: label(graph, between), graphs)))
         best = max(savings, key=savings.get)
     return (best if savings[best] > 0 else 1), dict(sorted(savings.items()))
-
-
-def _mean(savings):
-    """Mean savings of each number, over graphs."""
-    return {number: float(np.mean([saved[number] for saved in savings])) for number in savings[0]}
 
 
 def _numbers_between(best, numbers):
@@ -574,6 +579,21 @@ def _without_starts(values, vectors, n_clusters, generator):
 def _diffused(values, vectors, n_steps):
     """Unit rows of the embedding after some steps of a random walk on the graph."""
     return unit_rows(vectors * np.maximum(values, 0) ** n_steps, floor=NO_LENGTH)
+
+
+def _labeller(graph, most, generator):
+    """From a number of clusters, at most `most`, to labellings of a graph, all of one eigen-decomposition."""
+    values, vectors = _eigenpairs(graph, _components(graph)[1], 2 * most + 1, generator)
+
+    def labellings(number):
+        width = min(2 * number + 1, vectors.shape[1])
+        embedding = {"diffusion": _diffused(values[:width], vectors[:, :width], 8)}
+        found = list(_starts(embedding, number, 2, generator).values())
+        with suppress(np.linalg.LinAlgError):
+            found.append(_assign(values, vectors, number, "cluster_qr", generator))
+        return found
+
+    return labellings
 
 
 def _checked_numbers(n_clusters, n_samples):

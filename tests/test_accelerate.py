@@ -73,14 +73,15 @@ def test_two_processes_train_as_one_does(pair, name):
     one, two = (fitted[name] for fitted in pair)
     assert [entry["phase"] for entry in one.history_] == [entry["phase"] for entry in two.history_]
     # Codes agree to eight digits, which later phases amplify; on which side of a border a sample is may differ.
-    known = len(one.history_) if name not in ("spectral", "head") else [row["phase"] for row in one.history_].index("init")
+    follows_labels = name in ("spectral", "head")
+    known = [row["phase"] for row in one.history_].index("init") if follows_labels else len(one.history_)
     for before, after in zip(one.history_[:known], two.history_[:known], strict=True):
         costs = [key for key in before if isinstance(before[key], float) and "seconds" not in key]
         assert "train_loss" in costs
         rtol = 1e-3 if before["phase"] == "pretrain" else 1e-2
         for key in costs:
             np.testing.assert_allclose(after[key], before[key], rtol=rtol, atol=1e-6 * before["train_loss"])
-    if hasattr(one, "labels_") and name not in ("spectral", "head"):
+    if hasattr(one, "labels_") and not follows_labels:
         assert adjusted_rand_score(one.labels_, two.labels_) == 1
 
 
