@@ -69,17 +69,21 @@ def test_objective_is_eq_8(out, variant):
         "expression": 5 * ((out.z - out.coef @ out.z) ** 2).sum(),
     }
     torch.testing.assert_close(costs, wanted)
-    weight = 2 * sum(wanted.values()).item() / 9
+    others = sum(wanted.values()).item()
     a_s = subspace_affinity(out.coef, signed=variant == "stabilized")
     a_c = classifier_affinity(out.logits)
     positive = positive_pairs(a_s, 0.1, None if variant == "paper" else 5)
     negative = negative_pairs(a_c, 0.7)
     assert 0 < negative.sum() < positive_pairs(a_s, -1).sum()
-    wanted["positive"] = weight * 9 * positive_cross_entropy(a_s, a_c, positive)
-    wanted["negative"] = weight * 9 * negative_cross_entropy(a_c, a_s, negative)
+    omega = {
+        "positive": 9 * positive_cross_entropy(a_s, a_c, positive),
+        "negative": 9 * negative_cross_entropy(a_c, a_s, negative),
+    }
     if variant == "stabilized":
-        wanted["repulsion"] = weight * 9 * negative_cross_entropy(a_s, a_c, negative & (a_s < 0.1))
-        wanted["balance"] = weight * 9 * balance_cost(out.logits)
+        omega["repulsion"] = 9 * negative_cross_entropy(a_s, a_c, negative & (a_s < 0.1))
+        omega["balance"] = 9 * balance_cost(out.logits)
+    weight = 2 * others / sum(omega.values()).item()
+    wanted |= {name: weight * cost for name, cost in omega.items()}
     method._weigh(out)
     torch.testing.assert_close(method._costs(out), wanted)
     assert method.collaboration_weight_ == pytest.approx(weight)

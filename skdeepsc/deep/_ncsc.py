@@ -91,9 +91,9 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, Expresses):
     gamma_expression
         :math:`\lambda_1`, in the paper 10.
     gamma_collaboration : float
-        Weight of :math:`\Omega` for each sample, as a share of the other costs at the first joint step, so that "these
-        two terms are in the same scale"; the weight that follows, :math:`\lambda_{cl}`, is kept in
-        `collaboration_weight_`. 0 leaves :math:`\Omega` out of the joint stage.
+        What :math:`\Omega` is worth at the first joint step, as a share of the other costs, so that "these two terms are
+        in the same scale"; the weight that follows, :math:`\lambda_{cl}`, is kept in `collaboration_weight_`. 0 leaves
+        :math:`\Omega` out of the joint stage.
     gamma_balance : float or "auto"
         Weight, in :math:`\Omega`, of what the mean prediction of a batch lacks to the largest entropy
         (:func:`~skdeepsc.losses.balance_cost`). Not in the paper. Lower it where clusters differ much in size.
@@ -259,8 +259,11 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, Expresses):
     def _weigh(self, out):
         """Set the weight of the collaboration, by the costs of the first joint step."""
         if self.collaboration_weight_ is None:
-            total = sum(cost.item() for cost in self._subspace_costs(out).values())
-            self.collaboration_weight_ = self.gamma_collaboration * (total or 1.0) / len(out.x)
+            others, collaboration = (
+                sum(cost.item() for cost in costs(out).values())
+                for costs in (self._subspace_costs, self._collaboration_costs)
+            )
+            self.collaboration_weight_ = self.gamma_collaboration * (others or 1.0) / (collaboration or 1.0)
 
     def _thresholds(self):
         """u and l of the present epoch."""
