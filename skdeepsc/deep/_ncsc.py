@@ -91,9 +91,9 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, Expresses):
     gamma_expression
         :math:`\lambda_1`, in the paper 10.
     gamma_collaboration : float
-        What :math:`\Omega` is worth at the first joint step, as a share of the other costs, so that "these two terms are
-        in the same scale"; the weight that follows, :math:`\lambda_{cl}`, is kept in `collaboration_weight_`. 0 leaves
-        :math:`\Omega` out of the joint stage.
+        What :math:`\Omega` is worth at the first joint step, as a share of the other costs, so that "these two terms
+        are in the same scale"; the weight that follows, :math:`\lambda_{cl}`, is kept in `collaboration_weight_`. 0
+        leaves :math:`\Omega` out of the joint stage.
     gamma_balance : float or "auto"
         Weight, in :math:`\Omega`, of what the mean prediction of a batch lacks to the largest entropy
         (:func:`~skdeepsc.losses.balance_cost`). Not in the paper. Lower it where clusters differ much in size.
