@@ -82,7 +82,7 @@ def main(folder):
     process = Accelerator()
     # The classifier need not learn the first labels well, nor a head its graph.
     _first_labels._EPOCHS, _expression_head._POLICIES = (4, 4), ("digits",)
-    _expression_head._STEPS = dict.fromkeys(_expression_head._STEPS, (10, 5))
+    _expression_head._STEPS = dict.fromkeys(("contrast", "rate"), (10, 5))
     fitted = {name: estimator.fit(IMAGES) for name, estimator in estimators(f"{folder}/cache").items()}
     fitted["ncsc"].partial_fit(IMAGES)
     own = {name: outcome(estimator) for name, estimator in fitted.items()}

@@ -36,7 +36,9 @@ def run(folder):
     with pytest.MonkeyPatch.context() as patched, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         patched.setenv("ACCELERATE_USE_CPU", "true")
-        patched.setattr(launched_training._first_labels, "_EPOCHS", ())  # The script sets it.
+        patched.setattr(launched_training._first_labels, "_EPOCHS", ())  # The script sets these.
+        for name in ("_POLICIES", "_STEPS"):
+            patched.setattr(launched_training._expression_head, name, ())
         launched_training.main(str(folder))
         state.AcceleratorState._reset_state(reset_partial_state=True)
 

@@ -503,13 +503,13 @@ def test_what_a_subsample_leaves_is_labelled_block_by_block(monkeypatch, tmp_pat
     mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
     whole = make_known(method, **ONE_POLICY, subsample=30).fit(mapped)
     predicted = whole.predict(mapped)
-    code_blocks, sizes = method._code_blocks, []
+    outputs, sizes = method._outputs, []
 
     def counted(self, samples):
         sizes.append(len(samples))
-        return code_blocks(self, samples)
+        return outputs(self, samples)
 
-    monkeypatch.setattr(method, "_code_blocks", counted)
+    monkeypatch.setattr(method, "_outputs", counted)
     monkeypatch.setattr("skdeepsc._input._BLOCK_ROWS", 7)
     in_blocks = make_known(method, **ONE_POLICY, subsample=30).fit(mapped)
     np.testing.assert_array_equal(in_blocks.labels_, whole.labels_)

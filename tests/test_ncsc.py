@@ -89,6 +89,16 @@ def test_objective_is_eq_8(out, variant):
     assert method.collaboration_weight_ == pytest.approx(weight)
 
 
+def test_the_weight_of_a_collaboration_that_costs_nothing_is_bounded(out):
+    method = NCSC(3, variant="paper", gamma_collaboration=2.0)
+    method.collaboration_weight_ = None
+    with torch.no_grad():
+        out.logits.copy_(torch.tensor([9.0, 0.0, 0.0]))  # All alike.
+    method._weigh(out)
+    others = sum(method._subspace_costs(out).values()).item()
+    assert method.collaboration_weight_ == pytest.approx(2 * others / (9 * 0.01))
+
+
 def test_each_addition_has_a_switch_of_its_own(out):
     terms = {
         "negatives": ("symmetric", "repulsion"),

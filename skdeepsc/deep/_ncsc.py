@@ -44,6 +44,8 @@ _VARIANTS = {
 }
 # Optimiser steps of each stage whose epochs are "auto".
 _STEPS = {"subspace": 10, "classify": 20, "joint": 100}
+# For each sample, what the collaboration counts as at least: predictions that are all alike cost next to nothing.
+_LEAST_COST = 0.01
 _PAIR_BYTES = 70  # For each pair of samples of a batch, at the peak of training.
 _ADVICE = (
     "Choose variant='stabilized', a larger gamma_balance, init='head' or a clusterer, or a smaller max_epochs; "
@@ -263,7 +265,8 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, Expresses):
                 sum(cost.item() for cost in costs(out).values())
                 for costs in (self._subspace_costs, self._collaboration_costs)
             )
-            self.collaboration_weight_ = self.gamma_collaboration * (others or 1.0) / (collaboration or 1.0)
+            least = _LEAST_COST * len(out.x)
+            self.collaboration_weight_ = self.gamma_collaboration * (others or 1.0) / max(collaboration, least)
 
     def _thresholds(self):
         """u and l of the present epoch."""
