@@ -231,12 +231,13 @@ def test_clusterer_gives_the_first_labels(images):
 
 
 @pytest.fixture
-def _one_policy(monkeypatch):
+def _quick_head(monkeypatch):
     monkeypatch.setattr("skdeepsc.deep._expression_head._POLICIES", ("digits",))
+    monkeypatch.setattr("skdeepsc.deep._expression_head._STEPS", dict.fromkeys(("contrast", "rate"), (60, 20)))
 
 
 @pytest.mark.parametrize("shape", [(60, 8, 8), (60, 64)])
-@pytest.mark.usefixtures("_one_policy")
+@pytest.mark.usefixtures("_quick_head")
 def test_a_head_on_the_codes_of_some_samples_tells_the_first_labels_of_all(images, shape, monkeypatch):
     """PSSC on the codes as they are; the classifier learns what it says, and no fit waits for one in another thread."""
     X = images[0].reshape(shape)
@@ -256,7 +257,7 @@ def test_a_head_on_the_codes_of_some_samples_tells_the_first_labels_of_all(image
     np.testing.assert_allclose(fitted.transform(X), head.transform(X), atol=1e-6)
 
 
-@pytest.mark.usefixtures("_one_policy")
+@pytest.mark.usefixtures("_quick_head")
 def test_features_of_the_head_express_samples_unless_codes_are_asked_for(images):
     X, _ = images
     codes = make(NCSC, **QUICK, init="head", expressed="codes").fit(X)
