@@ -73,9 +73,9 @@ class StartsFromLabels(TakesBatches):
         """Labels of the first samples, by `init`."""
         return self._agreed(partial(self._find_first_labels, samples, dim))
 
-    def _labels_by_head(self, samples, dim):
-        """Labels of all samples by a head that learns on the codes of the first ones, and this head."""
-        found = self._agreed(partial(self._find_labels_by_head, samples, dim))
+    def _labels_by_head(self, samples, rows, dim):
+        """Labels of all samples by a head that learns on the codes of some rows, and this head."""
+        found = self._agreed(partial(self._find_labels_by_head, samples, rows, dim))
         with Construction():
             return found["labels"], ExpressionHead.of_state(found["head"])
 
@@ -95,8 +95,8 @@ class StartsFromLabels(TakesBatches):
             return self._head_on_codes(rows, dim).labels_
         return labels_by_clusterer(init, restored(rows, self._exponent), self.n_clusters, seed)
 
-    def _find_labels_by_head(self, samples, dim):
-        clusterer = self._head_on_codes(self._first(samples), dim)
+    def _find_labels_by_head(self, samples, rows, dim):
+        clusterer = self._head_on_codes(rows, dim)
         state = {name: part.cpu() for name, part in clusterer.network_.features.state_dict().items()}
         return {"labels": clusterer._label(samples), "head": state}
 

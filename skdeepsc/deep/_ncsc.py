@@ -94,8 +94,8 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, Expresses):
         :math:`\lambda_1`, in the paper 10.
     gamma_collaboration : float
         What :math:`\Omega` is worth at the first joint step, as a share of the other costs, so that "these two terms
-        are in the same scale"; the weight that follows, :math:`\lambda_{cl}`, is kept in `collaboration_weight_`. 0
-        leaves :math:`\Omega` out of the joint stage.
+        are in the same scale"; it counts as .01 for each sample at least. The weight that follows,
+        :math:`\lambda_{cl}`, is kept in `collaboration_weight_`. 0 leaves :math:`\Omega` out of the joint stage.
     gamma_balance : float or "auto"
         Weight, in :math:`\Omega`, of what the mean prediction of a batch lacks to the largest entropy
         (:func:`~skdeepsc.losses.balance_cost`). Not in the paper. Lower it where clusters differ much in size.
@@ -219,7 +219,7 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, Expresses):
             return
         rows, dim = self._first(samples), self.subspace_dim_
         if self._starts_from("head") and len(rows) > 1:
-            rows, (labels, head) = samples, self._labels_by_head(samples, dim)
+            (labels, head), rows = self._labels_by_head(samples, rows, dim), samples
             if self._resolved("expressed") == "head":
                 self.network_.features, self.network_.expression = head.to(self.device_), self._ridge()
         else:
