@@ -375,6 +375,11 @@ def test_the_number_of_clusters_is_chosen(digits):
     assert known.n_clusters_scores_ is None
 
 
+def test_the_number_of_clusters_of_images_is_chosen_within_a_tenth():
+    clustering = SubspaceClustering("auto", random_state=0).fit(load_digits().images)
+    assert 9 <= clustering.n_clusters_ <= 11  # By the best of each graph's own labellings: 13.
+
+
 def test_noise_is_said_to_be_noise():
     X = np.random.RandomState(0).normal(size=(300, 40))
     with pytest.warns(DegenerateAffinityWarning, match="finds no clusters"):
