@@ -26,8 +26,9 @@ Affinity = Literal["symmetric", "scaled", "thresholded", "enhanced", "low_rank",
 DENSE_AFFINITIES = ("enhanced", "low_rank")
 # The largest coefficients that together hold this share of a norm.
 Kept = Annotated[float, Interval(Real, 0, 1, closed="right")]
-# Restarts of a partial eigen-decomposition; where it needs more, eigenvalues bunch.
-_MOST_RESTARTS = 100
+# Up to this share of all eigenpairs, a partial decomposition is faster than a full one, which takes as long as its
+# restarts do once they have made half as many vectors as there are samples.
+_FEW, _RESTARTED = 1 / 12, 1 / 2
 # Rows with equal coefficients that are ordered at once.
 _TIED_ROWS = 256
 # Rows of the factors of C up to so many units of the last place are rounding errors.
@@ -412,7 +413,7 @@ def _largest_singular(graph, rank, generator):
     """
     n_samples = len(graph)
     rank = min(rank, n_samples)
-    pairs = None if n_samples < 200 or rank > n_samples // 5 else _iterated_eigenpairs(graph, rank, generator)
+    pairs = None if n_samples < 200 or rank > _FEW * n_samples else _iterated_eigenpairs(graph, rank, generator)
     values, vectors = eigh(graph, overwrite_a=True, check_finite=False) if pairs is None else pairs
     largest = np.argsort(-np.abs(values), kind="stable")[:rank]
     return np.abs(values[largest]), vectors[:, largest]
@@ -420,9 +421,10 @@ def _largest_singular(graph, rank, generator):
 
 def _iterated_eigenpairs(graph, rank, generator):
     """Those of the largest magnitudes; None where they bunch, which takes longer than all of them, or all are 0."""
-    start = generator.uniform(-1, 1, len(graph)).astype(graph.dtype)
+    n_samples = len(graph)
+    start = generator.uniform(-1, 1, n_samples).astype(graph.dtype)
     try:
-        return eigsh(graph, k=rank, which="LM", v0=start, maxiter=_MOST_RESTARTS)
+        return eigsh(graph, k=rank, which="LM", v0=start, maxiter=int(_RESTARTED * n_samples / rank))
     except ArpackError:
         return None
 
