@@ -72,7 +72,7 @@ def test_objective_is_eq_8(out, variant):
     others = sum(wanted.values()).item()
     a_s = subspace_affinity(out.coef, signed=variant == "stabilized")
     a_c = classifier_affinity(out.logits)
-    positive = positive_pairs(a_s, 0.1, None if variant == "paper" else 5)
+    positive = positive_pairs(a_s, 0.1, None if variant == "paper" else 1)
     negative = negative_pairs(a_c, 0.7)
     assert 0 < negative.sum() < positive_pairs(a_s, -1).sum()
     omega = {

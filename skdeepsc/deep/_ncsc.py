@@ -39,7 +39,7 @@ from ._first_labels import StartsFromLabels, graphs_by_dim, learning_phase
 # What "auto" stands for: our additions to the objective, and the objective as printed.
 _SWITCHES = ("init", "expressed", "negatives", "n_positives", "gamma_balance", "latent_normalization")
 _VARIANTS = {
-    "stabilized": dict(zip(_SWITCHES, ("head", "head", "symmetric", 5, 1.0, "centered"), strict=True)),
+    "stabilized": dict(zip(_SWITCHES, ("head", "head", "symmetric", 1, 1.0, "centered"), strict=True)),
     "paper": dict(zip(_SWITCHES, ("none", "codes", "printed", "all", 0.0, "none"), strict=True)),
 }
 # Optimiser steps of each stage whose epochs are "auto".
@@ -78,7 +78,7 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, Expresses):
     ----------
     variant : {"stabilized", "paper"}
         What ``"auto"`` means in `init`, `expressed`, `negatives`, `n_positives`, `gamma_balance` and
-        `latent_normalization`: ``"head"``, ``"head"``, ``"symmetric"``, 5, 1.0 and ``"centered"``, which are this
+        `latent_normalization`: ``"head"``, ``"head"``, ``"symmetric"``, 1, 1.0 and ``"centered"``, which are this
         package's; or the printed objective, ``"none"``, ``"codes"``, ``"printed"``, ``"all"``, 0.0 and ``"none"``, with
         the ridge penalty ``gamma_coef / gamma_expression`` that makes C the minimiser of Eq. (9).
     init
