@@ -74,10 +74,10 @@ class StartsFromLabels(TakesBatches):
         return self._agreed(partial(self._find_first_labels, samples, dim))
 
     def _labels_by_head(self, samples, rows, dim):
-        """Labels of all samples by a head that learns on the codes of some rows, and this head."""
+        """Labels of all samples by a head that learns on the codes of some rows, this head, and its dimension."""
         found = self._agreed(partial(self._find_labels_by_head, samples, rows, dim))
         with Construction():
-            return found["labels"], ExpressionHead.of_state(found["head"])
+            return found["labels"], ExpressionHead.of_state(found["head"]), found["dim"]
 
     def _agreed(self, compute):
         """First labels that are the same for all processes, and after an interruption."""
@@ -92,13 +92,13 @@ class StartsFromLabels(TakesBatches):
         if len(rows) == 1:
             return np.zeros(1, dtype=np.int64)
         if self._starts_from("head"):
-            return self._head_on_codes(rows, dim).labels_
+            return self._head_on_codes(rows, "auto").labels_
         return labels_by_clusterer(init, restored(rows, self._exponent), self.n_clusters, seed)
 
     def _find_labels_by_head(self, samples, rows, dim):
         clusterer = self._head_on_codes(rows, dim)
         state = {name: part.cpu() for name, part in clusterer.network_.features.state_dict().items()}
-        return {"labels": clusterer._label(samples), "head": state}
+        return {"labels": clusterer._label(samples), "head": state, "dim": clusterer.subspace_dim_}
 
     def _head_on_codes(self, rows, dim):
         """A clusterer that has learnt a head on the codes of some samples as they are."""

@@ -217,13 +217,14 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, Expresses):
         """Let the classifier learn first labels, of all samples where a head tells them."""
         if progress.stopped or self._starts_from("none"):
             return
-        rows, dim = self._first(samples), self.subspace_dim_
+        rows = self._first(samples)
         if self._starts_from("head") and len(rows) > 1:
-            (labels, head), rows = self._labels_by_head(samples, rows, dim), samples
+            (labels, head, dim), rows = self._labels_by_head(samples, rows, self.subspace_dim), samples
             if self._resolved("expressed") == "head":
-                self.network_.features, self.network_.expression = head.to(self.device_), self._ridge()
+                self.subspace_dim_, self.network_.features = dim, head.to(self.device_)
+                self.network_.expression = self._ridge()
         else:
-            labels = self._first_labels(samples, dim)
+            labels = self._first_labels(samples, self.subspace_dim_)
         self.network_.segments = torch.from_numpy(labels).to(self.device_)
         self._run(learning_phase(len(rows), self.lr), rows_for(rows, self.device_), progress)
         self.network_.segments = None
