@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 
 from skdeepsc import NCSC, PSSC, AutoEncoder
+from skdeepsc._dimension import SUBSPACE_DIMS
 from skdeepsc._random import draw_rows
 from skdeepsc.deep._first_labels import learning_phase
 from skdeepsc.losses import (
@@ -273,6 +274,18 @@ def test_features_of_the_head_express_samples_unless_codes_are_asked_for(images)
         assert torch.equal(value, head.network_.features.state_dict()[name]), name
     with pytest.raises(ValueError, match="expressed='head' needs the head of init='head'; got init='spectral'"):
         make(NCSC, **QUICK, init="spectral", expressed="head").fit(X)
+
+
+@pytest.mark.usefixtures("_quick_head")
+def test_the_head_has_the_dimension_of_its_own_features(images, monkeypatch):
+    X, _ = images
+    chosen = make(NCSC, **QUICK, init="head", subspace_dim=3.0).fit(X)
+    monkeypatch.setattr(NCSC, "_dimension", lambda self, samples: 5.0)  # That of the codes.
+    codes, head = (make(NCSC, **QUICK, init="head", expressed=way).fit(X) for way in ("codes", "head"))
+    assert head.subspace_dim_ in SUBSPACE_DIMS
+    for fitted, dim in ((chosen, 3), (codes, 5), (head, head.subspace_dim_)):
+        assert fitted.subspace_dim_ == dim
+        assert fitted.network_.expression.degrees_of_freedom == 3 * dim
 
 
 def test_first_labels_of_very_many_samples_are_learnt_in_a_bounded_number_of_steps():
