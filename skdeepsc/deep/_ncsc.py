@@ -86,8 +86,8 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, Expresses):
         the classifier learns all of these labels.
     expressed : {"auto", "codes", "head"}
         What C of a batch is computed from, once there are first labels: the codes, as in the paper, or what the head of
-        ``init="head"`` makes of them. The head stays as it has been learnt. By other first labels it is always the
-        codes.
+        ``init="head"`` makes of them, with the dimension that these features have. The head stays as it has been
+        learnt. By other first labels it is always the codes.
     gamma_coef
         In the paper 2, as its other terms have factors 1/2.
     gamma_expression
@@ -104,7 +104,8 @@ class NCSC(LabelsByClassifier, StartsFromLabels, HasNorm, Expresses):
     negative_threshold : float or tuple of two float
         l, likewise.
     n_positives : int, "all" or "auto"
-        The most positive pairs of each row, by :math:`A_s`. Not in the paper.
+        The most positive pairs of each row, by :math:`A_s`. Not in the paper. The largest of a row is 1, so that by
+        default u selects no positive pairs, but negative ones alone, see `negatives`.
     negatives : {"auto", "printed", "symmetric"}
         ``"printed"``: by Eq. (7) negative pairs lower :math:`A_s` alone, and nothing ever parts the predictions of two
         samples. ``"symmetric"``: those that self-expression, too, holds for negative (:math:`A_s < u`) lower
