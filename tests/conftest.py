@@ -28,6 +28,19 @@ def few_first_epochs(monkeypatch):
 
 
 @pytest.fixture
+def shorten_heads(monkeypatch):
+    """A function that has heads learn for fewer steps, their graph renewed after fewer, and under one policy."""
+
+    def shorten(steps, renewed):
+        monkeypatch.setattr("skdeepsc.deep._expression_head._POLICIES", ("digits",))
+        monkeypatch.setattr(
+            "skdeepsc.deep._expression_head._STEPS", dict.fromkeys(("contrast", "rate"), (steps, renewed))
+        )
+
+    return shorten
+
+
+@pytest.fixture
 def images():
     """Sixty 8 x 8 images of the digits 0, 4 and 6, float32 in [0, 1], and their digits."""
     digits = load_digits()

@@ -167,11 +167,10 @@ def test_without_a_random_state_the_numbers_are_those_that_were_drawn(images, tm
     assert not np.array_equal(first, second)
 
 
-def test_a_head_is_kept_with_the_first_labels(images, tmp_path, monkeypatch):
+def test_a_head_is_kept_with_the_first_labels(images, tmp_path, monkeypatch, shorten_heads):
     kind, params = FITS["NCSC"]
     params = {**params, "init": "head", "init_size": 20}
-    monkeypatch.setattr("skdeepsc.deep._expression_head._POLICIES", ("digits",))
-    monkeypatch.setattr("skdeepsc.deep._expression_head._STEPS", dict.fromkeys(("contrast", "rate"), (20, 10)))
+    shorten_heads(20, 10)
     whole = kind(**params).fit(images[0])
     assert interrupted(kind, params, images[0], tmp_path, len(whole.history_) - 1)[0] == "joint"
     monkeypatch.setattr(PSSC, "fit", lambda *args: pytest.fail("learns again"))

@@ -44,12 +44,11 @@ def coefficients(method, X):
 
 
 @pytest.mark.parametrize(("method", "params"), VARIANTS)
-def test_three_values_of_a_gamma_are_three_c_and_three_scores(images, method, params, request, monkeypatch, tmp_path):
+def test_three_values_of_a_gamma_are_three_c_and_three_scores(images, method, params, request, shorten_heads, tmp_path):
     X, codes = images
     if method is NCSC:
         request.getfixturevalue("few_first_epochs")
-        monkeypatch.setattr("skdeepsc.deep._expression_head._POLICIES", ("digits",))
-        monkeypatch.setattr("skdeepsc.deep._expression_head._STEPS", dict.fromkeys(("contrast", "rate"), (30, 15)))
+        shorten_heads(30, 15)
     own = params or SHORT.get(method.__name__, {})
     estimator = make_known(method, **SHARED, **own)
     estimator.set_params(**({"memory": str(tmp_path)} if method is DSCSC else {"autoencoder": codes}))

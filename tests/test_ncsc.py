@@ -232,9 +232,8 @@ def test_clusterer_gives_the_first_labels(images):
 
 
 @pytest.fixture
-def _quick_head(monkeypatch):
-    monkeypatch.setattr("skdeepsc.deep._expression_head._POLICIES", ("digits",))
-    monkeypatch.setattr("skdeepsc.deep._expression_head._STEPS", dict.fromkeys(("contrast", "rate"), (60, 20)))
+def _quick_head(shorten_heads):
+    shorten_heads(60, 20)
 
 
 @pytest.mark.parametrize("shape", [(60, 8, 8), (60, 64)])
