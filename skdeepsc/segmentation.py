@@ -56,6 +56,8 @@ _CLOSE_TO_1, _CROWD = 0.99, 10
 _MORE_VECTORS = 20
 # Share of the most that a number of clusters saves in any graph which graphs save whose word counts.
 _NEARLY = 0.85
+# Share of it, by labellings that need no starts, below which starts are not worth their time.
+_WORTH_STARTS = 0.5
 # Eigenvectors of a random walk, for each cluster.
 _DIFFUSION_VECTORS = 6
 # Rows of the embedding of samples without any affinity are shorter.
@@ -320,15 +322,11 @@ def choose_n_clusters(
     numbers = _checked_numbers(n_clusters, n_samples)
     if not numbers:
         return 1, {}
-    labellings, edges = _labeller(graph, max(numbers), generator), _edges(graph)
-
-    def saving(number):
-        return max(_saving(edges, labels, n_samples) for labels in labellings(number))
-
-    savings = {number: saving(number) for number in numbers}
+    labeller = _Labeller(graph, max(numbers), generator)
+    savings = {number: labeller.most(labeller.labellings(number)) for number in numbers}
     best = max(savings, key=lambda number: savings[number])
     if n_clusters is None:
-        savings |= {number: saving(number) for number in _numbers_between(best, numbers)}
+        savings |= {number: labeller.most(labeller.labellings(number)) for number in _numbers_between(best, numbers)}
         best = max(savings, key=lambda number: savings[number])
     return (best if savings[best] > 0 else 1), dict(sorted(savings.items()))
 
@@ -358,30 +356,27 @@ def choose_by_graphs(graphs, seed, run):
     if not numbers:
         return 1, {}
 
-    def label(graph, numbers):
-        labellings = _labeller(_as_graph(graph), max(numbers), generator_of(seed))
-        return {number: np.array(labellings(number), dtype=np.int16) for number in numbers}
+    def nearly(labellers, saved, share):
+        """Those that save nearly as much as any."""
+        least = min(share * max(saved), max(saved))
+        return [labeller for labeller, each in zip(labellers, saved, strict=True) if each >= least]
 
-    def most(edges, found):
-        return max(_saving(edges, labels, n_samples) for labellings in found.values() for labels in labellings)
-
-    def mean_savings(edges, found):
+    def mean_savings(labellers, found):
         """The most that a labelling for each number saves in the mean of the graphs."""
         pools = {number: np.concatenate([labellings[number] for labellings in found]) for number in found[0]}
-        saved = run(
-            lambda own: [[_saving(own, labels, n_samples) for labels in pool] for pool in pools.values()], edges
-        )
+        saved = run(lambda own: [[own.saving(labels) for labels in pool] for pool in pools.values()], labellers)
         return {number: float(np.mean(each, axis=0).max()) for number, *each in zip(pools, *saved, strict=True)}
 
-    edges = [_edges(_as_graph(graph)) for graph in graphs]
-    found = list(run(lambda graph: label(graph, numbers), graphs))
-    reached = list(run(lambda each: most(*each), zip(edges, found, strict=True)))
-    asked = [place for place, saved in enumerate(reached) if saved >= min(_NEARLY * max(reached), max(reached))]
-    graphs, edges, found = ([each[place] for place in asked] for each in (graphs, edges, found))
-    savings = mean_savings(edges, found)
+    labellers = list(run(lambda graph: _Labeller(graph, max(numbers), generator_of(seed)), graphs))
+    at_once = list(run(lambda own: max(own.most(own.at_once(number)) for number in numbers), labellers))
+    labellers = nearly(labellers, at_once, _WORTH_STARTS) if max(at_once) > 0 else labellers
+    found = list(run(lambda own: own.for_each(numbers), labellers))
+    reached = [max(map(own.most, of_own.values())) for own, of_own in zip(labellers, found, strict=True)]
+    asked = nearly(labellers, reached, _NEARLY)
+    savings = mean_savings(asked, [of_own for own, of_own in zip(labellers, found, strict=True) if own in asked])
     best = max(savings, key=savings.get)
     if savings[best] > 0 and (between := _numbers_between(best, numbers)):
-        savings |= mean_savings(edges, list(run(lambda graph: label(graph, between), graphs)))
+        savings |= mean_savings(asked, list(run(lambda own: own.for_each(between), asked)))
         best = max(savings, key=savings.get)
     return (best if savings[best] > 0 else 1), dict(sorted(savings.items()))
 
@@ -581,19 +576,36 @@ def _diffused(values, vectors, n_steps):
     return unit_rows(vectors * np.maximum(values, 0) ** n_steps, floor=NO_LENGTH)
 
 
-def _labeller(graph, most, generator):
-    """From a number of clusters, at most `most`, to labellings of a graph, all of one eigen-decomposition."""
-    values, vectors = _eigenpairs(graph, _components(graph)[1], 2 * most + 1, generator)
+class _Labeller:
+    """Labellings of a graph for each number of clusters, at most `most`, of one eigen-decomposition; what they save."""
 
-    def labellings(number):
-        width = min(2 * number + 1, vectors.shape[1])
-        embedding = {"diffusion": _diffused(values[:width], vectors[:, :width], 8)}
-        found = list(_starts(embedding, number, 2, generator).values())
-        with suppress(np.linalg.LinAlgError):
-            found.append(_assign(values, vectors, number, "cluster_qr", generator))
-        return found
+    def __init__(self, graph, most, generator):
+        graph = _as_graph(graph)
+        self._values, self._vectors = _eigenpairs(graph, _components(graph)[1], 2 * most + 1, generator)
+        self._edges, self._generator, self._at_once = _edges(graph), generator, {}
 
-    return labellings
+    def at_once(self, number):
+        """The labelling that needs no starts, if there is one."""
+        if number not in self._at_once:
+            with suppress(np.linalg.LinAlgError):
+                found = _assign(self._values, self._vectors, number, "cluster_qr", self._generator)
+                self._at_once[number] = [found]
+        return self._at_once.get(number, [])
+
+    def labellings(self, number):
+        width = min(2 * number + 1, self._vectors.shape[1])
+        embedding = {"diffusion": _diffused(self._values[:width], self._vectors[:, :width], 8)}
+        return [*_starts(embedding, number, 2, self._generator).values(), *self.at_once(number)]
+
+    def for_each(self, numbers):
+        return {number: np.array(self.labellings(number), dtype=np.int16) for number in numbers}
+
+    def saving(self, labels):
+        """Nats for each sample by which a labelling shortens the description, see :func:`choose_n_clusters`."""
+        return _saving(self._edges, labels, len(self._vectors))
+
+    def most(self, labellings):
+        return max(map(self.saving, labellings), default=-np.inf)
 
 
 def _checked_numbers(n_clusters, n_samples):

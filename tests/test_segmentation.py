@@ -475,9 +475,9 @@ def test_graphs_that_save_nearly_as_much_as_any_choose_a_number():
     assert list(savings) == sorted(savings)
 
     numbers, wanted = segmentation._checked_numbers(None, 270), {}
-    labellers = [segmentation._labeller(graph, max(numbers), np.random.RandomState(0)) for graph in graphs]
+    labellers = [segmentation._Labeller(graph, max(numbers), np.random.RandomState(0)) for graph in graphs]
     for number in numbers:
-        labellings = [labels for labeller in labellers for labels in labeller(number)]
+        labellings = [labels for labeller in labellers for labels in labeller.labellings(number)]
         saved = [
             [segmentation._saving(segmentation._edges(graph), labels, 270) for graph in graphs] for labels in labellings
         ]
@@ -486,6 +486,19 @@ def test_graphs_that_save_nearly_as_much_as_any_choose_a_number():
     one, other = (choose_n_clusters(graph, random_state=0)[1] for graph in graphs)
     assert min(savings[number] - (one[number] + other[number]) / 2 for number in numbers) < -0.01
     assert choose_by_graphs([noise + noise.T], 0, map)[0] == 1
+
+
+def test_graphs_that_save_little_at_once_get_no_starts(monkeypatch):
+    """But all do, if none saves anything so."""
+    begun, whole = [], segmentation._Labeller.for_each
+    monkeypatch.setattr(segmentation._Labeller, "for_each", lambda own, all_: begun.append(own) or whole(own, all_))
+    halves = [sparse.random_array((270, 270), density=0.03, random_state=seed, format="csr") for seed in (0, 1)]
+    noise = [half + half.T for half in halves]
+    graphs = [weakly_linked(9, 30, 1e-3)[0], noise[0], weakly_linked(9, 30, 2e-3, seed=1)[0]]
+    assert choose_by_graphs(graphs, 0, map)[0] == 9
+    assert len(set(begun)) == 2
+    assert choose_by_graphs(noise, 0, map)[0] == 1
+    assert len(set(begun)) == 4
 
 
 def test_the_number_between_those_of_the_grid_is_the_graphs_in_the_mean():
