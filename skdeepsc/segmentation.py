@@ -356,10 +356,10 @@ def choose_by_graphs(graphs, seed, run):
     if not numbers:
         return 1, {}
 
-    def nearly(labellers, saved, share):
+    def nearly(looks, saved, share):
         """Those that save nearly as much as any."""
         least = min(share * max(saved), max(saved))
-        return [labeller for labeller, each in zip(labellers, saved, strict=True) if each >= least]
+        return [look for look, each in zip(looks, saved, strict=True) if each >= least]
 
     def mean_savings(labellers, found):
         """The most that a labelling for each number saves in the mean of the graphs."""
@@ -367,13 +367,13 @@ def choose_by_graphs(graphs, seed, run):
         saved = run(lambda own: [[own.saving(labels) for labels in pool] for pool in pools.values()], labellers)
         return {number: float(np.mean(each, axis=0).max()) for number, *each in zip(pools, *saved, strict=True)}
 
-    labellers = list(run(lambda graph: _Labeller(graph, max(numbers), generator_of(seed)), graphs))
+    labellers = list(run(lambda graph: _Labeller(_as_graph(graph), max(numbers), generator_of(seed)), graphs))
     at_once = list(run(lambda own: max(own.most(own.at_once(number)) for number in numbers), labellers))
     labellers = nearly(labellers, at_once, _WORTH_STARTS) if max(at_once) > 0 else labellers
-    found = list(run(lambda own: own.for_each(numbers), labellers))
-    reached = [max(map(own.most, of_own.values())) for own, of_own in zip(labellers, found, strict=True)]
-    asked = nearly(labellers, reached, _NEARLY)
-    savings = mean_savings(asked, [of_own for own, of_own in zip(labellers, found, strict=True) if own in asked])
+    looks = list(run(lambda own: (own, own.for_each(numbers)), labellers))
+    reached = list(run(lambda look: max(map(look[0].most, look[1].values())), looks))
+    asked, found = zip(*nearly(looks, reached, _NEARLY), strict=True)
+    savings = mean_savings(asked, found)
     best = max(savings, key=savings.get)
     if savings[best] > 0 and (between := _numbers_between(best, numbers)):
         savings |= mean_savings(asked, list(run(lambda own: own.for_each(between), asked)))
@@ -580,7 +580,6 @@ class _Labeller:
     """Labellings of a graph for each number of clusters, at most `most`, of one eigen-decomposition; what they save."""
 
     def __init__(self, graph, most, generator):
-        graph = _as_graph(graph)
         self._values, self._vectors = _eigenpairs(graph, _components(graph)[1], 2 * most + 1, generator)
         self._edges, self._generator, self._at_once = _edges(graph), generator, {}
 
