@@ -12,11 +12,12 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from scipy import sparse
-from scipy.linalg import eigh, svd
+from scipy.linalg import svd
 from scipy.sparse.linalg import ArpackError, eigsh
 
 from ._arrays import as_numbers, naming, numeric
 from ._compat import Interval
+from ._eigenpairs import all_eigenpairs
 from ._params import Count, NonNegative, Positive, RandomState, call_given, checked
 from ._random import generator_of
 from ._scale import divided, exponent_of, scaled_rows, unit_exponent
@@ -414,7 +415,7 @@ def _largest_singular(graph, rank, generator):
     n_samples = len(graph)
     rank = min(rank, n_samples)
     pairs = None if n_samples < 200 or rank > _FEW * n_samples else _iterated_eigenpairs(graph, rank, generator)
-    values, vectors = eigh(graph, overwrite_a=True, check_finite=False) if pairs is None else pairs
+    values, vectors = all_eigenpairs(graph) if pairs is None else pairs
     largest = np.argsort(-np.abs(values), kind="stable")[:rank]
     return np.abs(values[largest]), vectors[:, largest]
 

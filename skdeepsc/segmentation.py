@@ -1,12 +1,13 @@
 """From an affinity to labels: spectral clustering that loses no eigenvectors, normalised cut, label matching."""
 
 from contextlib import suppress
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
-from scipy.linalg import eigh
+from scipy.linalg import cho_factor, cho_solve, eigh
 from scipy.optimize import linear_sum_assignment
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh, splu
@@ -16,6 +17,7 @@ from sklearn.utils.extmath import svd_flip
 
 from ._arrays import as_numbers
 from ._compat import cluster_qr, discretize
+from ._eigenpairs import all_eigenpairs
 from ._input import unit_rows
 from ._kmeans import k_means_starts
 from ._labels import as_labels, as_pair, numbered
@@ -754,7 +756,9 @@ def _connected_eigenpairs(graph, n_components, generator):
         normalized = scale[:, None] * graph * scale
     if n_samples <= (_SPARSE_LIMIT if sparse.issparse(graph) else _DENSE_LIMIT) or n_components > n_samples // 5:
         values, vectors = _dense_eigenpairs(normalized, n_components)
-    elif not sparse.issparse(graph) or graph.nnz > _FACTOR_EDGES * n_samples:
+    elif not sparse.issparse(graph):
+        values, vectors = _factored_eigenpairs(normalized, n_components, generator)
+    elif graph.nnz > _FACTOR_EDGES * n_samples:
         values, vectors = _iterated_eigenpairs(normalized, n_components, generator)
     elif n_samples <= _FACTOR_LIMIT:
         values, vectors = _factored_eigenpairs(normalized, n_components, generator)
@@ -777,7 +781,7 @@ def _dense_eigenpairs(normalized, n_components, generator=None):
     try:
         return eigh(matrix, subset_by_index=window, check_finite=False)
     except np.linalg.LinAlgError:  # It can fail where eigenvalues bunch, as those of a complete graph do.
-        values, vectors = eigh(matrix, driver="evd", overwrite_a=True, check_finite=False)
+        values, vectors = all_eigenpairs(matrix)
         return values[-n_components:], vectors[:, -n_components:]
 
 
@@ -792,28 +796,38 @@ def _iterated_eigenpairs(normalized, n_components, generator, most_restarts=None
 
 
 def _factored_eigenpairs(normalized, n_components, generator):
-    """Leading eigenpairs of a sparse graph by Lanczos iterations with the inverse of its shifted Laplacian.
+    """Leading eigenpairs by Lanczos iterations with the inverse of the shifted Laplacian.
 
     The inverse pulls apart eigenvalues that crowd below 1, those of groups that hang together by weak edges, where
     iterations with the graph itself crawl and lose some. What is not found all the same would grow in a few
     applications of the inverse to what is orthogonal to the found ones: then another solver has the last word.
     """
     n_samples = normalized.shape[0]
-    laplacian = (1 + _SHIFT) * sparse.eye_array(n_samples, format="csc") - normalized
-    factors = splu(laplacian, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0, options={"SymmetricMode": True})
-    inverse = LinearOperator(laplacian.shape, matvec=factors.solve, dtype=np.float64)
+    solve = _inverse_laplacian(normalized)
+    inverse = LinearOperator(normalized.shape, matvec=solve, dtype=np.float64)
     wanted = min(n_components + _MORE_VECTORS, n_samples - 2)
     inverted, vectors = eigsh(inverse, k=wanted, which="LA", v0=generator.uniform(-1, 1, n_samples))
     probe = generator.uniform(-1, 1, (n_samples, 2))
     for _ in range(3):
         probe = np.linalg.qr(probe - vectors @ (vectors.T @ probe))[0]
-        probe = factors.solve(probe)
+        probe = solve(probe)
     probe = np.linalg.qr(probe - vectors @ (vectors.T @ probe))[0]
-    rest = np.linalg.norm(factors.solve(probe), axis=0).max()
+    rest = np.linalg.norm(solve(probe), axis=0).max()
     if rest > (1 + 1e-9) * np.sort(inverted)[-n_components]:
         another = _dense_eigenpairs if n_samples <= _FACTOR_LIMIT else _iterated_eigenpairs
         return another(normalized, n_components, generator)
     return 1 + _SHIFT - 1 / inverted, vectors
+
+
+def _inverse_laplacian(normalized):
+    """What applies the inverse of the shifted Laplacian to vectors, by its factors."""
+    if sparse.issparse(normalized):
+        laplacian = (1 + _SHIFT) * sparse.eye_array(normalized.shape[0], format="csc") - normalized
+        return splu(laplacian, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0, options={"SymmetricMode": True}).solve
+    laplacian = -normalized
+    np.fill_diagonal(laplacian, 1 + _SHIFT - normalized.diagonal())
+    factors = cho_factor(laplacian.T, lower=True, overwrite_a=True, check_finite=False)
+    return partial(cho_solve, factors, check_finite=False)
 
 
 def _check_n_clusters(n_clusters, n_samples):

@@ -5,12 +5,12 @@ import pytest
 import torch
 from scipy.linalg import eigh
 
+from skdeepsc import _eigenpairs
 from skdeepsc.nn import (
     ExpressionHead,
     RidgeExpression,
     RidgePath,
     TrainedExpression,
-    expression,
     gram_spectrum,
     ridge_coefficients,
     ridge_penalty,
@@ -133,13 +133,22 @@ def test_eigenpairs_are_found_where_the_fast_ways_do_not_find_them(monkeypatch):
     grams = grams @ grams.mT
     wanted = torch.linalg.eigh(grams)
     monkeypatch.setattr(torch.linalg, "eigh", failing)
-    monkeypatch.setattr(expression, "eigh", slow_only)
+    monkeypatch.setattr(_eigenpairs, "eigh", slow_only)
     for gram, values in ((grams, wanted[0]), (grams[1], wanted[0][1])):
         found, vectors = eigenpairs(gram)
         torch.testing.assert_close(found, values)
         torch.testing.assert_close(vectors * found[..., None, :] @ vectors.mT, gram)
     with pytest.raises(FloatingPointError, match="NaN or infinite"):
         eigenpairs(grams * torch.inf)
+
+
+def test_what_lapack_cannot_count_is_not_asked_of_it(monkeypatch):
+    """The way by halves of more than 32,767 samples works in more numbers than 32 bits count, and writes past them."""
+    drivers = []
+    monkeypatch.setattr(_eigenpairs, "eigh", lambda matrix, driver, **how: drivers.append(driver))
+    for n_samples in (2, 32_768):
+        _eigenpairs.all_eigenpairs(np.broadcast_to(0.0, (n_samples, n_samples)))
+    assert drivers == ["evd", "evr"]
 
 
 @pytest.mark.parametrize("shape", [(30, 5), (20, 50)])

@@ -19,8 +19,8 @@ PAGES = sorted((ROOT.parent / "docs").glob("*.md"))
 # Rooms by floor, the lowest first; a room knows those below it and, without a circle, those beside it.
 FLOORS = [
     [
-        *("_arrays", "_compat", "_container", "_explanation", "_kmeans", "_labels", "_mapped", "_memory", "_noise"),
-        *("_ridge", "_scale", "_self_training", "_split_merge", "_threads", "_version", "_warn"),
+        *("_arrays", "_compat", "_container", "_eigenpairs", "_explanation", "_kmeans", "_labels", "_mapped"),
+        *("_memory", "_noise", "_ridge", "_scale", "_self_training", "_split_merge", "_threads", "_version", "_warn"),
     ],
     ["_params"],
     ["_input", "_random", "_row_keys"],
@@ -76,9 +76,10 @@ def test_imports_run_downward_without_a_circle():
 
 
 def test_networks_and_equations_know_no_scikit_learn_and_the_skeleton_no_torch():
+    below = {"nn", "losses", "_eigenpairs", "_ridge", "_threads"}
     for path in [*(ROOT / "nn").glob("*.py"), *(ROOT / "losses").glob("*.py")]:
         own = [module for module in imported_by(path) if module.startswith("skdeepsc.")]
-        assert all(module.split(".")[1] in ("nn", "losses", "_ridge", "_threads") for module in own), path
+        assert all(module.split(".")[1] in below for module in own), path
         assert not any(module.split(".")[0] in ("sklearn", "skorch") for module in imported_by(path)), path
     code = (
         "import sys; from skdeepsc import SSC; SSC(2).fit([[0, 1], [1, 0], [1, 1]]); assert 'torch' not in sys.modules"

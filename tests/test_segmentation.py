@@ -102,18 +102,20 @@ def test_blocks_are_found(assign_labels, leak, container):
 
 
 SOLVERS = {
-    "dense": {"_DENSE_LIMIT": 3000, "_SPARSE_LIMIT": 3000},
-    "iterative": {"_DENSE_LIMIT": 10, "_SPARSE_LIMIT": 10, "_FACTOR_EDGES": 0},
-    "factored": {"_DENSE_LIMIT": 10, "_SPARSE_LIMIT": 10, "_FACTOR_EDGES": 1000},
+    "dense": (np.asarray, {"_DENSE_LIMIT": 3000}),
+    "dense factors": (np.asarray, {"_DENSE_LIMIT": 10}),
+    "iterative": (sparse.csr_array, {"_SPARSE_LIMIT": 10, "_FACTOR_EDGES": 0}),
+    "factored": (sparse.csr_array, {"_SPARSE_LIMIT": 10, "_FACTOR_EDGES": 1000}),
 }
 
 
 @pytest.fixture(params=SOLVERS)
 def solver(request, monkeypatch):
     """Limits under which a small graph is decomposed by each solver, and the arrays that it takes."""
-    for name, limit in SOLVERS[request.param].items():
+    container, limits = SOLVERS[request.param]
+    for name, limit in limits.items():
         monkeypatch.setattr(segmentation, name, limit)
-    return sparse.csr_array if request.param == "factored" else np.asarray
+    return container
 
 
 def test_embedding_solves_the_eigenproblem(solver):
@@ -130,23 +132,35 @@ def test_embedding_solves_the_eigenproblem(solver):
 def test_no_eigenvector_of_a_graph_with_many_components_is_lost(solver):
     """An iterative solver on the whole graph finds only some of the 30 eigenvectors of the eigenvalue 1."""
     affinity, wanted = blocks(*[20] * 30)
-    values, _ = spectral_embedding(sparse.csr_array(affinity), 30, random_state=0)
+    values, _ = spectral_embedding(solver(affinity), 30, random_state=0)
     np.testing.assert_allclose(values, 1)
     for assign_labels in ("discretize", "kmeans", "cluster_qr"):
         labels = spectral_labels(affinity, 30, assign_labels=assign_labels, random_state=0)
         assert same_partition(labels, wanted)
 
 
+@pytest.mark.parametrize("container", [sparse.csr_array, sparse.csr_array.toarray], ids=["sparse", "dense"])
 @pytest.mark.parametrize(("weak", "limit"), [(1e-4, 5000), (1e-4, 100), (1e-13, 5000)])
-def test_no_eigenvector_of_many_weakly_linked_groups_is_lost(monkeypatch, weak, limit):
+def test_no_eigenvector_of_many_weakly_linked_groups_is_lost(monkeypatch, container, weak, limit):
     """Their eigenvalues crowd below 1, where iterations with the graph itself crawl and lose some."""
     monkeypatch.setattr(segmentation, "_FACTOR_LIMIT", limit)
+    monkeypatch.setattr(segmentation, "_DENSE_LIMIT", 800)
     graph, group = weakly_linked(60, 20, weak)
-    values, _ = spectral_embedding(graph, 60, random_state=0)
+    values, _ = spectral_embedding(container(graph), 60, random_state=0)
     scale = sparse.diags_array(np.asarray(graph.sum(axis=1)).ravel() ** -0.5)
     normalized = (scale @ graph @ scale).toarray()
     np.testing.assert_allclose(values, eigh(normalized, eigvals_only=True)[::-1][:60], atol=1e-9)
-    assert same_partition(spectral_labels(graph, 60, random_state=0), group)
+    assert same_partition(spectral_labels(container(graph), 60, random_state=0), group)
+
+
+def test_a_dense_crowd_takes_few_steps(monkeypatch):
+    """Iterations with the graph itself take thousands, those with the inverse as many as there are eigenvalues."""
+    monkeypatch.setattr(segmentation, "_DENSE_LIMIT", 800)
+    steps = []
+    solve = segmentation.cho_solve
+    monkeypatch.setattr(segmentation, "cho_solve", lambda *args, **kwargs: steps.append(1) or solve(*args, **kwargs))
+    spectral_embedding(weakly_linked(60, 20, 1e-4)[0].toarray(), 60, random_state=0)
+    assert 60 < len(steps) < 6 * 60
 
 
 def test_an_eigenvector_that_lanczos_loses_is_noticed(monkeypatch):

@@ -6,9 +6,9 @@ Samples are rows: ``coef[i, j]`` is the weight of sample j in sample i (the pape
 from functools import cached_property
 
 import torch
-from scipy.linalg import LinAlgError, eigh
 from torch import nn
 
+from .._eigenpairs import all_eigenpairs
 from .._ridge import MOST_FREEDOM, NEGLIGIBLE, penalty_of_freedom
 from .._threads import FEW_MULTIPLICATIONS, blas_on_one_core
 from .autoencoders import checked_size
@@ -441,11 +441,7 @@ def _lapack_eigenpairs(gram):
     """Those of one matrix by scipy, on some processors in two thirds of torch's time."""
     matrix = gram.numpy()
     with blas_on_one_core(len(matrix) ** 3 <= FEW_MULTIPLICATIONS):
-        try:
-            pairs = eigh(matrix, driver="evd", check_finite=False)
-        except LinAlgError:
-            # Slower, and sure of what the way by halves may fail at: eigenvalues of all magnitudes, or all alike.
-            pairs = eigh(matrix, driver="ev", check_finite=False)
+        pairs = all_eigenpairs(matrix)
     return tuple(torch.from_numpy(part) for part in pairs)
 
 
