@@ -10,7 +10,7 @@ from scipy import sparse
 from scipy.linalg import cho_factor, cho_solve, eigh
 from scipy.optimize import linear_sum_assignment
 from scipy.sparse.csgraph import connected_components
-from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh, splu
+from scipy.sparse.linalg import ArpackError, ArpackNoConvergence, LinearOperator, eigsh, splu
 from scipy.special import entr, rel_entr
 from sklearn.metrics.cluster import contingency_matrix
 from sklearn.utils.extmath import svd_flip
@@ -54,6 +54,8 @@ _ASYMMETRY = 1e-5
 # the Laplacian positive definite.
 _FACTOR_LIMIT, _FACTOR_EDGES, _MOST_RESTARTS, _SHIFT = 5000, 40, 40, 1e-5
 _CLOSE_TO_1, _CROWD = 0.99, 10
+# Restarts after which a dense matrix would have been decomposed directly, of 3,000 samples as of 7,000.
+_DENSE_RESTARTS = 10
 # Eigenvectors beyond the wanted ones that are sought with the factors.
 _MORE_VECTORS = 20
 # Share of the most that a number of clusters saves in any graph which graphs save whose word counts.
@@ -796,17 +798,30 @@ def _iterated_eigenpairs(normalized, n_components, generator, most_restarts=None
 
 
 def _factored_eigenpairs(normalized, n_components, generator):
-    """Leading eigenpairs by Lanczos iterations with the inverse of the shifted Laplacian.
+    """Leading eigenpairs by factors of the Laplacian, or where those do not give them, by another solver."""
+    found = _inverted_eigenpairs(normalized, n_components, generator)
+    if found is not None:
+        return found
+    direct = not sparse.issparse(normalized) or normalized.shape[0] <= _FACTOR_LIMIT
+    return (_dense_eigenpairs if direct else _iterated_eigenpairs)(normalized, n_components, generator)
+
+
+def _inverted_eigenpairs(normalized, n_components, generator):
+    """Leading eigenpairs by Lanczos iterations with the inverse of the shifted Laplacian; None if some may be lost.
 
     The inverse pulls apart eigenvalues that crowd below 1, those of groups that hang together by weak edges, where
     iterations with the graph itself crawl and lose some. What is not found all the same would grow in a few
-    applications of the inverse to what is orthogonal to the found ones: then another solver has the last word.
+    applications of the inverse to what is orthogonal to the found ones.
     """
     n_samples = normalized.shape[0]
     solve = _inverse_laplacian(normalized)
     inverse = LinearOperator(normalized.shape, matvec=solve, dtype=np.float64)
-    wanted = min(n_components + _MORE_VECTORS, n_samples - 2)
-    inverted, vectors = eigsh(inverse, k=wanted, which="LA", v0=generator.uniform(-1, 1, n_samples))
+    wanted, start = min(n_components + _MORE_VECTORS, n_samples - 2), generator.uniform(-1, 1, n_samples)
+    most_restarts = None if sparse.issparse(normalized) else _DENSE_RESTARTS
+    try:
+        inverted, vectors = eigsh(inverse, k=wanted, which="LA", v0=start, maxiter=most_restarts)
+    except ArpackError:
+        return None
     probe = generator.uniform(-1, 1, (n_samples, 2))
     for _ in range(3):
         probe = np.linalg.qr(probe - vectors @ (vectors.T @ probe))[0]
@@ -814,8 +829,7 @@ def _factored_eigenpairs(normalized, n_components, generator):
     probe = np.linalg.qr(probe - vectors @ (vectors.T @ probe))[0]
     rest = np.linalg.norm(solve(probe), axis=0).max()
     if rest > (1 + 1e-9) * np.sort(inverted)[-n_components]:
-        another = _dense_eigenpairs if n_samples <= _FACTOR_LIMIT else _iterated_eigenpairs
-        return another(normalized, n_components, generator)
+        return None
     return 1 + _SHIFT - 1 / inverted, vectors
 
 

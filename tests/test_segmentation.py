@@ -163,6 +163,20 @@ def test_a_dense_crowd_takes_few_steps(monkeypatch):
     assert 60 < len(steps) < 6 * 60
 
 
+@pytest.mark.parametrize("loops", [0.0, 1e6], ids=["all alike", "all close to 1"])
+def test_eigenvalues_that_iterations_do_not_part(monkeypatch, loops):
+    """Of a star's eigenvalues all but two are alike; weak edges among strong loops leave them all close to 1."""
+    monkeypatch.setattr(segmentation, "_DENSE_LIMIT", 10)
+    affinity = np.full((200, 200), 1e-9)
+    affinity[0] = affinity[:, 0] = 1
+    affinity += np.diag(np.random.RandomState(0).uniform(0, loops, 200))
+    values, vectors = spectral_embedding(affinity, 6, random_state=0)
+    scale = affinity.sum(1) ** -0.5
+    normalized = scale[:, None] * affinity * scale
+    np.testing.assert_allclose(values, eigh(normalized, eigvals_only=True)[::-1][:6], atol=1e-12)
+    np.testing.assert_allclose(normalized @ vectors, vectors * values, atol=1e-12)
+
+
 def test_an_eigenvector_that_lanczos_loses_is_noticed(monkeypatch):
     graph, _ = weakly_linked(60, 20, 1e-4)
     found = segmentation.eigsh
