@@ -229,6 +229,7 @@ SETS = {"ORL": "orl", "UMIST": "umist", "COIL-20": "coil20", "COIL-40": "coil40"
 SETS |= {"MNIST-1000": "mnist1000", "USPS": "usps", "MNIST": "mnist", "Fashion-MNIST": "fashion_mnist"}
 SETS |= {"Extended Yale B (640": "yaleb10", "Extended Yale B (944": "yaleb15", "Extended Yale B (2414": "yaleb32"}
 SETS |= {"Extended Yale B (1262": "yaleb20", "Extended Yale B (1582": "yaleb25", "Extended Yale B (1902": "yaleb30"}
+SETS |= {"Extended Yale B (2222": "yaleb35"}
 
 
 def set_of(row):
