@@ -185,7 +185,7 @@ def test_what_has_little_to_do_has_one_core(monkeypatch):
     monkeypatch.setattr(segmentation, "_SPARSE_LIMIT", 50)
     monkeypatch.setattr(expression, "FEW_MULTIPLICATIONS", 90**3)
     monkeypatch.setattr(segmentation, "_connected_eigenpairs", watched(segmentation._connected_eigenpairs))
-    monkeypatch.setattr(expression, "eigh", watched(expression.eigh))
+    monkeypatch.setattr(expression, "all_eigenpairs", watched(expression.all_eigenpairs))
     rows = torch.from_numpy(np.random.RandomState(0).normal(size=(100, 40)))
     coefs = np.random.RandomState(0).uniform(size=(100, 100))
     with threadpool_limits(2, user_api="blas"):
