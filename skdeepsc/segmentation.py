@@ -758,11 +758,9 @@ def _connected_eigenpairs(graph, n_components, generator):
         normalized = scale[:, None] * graph * scale
     if n_samples <= (_SPARSE_LIMIT if sparse.issparse(graph) else _DENSE_LIMIT) or n_components > n_samples // 5:
         values, vectors = _dense_eigenpairs(normalized, n_components)
-    elif not sparse.issparse(graph):
-        values, vectors = _factored_eigenpairs(normalized, n_components, generator)
-    elif graph.nnz > _FACTOR_EDGES * n_samples:
+    elif sparse.issparse(graph) and graph.nnz > _FACTOR_EDGES * n_samples:
         values, vectors = _iterated_eigenpairs(normalized, n_components, generator)
-    elif n_samples <= _FACTOR_LIMIT:
+    elif not sparse.issparse(graph) or n_samples <= _FACTOR_LIMIT:
         values, vectors = _factored_eigenpairs(normalized, n_components, generator)
     else:
         try:
