@@ -73,9 +73,9 @@ N_STARTS = 8
 _SPLIT = ("diffusion-8", "diffusion-16")
 # Rounds of further starts that must not add this share to the edge information before the search ends, and the most.
 _PATIENCE, _LEAST_GAIN, _MOST_ROUNDS = 2, 1e-4, 20
-# Information that a share of the entropy has to bring, as a share of what it brings on the whole; and what a labelling
-# that is fairer must gain, of a largest possible gain of 1, to be the best.
-_FAIR_SHARE, _FAIR_GAIN = 0.9, 0.013
+# Information that a share of the entropy has to bring, as a share of what it brings on the whole; what a labelling
+# that is fairer must gain, of a largest possible gain of 1, to be the best; and from how many one is sought by moves.
+_FAIR_SHARE, _FAIR_GAIN, _FAIR_STARTS = 0.9, 0.025, 3
 # Entries of the tables of the labellings that are scored at once.
 _HELD = 2**20
 
@@ -105,10 +105,11 @@ def spectral_labels(
         ``6 * n_clusters + 1`` eigenvectors, each times its eigenvalue to the 8th power, eight steps of a random walk.
         ``"best"``: the one of :func:`candidate_labels` with the most :func:`edge_information`, from which a cluster is
         split and two are merged as long as that has more, and of further rounds of starts and such moves until two have
-        found no better one, so that one graph has one answer as far as its score tells; unless another of all these
-        labellings is plainly fairer to clusters of uneven sizes: information I grows with the entropy H of the
-        sizes. With I* and H* of the one with the most information, it is that with the largest
-        :math:`I - 0.9\\, (I^* / H^*) H`, if it gains .013 of the logarithm of `n_clusters` or more.
+        found no better one, so that one graph has one answer as far as its score tells; unless another labelling is
+        plainly fairer to clusters of uneven sizes: information I grows with the entropy H of the sizes. With I* and H*
+        of the one with the most information, fairness is :math:`I - 0.9\\, (I^* / H^*) H`. Of all these labellings, the
+        three fairest are split and merged as long as that makes them fairer, and the fairest of all is taken if it
+        gains .025 of the logarithm of `n_clusters` or more.
     random_state : int, RandomState instance or None, default=None
         Randomness of the assignment.
 
@@ -437,7 +438,12 @@ def fair_scores(information, entropy):
     -------
     scores : ndarray of shape (n_labellings,)
     """
-    return information - _FAIR_SHARE * information[0] / (entropy[0] or 1) * entropy
+    return information - _entropy_price(information[0], entropy[0]) * entropy
+
+
+def _entropy_price(information, entropy):
+    """What fair scores take off for each nat of entropy."""
+    return _FAIR_SHARE * information / (entropy or 1)
 
 
 def match_labels(labels: ArrayLike, reference: ArrayLike) -> np.ndarray:
@@ -520,14 +526,33 @@ def _best_labels(graph, part, n_clusters, generator):
         least = _LEAST_GAIN * abs(information)
         (moved,) = _with_scores(edges, [split_and_merge(_numbered(labels)[0], edges, split, least, generator)])
         stale = 0 if moved[0] > most + least else stale + 1
-        whole = [scored for scored in found if np.count_nonzero(np.bincount(scored[2])) == n_clusters]
-        most, kept, candidates = max(most, moved[0]), _undominated([*kept, *whole, moved]), {}
+        most, kept, candidates = max(most, moved[0]), _undominated([*kept, *_whole(found, n_clusters), moved]), {}
         if stale == _PATIENCE:
             break
-    information, entropy, labellings = zip(*kept, strict=True)
-    fairness = fair_scores(np.array(information), np.array(entropy))
+    fairer = _with_scores(edges, _fairer(kept, edges, split, generator))
+    kept = _undominated([*kept, *_whole(fairer, n_clusters)])
+    fairness = _fairness(kept)
     fairest = int(fairness.argmax())
-    return labellings[fairest if fairness[fairest] > fairness[0] + _FAIR_GAIN * np.log(n_clusters) else 0]
+    return kept[fairest if fairness[fairest] > fairness[0] + _FAIR_GAIN * np.log(n_clusters) else 0][2]
+
+
+def _fairer(kept, edges, embeddings, generator):
+    """The fairest labellings, after moves that make them fairer."""
+    (information, entropy, _), least = kept[0], _LEAST_GAIN * abs(kept[0][0])
+    starts = [kept[place][2] for place in np.argsort(-_fairness(kept), kind="stable")[:_FAIR_STARTS]]
+    price = _entropy_price(information, entropy)
+    return [split_and_merge(_numbered(labels)[0], edges, embeddings, least, generator, price) for labels in starts]
+
+
+def _fairness(scored):
+    """Fair scores of labellings, the one with the most information first."""
+    information, entropy, _ = zip(*scored, strict=True)
+    return fair_scores(np.array(information), np.array(entropy))
+
+
+def _whole(scored, n_clusters):
+    """Those that have as many clusters as were asked for."""
+    return [each for each in scored if np.count_nonzero(np.bincount(each[2])) == n_clusters]
 
 
 def _with_scores(edges, labellings):

@@ -419,6 +419,24 @@ def test_best_labels_are_fair_to_classes_of_uneven_sizes(seed, monkeypatch):
     assert edge_information(graph, unfair) > edge_information(graph, fair)
 
 
+def test_what_is_fair_is_sought_beyond_where_starts_end(monkeypatch):
+    X, y = load_digits(return_X_y=True)
+    sizes = zip(np.random.RandomState(11).permutation(10), (12, 30, 60, 100, 170), strict=False)
+    rows = np.concatenate([np.flatnonzero(y == k)[:size] for k, size in sizes])
+    graph = kneighbors_graph(X[rows], 5)
+    graph = (graph + graph.T) / 2
+
+    def accuracies():
+        labellings = [spectral_labels(graph, 5, assign_labels="best", random_state=seed) for seed in range(3)]
+        return [clustering_accuracy_score(y[rows], labels) for labels in labellings]
+
+    sought = accuracies()
+    assert min(sought) > 0.93
+    assert np.ptp(sought) < 0.005
+    monkeypatch.setattr(segmentation, "_fairer", lambda kept, *_: [kept[0][2]])
+    assert min(accuracies()) < 0.8
+
+
 def test_best_labels_are_as_many_as_asked_for(monkeypatch):
     """Fewer clusters have less entropy, and may be fairer for that alone."""
     graph, labels = blocks(10, 12, 40, 40, leak=0.4)
