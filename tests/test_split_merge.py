@@ -112,7 +112,7 @@ def test_gains_of_mergers_are_differences_of_scores(fairness):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_what_is_fairest_is_another_labelling_than_what_has_the_most_information(seed):
-    """A large class in two, and small ones in one, has more information; as it is, more for its share of the entropy."""
+    """A large class in two, small ones in one: more information, but less for the share of the entropy."""
     generator = np.random.RandomState(seed)
     y = np.repeat([0, 1, 2], [300, 15, 15])
     rows = generator.normal(size=(330, 4)) * np.where(y == 0, 1, 0.5)[:, None] + 4 * np.eye(4)[0] * (y > 0)[:, None]
