@@ -139,8 +139,16 @@ def test_no_eigenvector_of_a_graph_with_many_components_is_lost(solver):
         assert same_partition(labels, wanted)
 
 
-@pytest.mark.parametrize("container", [sparse.csr_array, sparse.csr_array.toarray], ids=["sparse", "dense"])
-@pytest.mark.parametrize(("weak", "limit"), [(1e-4, 5000), (1e-4, 100), (1e-13, 5000)])
+@pytest.mark.parametrize(
+    ("container", "weak", "limit"),
+    [
+        pytest.param(sparse.csr_array, 1e-4, 5000, id="sparse"),
+        pytest.param(sparse.csr_array, 1e-4, 100, id="sparse-large"),
+        pytest.param(sparse.csr_array, 1e-13, 5000, id="sparse-weaker"),
+        pytest.param(sparse.csr_array.toarray, 1e-4, 5000, id="dense"),
+        pytest.param(sparse.csr_array.toarray, 1e-13, 5000, id="dense-weaker"),
+    ],
+)
 def test_no_eigenvector_of_many_weakly_linked_groups_is_lost(monkeypatch, container, weak, limit):
     """Their eigenvalues crowd below 1, where iterations with the graph itself crawl and lose some."""
     monkeypatch.setattr(segmentation, "_FACTOR_LIMIT", limit)
