@@ -960,8 +960,8 @@ def _warn_if_collapsed(labels, n_clusters):
         _warn(f"Only {len(sizes)} of n_clusters={n_clusters} clusters hold any sample.")
     elif len(labels) >= 5 * n_clusters and sizes.max() > (1 - 0.125 * min(n_clusters - 1, 4)) * len(labels):
         _warn(
-            f"One of {n_clusters} clusters holds {sizes.max()} of {len(labels)} samples: the affinity has collapsed. "
-            f"{advice_or('Try another affinity.')}"
+            f"One of {n_clusters} clusters holds {sizes.max()} of {len(labels)} samples: unless classes are as uneven, "
+            f"the affinity has collapsed. {advice_or('Try another affinity.')}"
         )
 
 
