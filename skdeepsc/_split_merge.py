@@ -11,7 +11,7 @@ _MOST_STEPS, _N_STARTS = 20, 2
 _HELD = 2**16
 
 
-def split_and_merge(labels, edges, embeddings, least, generator, fairness=0.0):
+def split_and_merge(labels, edges, embeddings, least, generator, price=0.0):
     r"""A labelling with as many clusters and as much edge information, or as large a fair score, or more.
 
     k-means often ends with one cluster in two and two in one, and it takes many starts until one does not. A step does
@@ -31,7 +31,7 @@ def split_and_merge(labels, edges, embeddings, least, generator, fairness=0.0):
     least : float
         What a step must add, in nats.
     generator : RandomState
-    fairness : float, default=0
+    price : float, default=0
         The multiple of the entropy.
 
     Returns
@@ -41,7 +41,7 @@ def split_and_merge(labels, edges, embeddings, least, generator, fairness=0.0):
     n_clusters, splits = labels.max() + 1, {}
     rows, cols, weights = edges
     edges = rows, cols, weights / (weights.sum() or 1)
-    shares, score = _table(labels, edges, n_clusters, fairness)
+    shares, score = _table(labels, edges, n_clusters, price)
     for _ in range(_MOST_STEPS if n_clusters > 2 else 0):
         members = [np.flatnonzero(labels == cluster) for cluster in range(n_clusters)]
         unsplit = {group.tobytes(): group for group in members if group.tobytes() not in splits}
@@ -49,7 +49,7 @@ def split_and_merge(labels, edges, embeddings, least, generator, fairness=0.0):
         halves = [(cluster, half) for cluster, group in enumerate(members) for half in splits[group.tobytes()]]
         if not halves:
             break
-        reached, gone, kept = _best_moves(shares, *_parted(labels, edges, halves), fairness)
+        reached, gone, kept = _best_moves(shares, *_parted(labels, edges, halves), price)
         move = reached.argmax()
         if reached[move] <= score + least:
             break
@@ -57,19 +57,19 @@ def split_and_merge(labels, edges, embeddings, least, generator, fairness=0.0):
         moved[halves[move][1]] = n_clusters
         moved[moved == gone[move]] = kept[move]
         moved[moved == n_clusters] = gone[move]  # Its number is free, unless it was the half that has gone.
-        found, exact = _table(moved, edges, n_clusters, fairness)
+        found, exact = _table(moved, edges, n_clusters, price)
         if exact <= score + least:
             break
         labels, shares, score = moved, found, exact
     return labels
 
 
-def _table(labels, edges, n_clusters, fairness):
+def _table(labels, edges, n_clusters, price):
     """Shares of the affinity between clusters, and their score."""
     rows, cols, weights = edges
     pairs = labels[rows] * n_clusters + labels[cols]
     shares = np.bincount(pairs, weights, minlength=n_clusters**2).reshape(n_clusters, n_clusters)
-    return shares, _scores(shares[None], xlogy(shares, shares)[None], fairness)[0]
+    return shares, _scores(shares[None], xlogy(shares, shares)[None], price)[0]
 
 
 def _halves(groups, embeddings, generator):
@@ -95,15 +95,15 @@ def _parted(labels, edges, halves):
     return np.array([cluster for cluster, _ in halves]), np.array(ends)
 
 
-def _best_moves(shares, clusters, ends, fairness):
+def _best_moves(shares, clusters, ends, price):
     """For parts of some clusters: the most that is reached once they are clusters, and which cluster joins which."""
-    mergers, found = _gains_of_all(shares, fairness), []
+    mergers, found = _gains_of_all(shares, price), []
     for block in _blocks(len(clusters), ends.shape[1]):
-        found.append(_best_mergers(shares, clusters[block], ends[block], mergers, fairness))
+        found.append(_best_mergers(shares, clusters[block], ends[block], mergers, price))
     return [np.concatenate(parts) for parts in zip(*found, strict=True)]
 
 
-def _best_mergers(shares, clusters, ends, mergers, fairness):
+def _best_mergers(shares, clusters, ends, mergers, price):
     """Those of a block of moves; each has a table in which the part of a cluster is the last one."""
     each, last = np.arange(len(clusters)), len(shares)
     after = np.zeros((len(each), last + 1, last + 1))
@@ -117,23 +117,23 @@ def _best_mergers(shares, clusters, ends, mergers, fairness):
     gains[:, :last] = mergers
     gains[each, :, clusters] = -np.inf  # Its parts are looked at now.
     for parts in (clusters, np.full_like(clusters, last)):
-        gains[each, parts] = _merger_gains(after, terms, parts, fairness)[:, :last]
+        gains[each, parts] = _merger_gains(after, terms, parts, price)[:, :last]
     gains[:, last][each, clusters] = -np.inf  # That would undo it.
     gains = gains.reshape(len(each), -1)
     best = gains.argmax(1)
-    return _scores(after, terms, fairness) + gains[each, best], best // last, best % last
+    return _scores(after, terms, price) + gains[each, best], best // last, best % last
 
 
-def _gains_of_all(shares, fairness):
+def _gains_of_all(shares, price):
     """What the score becomes more by, or less, if two clusters are merged, for all pairs."""
     clusters, terms, found = np.arange(len(shares)), xlogy(shares, shares), []
     for block in _blocks(len(shares), len(shares)):
         tables = [np.broadcast_to(each, (len(clusters[block]), *shares.shape)) for each in (shares, terms)]
-        found.append(_merger_gains(*tables, clusters[block], fairness))
+        found.append(_merger_gains(*tables, clusters[block], price))
     return np.concatenate(found)
 
 
-def _merger_gains(shares, terms, clusters, fairness):
+def _merger_gains(shares, terms, clusters, price):
     """The same for one cluster of each table, and each other one."""
     each, places = np.arange(len(clusters)), np.arange(shares.shape[1])
     sums, own, inside = shares.sum(2), shares[each, clusters], shares[:, places, places]
@@ -144,7 +144,7 @@ def _merger_gains(shares, terms, clusters, fairness):
     gains = 2 * outside + xlogy(merged, merged) - terms[each, clusters, clusters][:, None] - terms[:, places, places]
     gains -= 2 * terms[each, clusters]
     merged, apart = sums[each, clusters][:, None] + sums, xlogy(sums, sums)
-    gains -= (2 - fairness) * (xlogy(merged, merged) - apart[each, clusters][:, None] - apart)
+    gains -= (2 - price) * (xlogy(merged, merged) - apart[each, clusters][:, None] - apart)
     gains[each, clusters] = -np.inf
     return gains
 
@@ -155,7 +155,7 @@ def _blocks(n_tables, n_clusters):
     return [slice(start, start + step) for start in range(0, n_tables, step)]
 
 
-def _scores(shares, terms, fairness):
+def _scores(shares, terms, price):
     """Of each table."""
     sums = shares.sum(2)
-    return terms.reshape(len(terms), -1).sum(1) - (2 - fairness) * xlogy(sums, sums).sum(1)
+    return terms.reshape(len(terms), -1).sum(1) - (2 - price) * xlogy(sums, sums).sum(1)

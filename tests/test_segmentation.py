@@ -411,32 +411,33 @@ def test_best_labels_are_better_than_the_first_candidates():
     assert np.mean(best) > np.mean(first) + np.std(first)
 
 
+def uneven_digits(seed, *sizes):
+    """A graph of neighbours of so many samples of some digits, and the digits."""
+    X, y = load_digits(return_X_y=True)
+    drawn = zip(np.random.RandomState(seed).permutation(10), sizes, strict=False)
+    rows = np.concatenate([np.flatnonzero(y == k)[:size] for k, size in drawn])
+    graph = kneighbors_graph(X[rows], 5)
+    return (graph + graph.T) / 2, y[rows]
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_best_labels_are_fair_to_classes_of_uneven_sizes(seed, monkeypatch):
     """Of the most edge information are labellings in which the largest class is cut, and small ones are one."""
-    X, y = load_digits(return_X_y=True)
-    sizes = zip(np.random.RandomState(seed).permutation(10), (18, 36, 90, 170), strict=False)
-    rows = np.concatenate([np.flatnonzero(y == k)[:size] for k, size in sizes])
-    graph = kneighbors_graph(X[rows], 5)
-    graph = (graph + graph.T) / 2
+    graph, y = uneven_digits(seed, 18, 36, 90, 170)
     fair = spectral_labels(graph, 4, assign_labels="best", random_state=0)
-    assert clustering_accuracy_score(y[rows], fair) > 0.97
+    assert clustering_accuracy_score(y, fair) > 0.97
     monkeypatch.setattr(segmentation, "_FAIR_GAIN", 1.0)
     unfair = spectral_labels(graph, 4, assign_labels="best", random_state=0)
-    assert clustering_accuracy_score(y[rows], unfair) < 0.75
+    assert clustering_accuracy_score(y, unfair) < 0.75
     assert edge_information(graph, unfair) > edge_information(graph, fair)
 
 
 def test_what_is_fair_is_sought_beyond_where_starts_end(monkeypatch):
-    X, y = load_digits(return_X_y=True)
-    sizes = zip(np.random.RandomState(11).permutation(10), (12, 30, 60, 100, 170), strict=False)
-    rows = np.concatenate([np.flatnonzero(y == k)[:size] for k, size in sizes])
-    graph = kneighbors_graph(X[rows], 5)
-    graph = (graph + graph.T) / 2
+    graph, y = uneven_digits(11, 12, 30, 60, 100, 170)
 
     def accuracies():
         labellings = [spectral_labels(graph, 5, assign_labels="best", random_state=seed) for seed in range(3)]
-        return [clustering_accuracy_score(y[rows], labels) for labels in labellings]
+        return [clustering_accuracy_score(y, labels) for labels in labellings]
 
     sought = accuracies()
     assert min(sought) > 0.93

@@ -35,13 +35,13 @@ def test_one_cluster_in_two_and_two_in_one_are_mended():
     assert edge_information(graph, found) > edge_information(graph, wrong)
 
 
-def score(graph, labels, fairness):
+def score(graph, labels, price):
     """Edge information less a multiple of the entropy of the shares of the degrees."""
     shares = np.bincount(labels, np.asarray(graph.sum(axis=1)).ravel()) / graph.sum()
-    return edge_information(graph, labels) - fairness * entr(shares).sum()
+    return edge_information(graph, labels) - price * entr(shares).sum()
 
 
-def one_step(seed, fairness, monkeypatch):
+def one_step(seed, price, monkeypatch):
     """What a step makes of a disturbed labelling, and the scores of all that splits and mergers make of it."""
     graph, edges, y = planted([9, 12, 7, 10], seed, 0.4, 0.1)
     generator = np.random.RandomState(seed)
@@ -51,7 +51,7 @@ def one_step(seed, fairness, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(_split_merge, "_MOST_STEPS", 1)
         patched.setattr(_split_merge, "_halves", lambda groups, *_: [halves[labels[group[0]]] for group in groups])
-        found = split_and_merge(labels, edges, [rows], -np.inf, generator, fairness)
+        found = split_and_merge(labels, edges, [rows], -np.inf, generator, price)
     reached = []
     for k in range(4):
         for half in halves[k]:
@@ -60,16 +60,16 @@ def one_step(seed, fairness, monkeypatch):
             for i in range(5):
                 for j in range(i):
                     if {i, j} != {k, 4}:
-                        reached.append(score(graph, np.where(apart == i, j, apart), fairness))
-    return found, score(graph, found, fairness), np.array(reached)
+                        reached.append(score(graph, np.where(apart == i, j, apart), price))
+    return found, score(graph, found, price), np.array(reached)
 
 
-@pytest.mark.parametrize("fairness", [0, 0.4])
-def test_a_step_takes_one_of_the_best_of_all_splits_and_mergers(fairness, monkeypatch):
+@pytest.mark.parametrize("price", [0, 0.4])
+def test_a_step_takes_one_of_the_best_of_all_splits_and_mergers(price, monkeypatch):
     """Mergers of others than the halves are reckoned as before the split, so that the very best may be missed."""
     ranks = []
     for seed in range(12):
-        found, exact, reached = one_step(seed, fairness, monkeypatch)
+        found, exact, reached = one_step(seed, price, monkeypatch)
         assert set(found) == {0, 1, 2, 3}
         assert np.isclose(exact, reached, atol=1e-12).any()
         ranks.append(np.mean(reached <= exact + 1e-12))
@@ -98,14 +98,14 @@ def test_clusters_are_split_all_at_once_as_one_by_one():
         assert min(inertias) < 1.001 * KMeans(2, n_init=20, random_state=0).fit(X[group]).inertia_
 
 
-@pytest.mark.parametrize("fairness", [0, 0.7])
-def test_gains_of_mergers_are_differences_of_scores(fairness):
+@pytest.mark.parametrize("price", [0, 0.7])
+def test_gains_of_mergers_are_differences_of_scores(price):
     graph, _, y = planted([6, 9, 12, 5], 1)
     shares = np.array([[graph.toarray()[np.ix_(y == i, y == j)].sum() for j in range(4)] for i in range(4)])
-    gains = _split_merge._gains_of_all(shares / shares.sum(), fairness)
+    gains = _split_merge._gains_of_all(shares / shares.sum(), price)
     for i in range(4):
         for j in range(i):
-            expected = score(graph, np.where(y == i, j, y), fairness) - score(graph, y, fairness)
+            expected = score(graph, np.where(y == i, j, y), price) - score(graph, y, price)
             np.testing.assert_allclose([gains[i, j], gains[j, i]], expected, atol=1e-12)
         assert gains[i, i] == -np.inf
 
@@ -121,8 +121,8 @@ def test_what_is_fairest_is_another_labelling_than_what_has_the_most_information
     graph = (graph + graph.T).tocoo()
     halved = np.where(y == 0, rows[:, 0] > 0, 2)
     informed, fair = (
-        split_and_merge(halved, (graph.row, graph.col, graph.data), [rows], 1e-6, np.random.RandomState(0), fairness)
-        for fairness in (0, 0.5)
+        split_and_merge(halved, (graph.row, graph.col, graph.data), [rows], 1e-6, np.random.RandomState(0), price)
+        for price in (0, 0.5)
     )
     assert edge_information(graph, informed) > edge_information(graph, fair)
     assert clustering_accuracy_score(y, informed) < 0.6
