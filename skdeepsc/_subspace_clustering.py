@@ -650,12 +650,17 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
     # New rows
 
     def _shares(self, *, of_others=False):
-        """Shares of the clusters: what is positive of the classifier's outputs, or of the largest coefficients."""
+        """Shares of the clusters: what is positive of the classifier's outputs, or of the largest coefficients.
+
+        Those `of_others` are told, in double precision: in single, the last digits of products hang on the place of a
+        row in its block.
+        """
         if self._classifier is None:
             return self._voting(self._is_member(), of_others)
+        dtype = np.float64 if of_others else np.float32
 
         def shares(block):
-            positive = np.maximum(self._outputs(self._features(self.view_, block)), 0)
+            positive = np.maximum(self._outputs(self._features(self.view_, block).astype(dtype, copy=False)), 0)
             total = positive.sum(axis=1, keepdims=True)
             return np.divide(positive, total, out=np.full_like(positive, 1 / positive.shape[1]), where=total > 0)
 
@@ -677,6 +682,7 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         """
         membership = torch.from_numpy(membership.astype(np.float32)).to(self.device_)
         weights = to_device(self._vote_weights, self.device_)
+        weights = precise(weights) if of_others else weights
         is_noise = torch.from_numpy(self._row_labels < 0).to(self.device_)
         usual = precise(membership)[~is_noise].mean(0)
 
@@ -694,8 +700,9 @@ class SubspaceClustering(OnDevice, TransformsImages, TakesCallbacks, Threaded, B
         return self._scaling(features)
 
     def _coefficients(self, features, weights=None):
-        """Coefficients of features over the rows that were clustered, a tensor."""
+        """Coefficients of features over the rows that were clustered, a tensor in the precision of the weights."""
         weights = to_device(self._vote_weights, self.device_) if weights is None else weights
+        features = features.astype(np.float64 if weights.dtype is torch.float64 else np.float32, copy=False)
         return product(to_device(self._unit(features), self.device_), weights) + self._vote_offset
 
     # Noise

@@ -257,6 +257,17 @@ def test_new_rows_are_labelled_one_by_one(digits, fitted):
     assert clustering_accuracy_score(both, np.concatenate([fitted.labels_, fitted.predict(images)])) > 0.9
 
 
+@pytest.mark.parametrize("subsample", [150, 100])
+def test_what_a_row_is_told_does_not_hang_on_those_beside_it(subsample):
+    X = load_digits().data[:150]
+    clustering = SubspaceClustering(10, views=["pixels"], subsample=subsample, random_state=0).fit(X)
+    assert (clustering._classifier is None) == (subsample == 150)
+    proba, generator = clustering.predict_proba(X), np.random.RandomState(0)
+    for size in (1, 7, 150):
+        rows = generator.permutation(150)[:size]
+        np.testing.assert_allclose(clustering.predict_proba(X[rows]), proba[rows], rtol=1e-9, atol=1e-12)
+
+
 def test_votes_are_the_ridge_solution(digits, fitted):
     """The coefficients of a new row z solve min |z - c Z|^2 + lam |c|^2, and its five largest vote."""
     images = load_digits(n_class=5).images[400:410]
